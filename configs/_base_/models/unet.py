@@ -1,0 +1,25 @@
+# The U-Net of the paper with MMSeg's own parts: channels 16-32-64-128-256, LeakyReLU. (No dropout in the encoder:
+# MMSeg's backbone has none.)
+_base_ = 'mmseg::_base_/models/fcn_unet_s5-d16.py'
+
+norm_cfg = dict(type='BN', requires_grad=True)
+act_cfg = dict(type='LeakyReLU')
+
+model = dict(
+    data_preprocessor=dict(size_divisor=16),
+    backbone=dict(base_channels=16, norm_cfg=norm_cfg, act_cfg=act_cfg),
+    decode_head=dict(
+        in_channels=16,
+        channels=16,
+        num_convs=0,
+        dropout_ratio=0.0,
+        num_classes=4,
+        norm_cfg=norm_cfg,
+        loss_decode=[
+            dict(type='CrossEntropyLoss', loss_weight=0.5),
+            dict(type='SoftDiceLoss', loss_weight=0.5),
+        ],
+    ),
+    auxiliary_head=None,
+    test_cfg=dict(_delete_=True, mode='whole'),
+)

@@ -1,0 +1,10 @@
+# simEps (Sime et al. 2022), to be wrapped around a branch: model = dict(**_base_.simeps, branch=_base_.model).
+# Both unsupervised weights ramp up over the first 62.5 % of any schedule, as w(t) does in the paper.
+simeps = dict(
+    type='TriBranchSemiSegmentor',
+    cross_pseudo=dict(type='CrossPseudoLoss', ensemble='max', loss_weight=0.1),
+    similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
+    test_cfg=dict(predict_on='ensemble', branch_predictions=True),
+)
+semi_sampler = dict(type='LabeledUnlabeledSampler', num_labeled=16, num_unlabeled=16)
+custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]

@@ -1,0 +1,123 @@
+"""What today's MMSegmentation stacks need on today's PyTorch.
+
+Each cure says what is wrong, does nothing where nothing is wrong, and can go when its condition is met. They run, in the
+order of :func:`apply`, when the package is imported.
+"""
+
+import importlib
+import sys
+from importlib.util import find_spec
+
+REQUIRED = ('mmengine', 'mmcv', 'mmseg')
+INSTALL_HELP = """\
+simeps_mmseg needs an MMSegmentation stack, and {missing} cannot be found. Install one of:
+  pip install "simeps_mmseg[onedl]"       # maintained forks, nothing to compile
+  pip install "simeps_mmseg[openmmlab]"   # stock OpenMMLab; mmcv has to be compiled first, see docs/stacks.md"""
+
+
+def apply() -> None:
+    """Check that there is a stack, then run every cure.
+
+    Raises:
+        ImportError: If mmengine, mmcv or mmseg is missing; names the two commands that install them.
+    """
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
+        raise ImportError(INSTALL_HELP.format(missing=', '.join(missing)))
+    declare_torchvision_schemas()
+    map_mmseg_to_its_module()
+    make_history_buffers_loadable()
+
+
+def declare_torchvision_schemas() -> bool:
+    """Let torchvision be imported beside a CPU-only torch.
+
+    On Linux the package index has only CUDA builds of torchvision. With a CPU-only torch its compiled part does not load,
+    and its Python part then fails with ``operator torchvision::nms does not exist``. mmpretrain and mmengine's
+    environment report import it. Two declared schemas are all that the Python part asks for; the operators stay without an
+    implementation and say so when called.
+
+    Can go when the index carries a CPU build.
+
+    Returns:
+        Whether anything was done.
+    """
+    import torch
+
+    if 'torchvision' in sys.modules or find_spec('torchvision') is None:
+        return False
+    try:
+        importlib.import_module('torchvision')
+        return False
+    except RuntimeError as error:
+        if 'torchvision::nms' not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
+        del sys.modules[name]
+    library = torch.library.Library('torchvision', 'FRAGMENT')
+    for name in ('nms', 'qnms'):
+        library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    _kept_alive.append(library)  # the schemas vanish with it
+    importlib.import_module('torchvision')
+    return True
+
+
+_kept_alive: list[object] = []
+
+
+def map_mmseg_to_its_module() -> bool:
+    """Let ``_base_ = 'mmseg::...'`` find MMSegmentation when its distribution has another name.
+
+    mmengine looks for a distribution called ``mmsegmentation``; that of OneDL is ``onedl-mmsegmentation``. Looking for the
+    module instead works for both.
+
+    Can go when mmengine's table knows the name, or looks for the module.
+
+    Returns:
+        Whether anything was done.
+    """
+    from mmengine.config import utils
+    from mmengine.utils import is_installed
+
+    if is_installed(utils.MODULE2PACKAGE['mmseg']):
+        return False
+    utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+    return True
+
+
+def make_history_buffers_loadable() -> bool:
+    """Let checkpoints load while ``torch.load`` stays protected.
+
+    mmengine keeps its log history in the checkpoint. The objects pickle their statistics *methods* too, so since
+    torch 2.6 ``weights_only`` refuses the file, and allowing what it asks for (``getattr``) would undo the protection.
+    Here they pickle their arrays only, and just the classes needed for arrays are allowed. A checkpoint written without
+    this package still needs mmengine's own way of loading.
+
+    Can go when mmengine writes plain arrays.
+
+    Returns:
+        Whether anything was done.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    if not hasattr(torch.serialization, 'add_safe_globals') or '_simeps_arrays_only' in HistoryBuffer.__dict__:
+        return False
+
+    def get_state(buffer: HistoryBuffer) -> dict:
+        return {name: getattr(buffer, name) for name in ('max_length', '_log_history', '_count_history')}
+
+    def set_state(buffer: HistoryBuffer, state: dict) -> None:
+        buffer._set_default_statistics()
+        buffer.__dict__.update({name: value for name, value in state.items() if name != 'statistics_methods'})
+
+    HistoryBuffer.__getstate__ = get_state
+    HistoryBuffer.__setstate__ = set_state
+    HistoryBuffer._simeps_arrays_only = True
+    core = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
+    dtypes = [value for value in vars(np.dtypes).values() if isinstance(value, type)]
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes]
+    )
+    return True

@@ -1,0 +1,34 @@
+"""What the defect data sets have in common."""
+
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+
+
+class DefectDataset(BaseSegDataset):
+    """An MMSeg data set that may come without masks.
+
+    The unlabelled variant is the same class with ``data_prefix=dict(img_path=...)`` and a pipeline without
+    ``LoadAnnotations``: no mask path is ever made, whether or not a mask exists.
+
+    Args:
+        img_suffix: Suffix of the images.
+        seg_map_suffix: Suffix of the masks.
+        **kwargs: See ``mmseg.datasets.BaseSegDataset``.
+
+    Raises:
+        FileNotFoundError: If the split file is not there.
+    """
+
+    prepare_command = ''
+
+    def __init__(self, img_suffix: str = '.png', seg_map_suffix: str = '.png', **kwargs) -> None:
+        super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One dict per image of the split, with ``img_path`` and, where masks are wanted, ``seg_map_path``."""
+        if self.ann_file and not Path(self.ann_file).is_file():
+            raise FileNotFoundError(
+                f'{self.ann_file} is not there: write it with `python tools/prepare_data.py {self.prepare_command}`'
+            )
+        return super().load_data_list()

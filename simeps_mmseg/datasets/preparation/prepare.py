@@ -1,0 +1,239 @@
+"""From a download to the MMSeg layout with split files: check everything, then put it in place at once."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...utils.progress import progress
+from ..splits import FRACTIONS, checksum, make_splits, read_split, split_files
+from .reader import DatasetReader, Item, PreparationError
+
+MANIFEST = 'dataset.json'
+TEST_SPLIT = 'splits/test.txt'
+
+
+@dataclass
+class Record:
+    """What is kept of an image: its name, whether it is for test, and the pixels of each class."""
+
+    name: str
+    test: bool
+    pixels: list[int]
+
+    @property
+    def defective(self) -> bool:
+        return any(self.pixels[1:])
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Indices of the foreground classes present."""
+        return tuple(k for k, count in enumerate(self.pixels) if k and count)
+
+
+def prepare(
+    reader: DatasetReader,
+    data_root: str | Path = 'data',
+    seed: int = 0,
+    fractions: Sequence[float] = (),
+    val_fraction: float = 0.15,
+    stratify: bool = False,
+    check_facts: bool = True,
+) -> Path:
+    """Write ``images/``, ``annotations/`` and ``splits/`` of a data set below ``data_root``.
+
+    Everything is checked and written beside the final place first and moved there in one step, so an interruption leaves
+    what was there before. A second call finds the images in place and only writes the split files anew.
+
+    Args:
+        reader: Of the data set.
+        data_root: Parent of the data set's folder.
+        seed: Of the splits.
+        fractions: Percentages of labelled images beside the usual ones.
+        val_fraction: Share of the training images for validation.
+        stratify: Whether to balance validation and labelled parts by the classes present.
+        check_facts: Whether the numbers of images must be those of the complete data set.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        PreparationError: With every problem of the download. Nothing is written then.
+    """
+    folder = Path(data_root) / reader.folder
+    items, problems = reader.find()
+    if problems or not items:
+        raise PreparationError(problems or ['no images'], f'Expected {reader.download}.')
+    records = read_manifest(folder, items)
+    if records is None:
+        partial = folder.with_name(f'.{reader.folder}.partial')
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            records = _write_images(reader, items, partial, check_facts)
+            _write_splits(partial, records, reader, seed, fractions, val_fraction, stratify)
+            _keep_other_splits(folder, partial)
+            _replace(folder, partial)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    else:
+        _write_splits(folder, records, reader, seed, fractions, val_fraction, stratify)
+    return folder
+
+
+def read_manifest(folder: Path, items: Sequence[Item]) -> list[Record] | None:
+    """What an earlier call wrote, if it is complete and of the same images; else None."""
+    try:
+        records = [Record(**record) for record in json.loads((folder / MANIFEST).read_text())['images']]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = sorted(record.name for record in records) == sorted(item.name for item in items)
+    there = all(any((folder / kind).iterdir()) for kind in ('images', 'annotations') if (folder / kind).is_dir())
+    return records if same and there and _all_written(folder, records) else None
+
+
+def _all_written(folder: Path, records: Sequence[Record]) -> bool:
+    masks = {path.relative_to(folder / 'annotations').with_suffix('').as_posix() for path in _files(folder, 'annotations')}
+    images = {path.relative_to(folder / 'images').with_suffix('').as_posix() for path in _files(folder, 'images')}
+    return {record.name for record in records} <= masks & images
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    return [path for path in (folder / kind).rglob('*') if path.is_file()]
+
+
+def _write_images(reader: DatasetReader, items: Sequence[Item], folder: Path, check_facts: bool) -> list[Record]:
+    records, problems = [], []
+    for item in progress(items, f'reading {reader.folder}'):
+        try:
+            content, mask = reader.load(item)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        pixels = np.bincount(mask.ravel(), minlength=len(reader.classes)).tolist()
+        records.append(Record(item.name, item.test, pixels))
+        if not problems:
+            _write_pair(folder, item.name, reader.suffix, content, mask)
+    if check_facts and not problems:
+        problems = fact_problems(reader, records)
+    if problems:
+        raise PreparationError(
+            problems,
+            f'Mend or download the files again ({reader.download}); '
+            'for a part of the data set add --allow-other-counts.',
+        )
+    manifest = dict(classes=list(reader.classes), images=[vars(record) for record in records])
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return records
+
+
+def _write_pair(folder: Path, name: str, suffix: str, content: bytes, mask: np.ndarray) -> None:
+    image, annotation = folder / 'images' / f'{name}{suffix}', folder / 'annotations' / f'{name}.png'
+    for path in (image, annotation):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(content)
+    Image.fromarray(mask).save(annotation)
+
+
+def fact_problems(reader: DatasetReader, records: Sequence[Record]) -> list[str]:
+    """Where the numbers of images are not those of the complete data set."""
+    facts = reader.facts
+    if facts is None:
+        return []
+    train = [record for record in records if not record.test]
+    found = {
+        'training images': (len(train), facts.train),
+        'test images': (len(records) - len(train), facts.test),
+        **{
+            f'training images with {name}': (sum(bool(r.pixels[reader.classes.index(name)]) for r in train), expected)
+            for name, expected in facts.images_with_class.items()
+        },
+    }
+    if facts.without_defect is not None:
+        found['images without defect'] = (sum(not record.defective for record in records), facts.without_defect)
+    return [
+        f'{what}: found {number}, expected {expected}' for what, (number, expected) in found.items() if number != expected
+    ]
+
+
+def _write_splits(
+    folder: Path,
+    records: Sequence[Record],
+    reader: DatasetReader,
+    seed: int,
+    fractions: Sequence[float],
+    val_fraction: float,
+    stratify: bool,
+) -> None:
+    used = [record for record in records if record.defective or not reader.only_defective]
+    strata = {record.name: record.classes for record in used}
+    test = [record.name for record in used if record.test]
+    train = [record.name for record in used if not record.test]
+    if reader.test_fraction:
+        # One test set for all seeds, so that their scores can be compared.
+        parted = make_splits(train, seed=0, fractions=(), val_fraction=reader.test_fraction, strata=strata)
+        train, test = parted.train, parted.val
+    splits = make_splits(
+        train,
+        seed=seed,
+        fractions=sorted({*FRACTIONS, *map(float, fractions)}),
+        val_fraction=val_fraction,
+        strata=strata if stratify else None,
+    )
+    files = {TEST_SPLIT: sorted(test), **{f'splits/{name}': lines for name, lines in split_files(splits, seed).items()}}
+    if reader.only_defective:
+        files['splits/without_defect.txt'] = sorted(record.name for record in records if not record.defective)
+    for name, lines in files.items():
+        _write_text(folder / name, ''.join(f'{line}\n' for line in lines))
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.partial')
+    partial.write_text(text, encoding='utf-8')
+    os.replace(partial, path)
+
+
+def _keep_other_splits(old: Path, new: Path) -> None:
+    """Splits of other seeds, or written by hand, survive a repaired image folder."""
+    for path in _files(old, 'splits') if old.is_dir() else []:
+        target = new / path.relative_to(old)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+
+
+def _replace(folder: Path, partial: Path) -> None:
+    """Put ``partial`` in the place of ``folder``; what was there goes only after that."""
+    outdated = folder.with_name(f'.{folder.name}.outdated')
+    shutil.rmtree(outdated, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, outdated)
+    os.rename(partial, folder)
+    shutil.rmtree(outdated, ignore_errors=True)
+
+
+def summarize(folder: str | Path, seed: int = 0) -> list[tuple[str, int, str, list[int], list[int]]]:
+    """What each split of a prepared data set holds.
+
+    Returns:
+        One row per split: its name, number of images, checksum of the names, and for each class the number of images in
+        which it is present and its number of pixels.
+    """
+    folder = Path(folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    pixels = {record['name']: np.array(record['pixels']) for record in manifest['images']}
+    files = [folder / TEST_SPLIT, *(folder / 'splits' / f'seed{seed}').glob('*.txt')]
+    rows = []
+    for path in files:
+        names = read_split(path)
+        counts = np.array([pixels[name] for name in names]).reshape(len(names), len(manifest['classes']))
+        rows.append(
+            (path.stem, len(names), checksum(names), (counts > 0).sum(axis=0).tolist(), counts.sum(axis=0).tolist())
+        )
+    return sorted(rows, key=lambda row: (row[0].endswith('pct_unlabeled'), row[0].endswith('pct_labeled'), row[1]))

@@ -1,0 +1,115 @@
+"""Which images are labelled, unlabelled and for validation: text files that come out the same on every machine."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FRACTIONS = (1.0, 5.0, 10.0, 20.0, 30.0, 50.0)
+
+
+class Splits(NamedTuple):
+    """Sorted names of the images of each part.
+
+    Attributes:
+        train: All of training, validation taken out.
+        val: Validation.
+        labeled: For each percentage the labelled part of ``train``. A smaller percentage lies within a larger one.
+        unlabeled: For each percentage the rest of ``train``.
+    """
+
+    train: list[str]
+    val: list[str]
+    labeled: dict[float, list[str]]
+    unlabeled: dict[float, list[str]]
+
+
+def make_splits(
+    names: Sequence[str],
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    val_fraction: float = 0.15,
+    strata: Mapping[str, object] | None = None,
+) -> Splits:
+    """Divide training images into validation, labelled and unlabelled ones.
+
+    The images are put in a random order once; validation and every labelled part are prefixes of it, which makes the
+    labelled parts nested. With ``strata`` the order spreads each stratum evenly, so that every prefix holds about the same
+    share of each.
+
+    Args:
+        names: Names of the training images, in any order: they are sorted first.
+        seed: Of the generator; 0 is a seed like any other.
+        fractions: Percentages of the images left after validation, in (0, 100].
+        val_fraction: Share for validation, in [0, 1): rounded up, as in the paper (545 of NEU-Seg's 3,630).
+        strata: For each name what it should be balanced by, such as the set of classes present.
+
+    Returns:
+        The parts; a labelled one has at least one image.
+
+    Raises:
+        ValueError: On names that repeat, or numbers out of range.
+
+    Example:
+        >>> splits = make_splits([f'{i:02d}' for i in range(20)], fractions=(10, 50))
+        >>> [len(part) for part in (splits.val, splits.train, splits.labeled[10.0], splits.unlabeled[50.0])]
+        [3, 17, 2, 9]
+        >>> set(splits.labeled[10.0]) <= set(splits.labeled[50.0])
+        True
+    """
+    if len(set(names)) != len(names):
+        raise ValueError('the names of the images must differ')
+    if not 0 <= val_fraction < 1:
+        raise ValueError(f'val_fraction must be in [0, 1), got {val_fraction}')
+    wrong = [fraction for fraction in fractions if not 0 < fraction <= 100]
+    if wrong:
+        raise ValueError(f'fractions are percentages in (0, 100], got {wrong}')
+    order = _random_order(sorted(names), seed, strata)
+    num_val = int(np.ceil(round(val_fraction * len(order), 6)))
+    val, train = order[:num_val], order[num_val:]
+    if strata is not None:
+        train = _random_order(sorted(train), seed + 1, strata)
+    counts = {float(f): min(len(train), max(1, round(len(train) * f / 100))) for f in fractions}
+    return Splits(
+        train=sorted(train),
+        val=sorted(val),
+        labeled={fraction: sorted(train[:count]) for fraction, count in counts.items()},
+        unlabeled={fraction: sorted(train[count:]) for fraction, count in counts.items()},
+    )
+
+
+def _random_order(names: list[str], seed: int, strata: Mapping[str, object] | None) -> list[str]:
+    generator = np.random.default_rng(seed)
+    shuffled = [names[i] for i in generator.permutation(len(names))]
+    if strata is None:
+        return shuffled
+    groups: dict[object, list[str]] = {}
+    for name in shuffled:
+        groups.setdefault(strata[name], []).append(name)
+    # The j-th of a stratum of n images stands at (j + u) / n, with one random u per stratum.
+    places = {}
+    for stratum in sorted(groups, key=str):
+        offset = generator.random()
+        places.update({name: (j + offset) / len(groups[stratum]) for j, name in enumerate(groups[stratum])})
+    return sorted(shuffled, key=lambda name: (places[name], name))
+
+
+def split_files(splits: Splits, seed: int) -> dict[str, list[str]]:
+    """Path below ``splits/`` and lines of each file: ``seed0/{train,val}.txt``, ``seed0/10pct_{labeled,unlabeled}.txt``."""
+    files = {f'seed{seed}/train.txt': splits.train, f'seed{seed}/val.txt': splits.val}
+    for part in ('labeled', 'unlabeled'):
+        for fraction, names in getattr(splits, part).items():
+            files[f'seed{seed}/{fraction:g}pct_{part}.txt'] = names
+    return files
+
+
+def checksum(names: Sequence[str]) -> str:
+    """Twelve hexadecimal digits that identify a list of names."""
+    return hashlib.sha256('\n'.join(names).encode()).hexdigest()[:12]
+
+
+def read_split(path: str | Path) -> list[str]:
+    """The names in a split file."""
+    return [line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines() if line.strip()]

@@ -1,0 +1,152 @@
+"""What can be wrong with a semi-supervised experiment, found before its first iteration."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.dataset import ConcatDataset
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner.base_loop import BaseLoop
+from mmseg.models import BaseSegmentor
+from torch.utils.data import DataLoader, Dataset
+
+from ..datasets.samplers import LabeledUnlabeledSampler
+
+
+def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:
+    """Look at loop, sampler, sources, classes and validation set together.
+
+    Raises:
+        ValueError: With every problem found, each with its config key and what to do.
+    """
+    loader = train_loop.dataloader
+    problems = [
+        *loop_problems(train_loop),
+        *model_problems(model),
+        *sampler_problems(loader, model),
+        *source_problems(loader.dataset),
+        *class_problems(loader.dataset, model),
+    ]
+    if val_loop is not None:
+        problems += validation_problems(loader.dataset, val_loop.dataloader.dataset)
+    if problems:
+        raise ValueError('this experiment cannot train as intended:\n' + '\n'.join(f'  - {p}' for p in problems))
+
+
+def loop_problems(loop: BaseLoop) -> Iterator[str]:
+    """The sampler is endless, so an epoch would never end."""
+    if not isinstance(loop, IterBasedTrainLoop):
+        yield (
+            f'train_cfg: {type(loop).__name__} counts epochs, but the stream of labelled and unlabelled images has none; '
+            "use dict(type='IterBasedTrainLoop', max_iters=..., val_interval=...)"
+        )
+
+
+def model_problems(model: BaseSegmentor) -> Iterator[str]:
+    """A supervised model has no use for the hook."""
+    if not hasattr(model, 'set_rampup'):
+        yield (
+            f'model.type: {type(model).__name__} has no unsupervised losses to ramp; '
+            'use TriBranchSemiSegmentor, or drop SemiSupervisedHook from custom_hooks'
+        )
+
+
+def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
+    """The shares of a batch against its size and against what the similarity map needs."""
+    sampler = loader.sampler
+    if not isinstance(sampler, LabeledUnlabeledSampler):
+        return
+    if loader.batch_size != sampler.batch_size:
+        yield (
+            f'train_dataloader: batch_size={loader.batch_size}, but the sampler draws num_labeled={sampler.num_labeled} '
+            f'+ num_unlabeled={sampler.num_unlabeled} = {sampler.batch_size}; make them equal'
+        )
+    similarity = getattr(model, 'similarity', None)
+    if similarity is None:
+        return
+    processes = get_world_size() if similarity.gather else 1
+    for name in ('num_labeled', 'num_unlabeled'):
+        if getattr(sampler, name) * processes < 2:
+            yield (
+                f'train_dataloader.sampler.{name}=1: the similarity map compares the images of a batch and is constant '
+                'for a single one; use 2 or more, or model.similarity=None'
+            )
+
+
+def source_problems(dataset: Dataset) -> Iterator[str]:
+    """The labelled source must open masks, the unlabelled one must not."""
+    sources = getattr(dataset, 'datasets', [])
+    if len(sources) != 2:
+        return
+    for source in _leaves(sources[0]):
+        if not _opens_masks(source):
+            yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
+    for source in _leaves(sources[1]):
+        if _opens_masks(source):
+            yield (
+                'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
+                'opened; remove it'
+            )
+        if getattr(source, 'data_prefix', {}).get('seg_map_path'):
+            yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
+    shared = _paths(sources[0]) & _paths(sources[1])
+    if shared:
+        print_log(
+            f'{len(shared)} images are labelled and unlabelled at once, such as {min(shared)}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
+    """As many classes in the head as in the data set."""
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if classes is not None and hasattr(model, 'num_classes') and len(classes) != model.num_classes:
+        yield (
+            f'decode_head.num_classes={model.num_classes}, but {_name(dataset)} has {len(classes)} classes: '
+            f'{", ".join(classes)}'
+        )
+
+
+def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
+    """An image that is trained on validates nothing."""
+    shared = _paths(train) & _paths(validation)
+    if shared:
+        yield (
+            f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
+            'take them out of the split files'
+        )
+
+
+def _leaves(dataset: Dataset) -> Iterator[Dataset]:
+    """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
+    if hasattr(dataset, 'datasets'):
+        for inner in dataset.datasets:
+            yield from _leaves(inner)
+    elif hasattr(dataset, 'dataset'):
+        yield from _leaves(dataset.dataset)
+    else:
+        yield dataset
+
+
+def _name(dataset: Dataset) -> str:
+    return type(next(_leaves(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
+
+
+def _opens_masks(dataset: Dataset) -> bool:
+    return any('LoadAnnotations' in type(transform).__name__ for transform in _transforms(dataset.pipeline))
+
+
+def _transforms(pipeline: Any) -> Iterator[object]:
+    for transform in pipeline.transforms:
+        yield transform
+        if hasattr(transform, 'transforms') and not isinstance(transform.transforms, dict):
+            yield from _transforms(transform)
+
+
+def _paths(dataset: Dataset) -> set[str]:
+    return {
+        leaf.get_data_info(index)['img_path'] for leaf in _leaves(dataset) for index in range(len(leaf))
+    }

@@ -1,0 +1,106 @@
+"""The ramp of the unsupervised losses, the check of the experiment, and the health of the pseudo-labels."""
+
+import logging
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import nn
+
+from ...models.losses import sigmoid_rampup
+from ..checks import check_experiment
+from ..pseudo_label_health import PseudoLabelHealth
+
+
+@HOOKS.register_module()
+class SemiSupervisedHook(Hook):
+    """Ramps the weights of the losses that declare ``ramp=True``, checks the experiment, watches the pseudo-labels.
+
+    The ramp depends on ``runner.iter`` alone, so a resumed run needs no state. It is
+    ``sigmoid_rampup(iter // rampup_interval, rampup_iters / rampup_interval)``; the paper's NEU-Seg recipe is
+    ``rampup_iters=30000, rampup_interval=150``.
+
+    Before the first iteration :func:`simeps_mmseg.engine.checks.check_experiment` looks at the whole experiment.
+
+    Every ``health_interval`` iterations the log gets, averaged over these iterations, ``agreement`` (share of unlabelled
+    pixels on which all branches agree), ``pseudo_share.<class>`` (share of the pseudo-labelled pixels) and
+    ``label_share.<class>`` (share of the labelled pixels): the two should not drift apart.
+
+    Args:
+        rampup_iters: Iterations until full weight; a float in (0, 1] is a share of ``max_iters``. 0: no ramp.
+        rampup_interval: The weight changes once in so many iterations.
+        health_interval: Iterations between two looks at the pseudo-labels. 0: never.
+
+    Raises:
+        ValueError: On a negative number, or a float outside (0, 1].
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self, rampup_iters: int | float = 0.625, rampup_interval: int = 1, health_interval: int = 50
+    ) -> None:
+        if rampup_iters < 0 or (isinstance(rampup_iters, float) and not 0 < rampup_iters <= 1):
+            raise ValueError(
+                'SemiSupervisedHook.rampup_iters must be a count of iterations (an integer of 0 or more) or a share of '
+                f'max_iters (a float in (0, 1]), got {rampup_iters!r}'
+            )
+        if rampup_interval < 1 or health_interval < 0:
+            raise ValueError(
+                'SemiSupervisedHook: rampup_interval must be 1 or more and health_interval 0 or more, got '
+                f'{rampup_interval} and {health_interval}'
+            )
+        self.rampup_iters = rampup_iters
+        self.rampup_interval = rampup_interval
+        self.health_interval = health_interval
+        self._health: PseudoLabelHealth | None = None
+
+    def rampup(self, iteration: int, max_iters: int) -> float:
+        """The factor at an iteration, in (0, 1]."""
+        return sigmoid_rampup(iteration // self.rampup_interval, self._length(max_iters) / self.rampup_interval)
+
+    def _length(self, max_iters: int) -> int:
+        share = isinstance(self.rampup_iters, float)
+        return round(self.rampup_iters * max_iters) if share else self.rampup_iters
+
+    def before_train(self, runner: Runner) -> None:
+        """Check everything that can be checked before the first iteration."""
+        model = _unwrapped(runner.model)
+        check_experiment(runner.train_loop, model, runner.val_loop)
+        if self._length(runner.max_iters) > runner.max_iters:
+            final = self.rampup(runner.max_iters, runner.max_iters)
+            print_log(
+                f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={runner.max_iters}: '
+                f'the ramp ends at {final:.3f} of the full weight',
+                logger='current',
+                level=logging.WARNING,
+            )
+        if self.health_interval:
+            self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Set the ramp of this iteration."""
+        factor = self.rampup(runner.iter, runner.max_iters)
+        model = _unwrapped(runner.model)
+        model.set_rampup(factor)
+        if getattr(model, 'cross_pseudo', None) is not None:
+            weight = model.cross_pseudo.loss_weight * (factor if model.cross_pseudo.ramp else 1.0)
+            runner.message_hub.update_scalar('train/consistency_weight', weight)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Add this step to the statistics; log them at the interval."""
+        if self._health is None:
+            return
+        self._health.update(_unwrapped(runner.model).last_step)
+        if self.every_n_train_iters(runner, self.health_interval):
+            for name, value in self._health.compute().items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
+            self._health.reset()
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model

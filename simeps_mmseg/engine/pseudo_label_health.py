@@ -1,0 +1,60 @@
+"""Whether the pseudo-labels are alive: agreement of the branches, and each class against its labelled share."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..models.segmentors.multi_branch import StepRecord
+
+
+def class_counts(labels: Tensor, num_classes: int) -> Tensor:
+    """(C,) int64 pixels of each class in a map of any shape; values that are no class do not count."""
+    return torch.bincount(labels[(labels >= 0) & (labels < num_classes)].flatten(), minlength=num_classes)
+
+
+def agreement(predictions: Sequence[Tensor]) -> Tensor:
+    """Share of the pixels on which all maps, each of the same shape, hold the same class: a float scalar."""
+    first, *others = predictions
+    same = torch.ones_like(first, dtype=torch.bool)
+    for other in others:
+        same &= first == other
+    return same.float().mean()
+
+
+class PseudoLabelHealth:
+    """Averages over training steps, kept on the device until asked for.
+
+    Args:
+        classes: Names of the classes.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = list(classes)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all steps."""
+        self._labels: Tensor | int = 0
+        self._pseudo_labels: Tensor | int = 0
+        self._agreements: list[Tensor] = []
+
+    def update(self, step: StepRecord) -> None:
+        """Add one training step."""
+        if step.labels is not None:
+            self._labels = self._labels + class_counts(step.labels, len(self.classes))
+        for labels in step.pseudo_labels:
+            self._pseudo_labels = self._pseudo_labels + class_counts(labels, len(self.classes))
+        if step.predictions:
+            self._agreements.append(agreement(step.predictions))
+
+    def compute(self) -> dict[str, float]:
+        """``agreement``, ``pseudo_share.<class>`` and ``label_share.<class>``, as fractions; what was not seen is left out."""
+        result = {}
+        if self._agreements:
+            result['agreement'] = torch.stack(self._agreements).mean().item()
+        for name, counts in (('pseudo_share', self._pseudo_labels), ('label_share', self._labels)):
+            if isinstance(counts, Tensor):
+                shares = (counts / counts.sum().clamp(min=1)).tolist()
+                result.update({f'{name}.{label}': share for label, share in zip(self.classes, shares)})
+        return result

@@ -1,0 +1,95 @@
+"""Scores of segmentations from areas, for a data set and for single images."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class ImageScores(NamedTuple):
+    """Scores of one image as fractions; NaN where its ground truth has no foreground."""
+
+    miou: float
+    mdice: float
+    accuracy: float
+
+
+def class_areas(prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """Pixels of each class: in both maps, in the prediction, in the target.
+
+    Args:
+        prediction: Class indices, any shape.
+        target: Class indices, the same shape; ``ignore_index`` where a pixel does not count.
+        num_classes: C.
+        ignore_index: The value that does not count.
+
+    Returns:
+        Shape (3, C), int64.
+
+    Raises:
+        ValueError: If the shapes differ or a value is neither a class nor ``ignore_index``.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape')
+    counted = target != ignore_index
+    prediction, target = prediction[counted].long(), target[counted].long()
+    for name, values in (('prediction', prediction), ('target', target)):
+        if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < num_classes:
+            raise ValueError(
+                f'the {name} holds values from {int(values.min())} to {int(values.max())}, but there are {num_classes} '
+                f'classes and ignore_index is {ignore_index}'
+            )
+    correct = prediction[prediction == target]
+    return torch.stack([torch.bincount(values, minlength=num_classes) for values in (correct, prediction, target)])
+
+
+def iou_and_dice(areas: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and Dice of each class from :func:`class_areas`, shapes (..., C), float64; NaN where a class is in neither map."""
+    correct, predicted, actual = areas.double().unbind(dim=-2)
+    return correct / (predicted + actual - correct), 2 * correct / (predicted + actual)
+
+
+def scores_from_areas(areas: Tensor) -> ImageScores:
+    """The per-image protocol on :func:`class_areas` (3, C) of one image; class 0 is background."""
+    actual = areas[2]
+    present = actual[1:] > 0
+    if not bool(present.any()):
+        return ImageScores(float('nan'), float('nan'), float('nan'))
+    iou, dice = (values[1:][present].mean().item() for values in iou_and_dice(areas))
+    return ImageScores(iou, dice, (areas[0].sum() / actual.sum()).item())
+
+
+def image_scores(
+    prediction: Tensor | np.ndarray,
+    target: Tensor | np.ndarray,
+    num_classes: int,
+    ignore_index: int = 255,
+) -> ImageScores:
+    """Mean IoU, mean Dice and pixel accuracy of one image by the protocol of the simEps paper.
+
+    The means go over the foreground classes that are present in the image's ground truth. (Over a data set they are
+    averaged over the images, those without foreground skipped.) Accuracy counts all pixels, background too.
+
+    Source: Sime et al. 2022, Section IV, and the released code.
+
+    Args:
+        prediction: Class indices, shape (h, w); 0 is background.
+        target: Class indices, shape (h, w).
+        num_classes: Number of classes with background.
+        ignore_index: The value in ``target`` that does not count.
+
+    Returns:
+        ``(miou, mdice, accuracy)`` as fractions; all NaN where the target has no foreground.
+
+    Raises:
+        ValueError: If the shapes differ or a value is not a class.
+
+    Example:
+        >>> import numpy as np
+        >>> image_scores(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]]), num_classes=3)
+        ImageScores(miou=0.6666666666666666, mdice=0.8, accuracy=0.75)
+    """
+    return scores_from_areas(
+        class_areas(torch.as_tensor(prediction), torch.as_tensor(target), num_classes, ignore_index)
+    )

@@ -1,0 +1,3 @@
+from .multi_branch import MultiBranchSemiSegmentor, TriBranchSemiSegmentor
+
+__all__ = ['MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor']

@@ -1,0 +1,155 @@
+"""Run an unmodified MMSeg segmentor as one branch: its logits and features beside its own losses.
+
+The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along;
+forward hooks catch what the classifier of the main head reads and returns. The unlabelled images go through
+``branch.encode_decode``. So every image passes the branch exactly once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn as nn
+from mmengine.model import BaseModule
+from mmseg.models.utils import resize
+from mmseg.utils import SampleList
+from torch import Tensor
+
+
+@dataclass
+class BranchOutput:
+    """What one branch says about one part of the batch.
+
+    Attributes:
+        logits: Raw scores at the size of the input, shape (b, C, h, w), with gradient.
+        encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w').
+        decoder: What enters the classifier of the main head, shape (b, c, h', w').
+        losses: The branch's own loss dict; empty for unlabelled images.
+    """
+
+    logits: Tensor
+    encoder: Tensor
+    decoder: Tensor
+    losses: dict[str, Tensor] = field(default_factory=dict)
+
+    def stage(self, name: str) -> Tensor:
+        """The tensor of stage ``'encoder'``, ``'decoder'`` or ``'logits'``."""
+        return getattr(self, name)
+
+
+def forward_labeled(branch: BaseModule, inputs: Tensor, data_samples: SampleList) -> BranchOutput:
+    """Losses, logits and features of labelled images in one pass.
+
+    Args:
+        branch: A segmentor whose main head has a ``conv_seg`` classifier.
+        inputs: Normalised images, shape (b, 3, h, w).
+        data_samples: One each, with ``gt_sem_seg``.
+    """
+    with capture(branch) as caught:
+        losses = branch.loss(inputs, data_samples)
+    logits = resize(
+        caught.pop('logits'), size=inputs.shape[2:], mode='bilinear', align_corners=branch.align_corners, warning=False
+    )
+    return BranchOutput(logits=logits, losses=losses, **caught)
+
+
+def forward_unlabeled(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> BranchOutput:
+    """Logits and features of unlabelled images in one pass, with gradient.
+
+    Args:
+        branch: A segmentor whose main head has a ``conv_seg`` classifier.
+        inputs: Normalised images, shape (b, 3, h, w).
+        metas: Meta information of each image.
+    """
+    size = inputs.shape[2:]
+    metas = [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
+    with capture(branch) as caught, inference_outputs(branch):
+        logits = branch.encode_decode(inputs, metas)
+    caught.pop('logits')
+    return BranchOutput(logits=logits, **caught)
+
+
+def main_head(branch: BaseModule) -> nn.Module:
+    """The head that has the last word: the last one of a cascade."""
+    head = branch.decode_head
+    return head[-1] if isinstance(head, nn.ModuleList) else head
+
+
+@contextmanager
+def capture(branch: BaseModule) -> Iterator[dict[str, Tensor]]:
+    """Collect ``encoder``, ``decoder`` and raw ``logits`` of the forward that runs inside.
+
+    The hooks live as long as the context, so that a copied or pickled model carries none.
+    """
+    caught: dict[str, Tensor] = {}
+
+    def keep_features(module: nn.Module, args: tuple, output) -> None:
+        caught['encoder'] = deepest_level(output)
+
+    def keep_classifier(module: nn.Module, args: tuple, output: Tensor) -> None:
+        caught.update(decoder=args[0], logits=output)
+
+    encoder = branch.neck if branch.with_neck else branch.backbone
+    handles = [
+        encoder.register_forward_hook(keep_features),
+        main_head(branch).conv_seg.register_forward_hook(keep_classifier),
+    ]
+    try:
+        yield caught
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def inference_outputs(branch: BaseModule) -> Iterator[None]:
+    """Let backbone, neck and heads return what they return at inference, while their layers stay in training mode.
+
+    Some heads (DDRNet, PIDNet, K-Net) return a tuple in training and the final logits otherwise. Only the flag of the
+    outermost modules is changed, not that of batch norm or dropout inside them.
+    """
+    heads = branch.decode_head if isinstance(branch.decode_head, nn.ModuleList) else [branch.decode_head]
+    modules = [branch.backbone, *([branch.neck] if branch.with_neck else []), *heads]
+    flags = [module.training for module in modules]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, flag in zip(modules, flags):
+            module.training = flag
+
+
+def deepest_level(features: Tensor | Iterable) -> Tensor:
+    """The map with the fewest pixels, the last one among equals; levels that are not maps (tokens) are passed over.
+
+    "Last" alone would not do: U-Net lists its levels from deep to shallow.
+
+    Raises:
+        ValueError: If there is no (b, c, h, w) map among the features.
+    """
+    levels = [level for level in _flatten(features) if level.ndim == 4]
+    if not levels:
+        raise ValueError('the encoder returned no feature map of shape (b, c, h, w)')
+    return min(reversed(levels), key=lambda level: level.shape[2] * level.shape[3])
+
+
+def _flatten(features: Tensor | Iterable) -> Iterator[Tensor]:
+    if isinstance(features, Tensor):
+        yield features
+    else:
+        for item in features:
+            yield from _flatten(item)
+
+
+def mask_padding(labels: Tensor, data_samples: SampleList, ignore_index: int) -> Tensor:
+    """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
+    paddings = [sample.metainfo.get('padding_size', (0, 0, 0, 0)) for sample in data_samples]
+    if not any(any(padding) for padding in paddings):
+        return labels
+    height, width = labels.shape[1:]
+    real = torch.zeros_like(labels, dtype=torch.bool)
+    for image, (left, right, top, bottom) in zip(real, paddings):
+        image[top : height - bottom, left : width - right] = True
+    return labels.masked_fill(~real, ignore_index)
