@@ -117,7 +117,5 @@ def make_history_buffers_loadable() -> bool:
     HistoryBuffer._simeps_arrays_only = True
     core = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
     dtypes = [value for value in vars(np.dtypes).values() if isinstance(value, type)]
-    torch.serialization.add_safe_globals(
-        [HistoryBuffer, core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes]
-    )
+    torch.serialization.add_safe_globals([HistoryBuffer, core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes])
     return True

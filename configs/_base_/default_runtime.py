@@ -21,7 +21,7 @@ default_hooks = dict(
         type='CheckpointHook',
         by_epoch=False,
         interval=1000,
-        max_keep_ckpts=1,
+        max_keep_ckpts=2,  # the older one goes before the newer one is written whole
         save_best='mIoU_image',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),

@@ -2,22 +2,60 @@
 
 import argparse
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 from mmengine.config import Config, DictAction
+
+from ..utils import UserError
+from ..utils.paths import shipped_folder
+
+
+def find_config(path: str | Path) -> Path:
+    """A config by its path, or by its path below the shipped ``configs/``.
+
+    Raises:
+        UserError: If there is none; names shipped ones with a similar name.
+    """
+    shipped = shipped_folder('configs')
+    candidates = [Path(path), shipped / path, shipped.parent / path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    names = {file.stem: file.relative_to(shipped).as_posix() for file in shipped.glob('[!_]*/*.py')}
+    close = [names[stem] for stem in get_close_matches(Path(path).stem, names, n=3)]
+    hint = f'did you mean {", ".join(close)}?' if close else f'shipped ones are in {shipped}'
+    raise UserError(f'config {path} is not there; {hint}')
+
+
+def load_config(
+    path: str | Path, options: Sequence[str] = (), work_dir: str | None = None, launcher: str = 'none'
+) -> Config:
+    """Read a config, apply ``key=value`` options, settle the work folder: argument, then config, then ``work_dirs/<name>``.
+
+    Raises:
+        UserError: If the file is not there or an option has no ``=``.
+    """
+    file = find_config(path)
+    cfg = Config.fromfile(file)
+    merge_options(cfg, options)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / file.stem)
+    return cfg
 
 
 def parse_options(options: Sequence[str]) -> dict:
     """``['a.b=1', 'c=[x,y]']`` to ``{'a.b': 1, 'c': ['x', 'y']}``, as MMSeg's ``--cfg-options`` reads them.
 
     Raises:
-        ValueError: If one has no ``=``.
+        UserError: If one has no ``=``.
     """
     without = [option for option in options if '=' not in option]
     if without:
-        raise ValueError(f'--cfg-options takes key=value pairs, got {" ".join(without)}')
+        raise UserError(f'--cfg-options takes key=value pairs, got {" ".join(without)}')
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    return parser.parse_args(['--cfg-options', *options]).cfg_options if options else {}
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
 def merge_options(cfg: Config, options: Sequence[str]) -> None:

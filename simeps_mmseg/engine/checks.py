@@ -13,13 +13,14 @@ from mmseg.models import BaseSegmentor
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.samplers import LabeledUnlabeledSampler
+from ..utils import UserError
 
 
 def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:
     """Look at loop, sampler, sources, classes and validation set together.
 
     Raises:
-        ValueError: With every problem found, each with its config key and what to do.
+        UserError: A ``ValueError`` with every problem found, each with its config key and what to do.
     """
     loader = train_loop.dataloader
     problems = [
@@ -32,7 +33,7 @@ def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseL
     if val_loop is not None:
         problems += validation_problems(loader.dataset, val_loop.dataloader.dataset)
     if problems:
-        raise ValueError('this experiment cannot train as intended:\n' + '\n'.join(f'  - {p}' for p in problems))
+        raise UserError('this experiment cannot train as intended:\n' + '\n'.join(f'  - {p}' for p in problems))
 
 
 def loop_problems(loop: BaseLoop) -> Iterator[str]:
@@ -147,6 +148,4 @@ def _transforms(pipeline: Any) -> Iterator[object]:
 
 
 def _paths(dataset: Dataset) -> set[str]:
-    return {
-        leaf.get_data_info(index)['img_path'] for leaf in _leaves(dataset) for index in range(len(leaf))
-    }
+    return {leaf.get_data_info(index)['img_path'] for leaf in _leaves(dataset) for index in range(len(leaf))}

@@ -6,5 +6,4 @@ simeps = dict(
     similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-semi_sampler = dict(type='LabeledUnlabeledSampler', num_labeled=16, num_unlabeled=16)
 custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]

@@ -61,6 +61,8 @@ class MagneticTileReader(DatasetReader):
         defect = grey > THRESHOLD
         if kind == FREE:
             if defect.any():
-                raise ValueError(f'{item.mask}: {int(defect.sum())} defect pixels in the folder of images without defect')
+                raise ValueError(
+                    f'{item.mask}: {int(defect.sum())} defect pixels in the folder of images without defect'
+                )
             return content, np.zeros(grey.shape, np.uint8)
         return content, defect.astype(np.uint8) * self.classes.index(kind)

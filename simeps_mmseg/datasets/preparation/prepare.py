@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...utils.progress import progress
+from ...utils import progress
 from ..splits import FRACTIONS, checksum, make_splits, read_split, split_files
 from .reader import DatasetReader, Item, PreparationError
 
@@ -97,7 +97,9 @@ def read_manifest(folder: Path, items: Sequence[Item]) -> list[Record] | None:
 
 
 def _all_written(folder: Path, records: Sequence[Record]) -> bool:
-    masks = {path.relative_to(folder / 'annotations').with_suffix('').as_posix() for path in _files(folder, 'annotations')}
+    masks = {
+        path.relative_to(folder / 'annotations').with_suffix('').as_posix() for path in _files(folder, 'annotations')
+    }
     images = {path.relative_to(folder / 'images').with_suffix('').as_posix() for path in _files(folder, 'images')}
     return {record.name for record in records} <= masks & images
 
@@ -156,7 +158,9 @@ def fact_problems(reader: DatasetReader, records: Sequence[Record]) -> list[str]
     if facts.without_defect is not None:
         found['images without defect'] = (sum(not record.defective for record in records), facts.without_defect)
     return [
-        f'{what}: found {number}, expected {expected}' for what, (number, expected) in found.items() if number != expected
+        f'{what}: found {number}, expected {expected}'
+        for what, (number, expected) in found.items()
+        if number != expected
     ]
 
 

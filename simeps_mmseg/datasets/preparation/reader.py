@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from ...utils import UserError
 
-class PreparationError(Exception):
+
+class PreparationError(UserError):
     """Everything that is wrong with a download, one line per file or fact."""
 
     def __init__(self, problems: Iterable[str], next_step: str) -> None:

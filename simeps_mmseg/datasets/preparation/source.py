@@ -4,6 +4,8 @@ import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 
+from ...utils import UserError
+
 
 class Source(ABC):
     """Files by their path below the outermost folders that hold everything else, with ``/`` between the parts."""
@@ -56,18 +58,19 @@ def open_source(path: str | Path) -> Source:
     """Open a download.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is neither a folder nor a readable zip archive.
+        UserError: If it is not there, or is neither a folder nor a readable zip archive.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f'{path} is not there: give the downloaded archive or the folder it unpacks to')
+        raise UserError(f'{path} is not there: give the downloaded archive or the folder it unpacks to')
     if path.is_dir():
         return FolderSource(path)
     try:
         return ZipSource(path)
     except zipfile.BadZipFile as error:
-        raise ValueError(f'{path} is neither a folder nor a complete zip archive ({error}): download it again') from error
+        raise UserError(
+            f'{path} is neither a folder nor a complete zip archive ({error}): download it again'
+        ) from error
 
 
 def _is_clutter(file: str) -> bool:

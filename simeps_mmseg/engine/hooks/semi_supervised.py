@@ -39,9 +39,7 @@ class SemiSupervisedHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(
-        self, rampup_iters: int | float = 0.625, rampup_interval: int = 1, health_interval: int = 50
-    ) -> None:
+    def __init__(self, rampup_iters: int | float = 0.625, rampup_interval: int = 1, health_interval: int = 50) -> None:
         if rampup_iters < 0 or (isinstance(rampup_iters, float) and not 0 < rampup_iters <= 1):
             raise ValueError(
                 'SemiSupervisedHook.rampup_iters must be a count of iterations (an integer of 0 or more) or a share of '

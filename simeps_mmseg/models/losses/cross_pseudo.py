@@ -75,9 +75,7 @@ def ce_dice_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Ten
         return 0.5 * cross_entropy + 0.5 * soft_dice_from_probabilities(log_probabilities.exp(), target, ignore_index)
 
 
-def cross_pseudo_loss(
-    logits: Sequence[Tensor], pseudo_labels: Sequence[Tensor], ignore_index: int = 255
-) -> Tensor:
+def cross_pseudo_loss(logits: Sequence[Tensor], pseudo_labels: Sequence[Tensor], ignore_index: int = 255) -> Tensor:
     """Sum over the branches of 0.5 cross entropy + 0.5 soft Dice against their pseudo-labels.
 
     Source: Sime et al. 2022, Eq. 4.
@@ -94,7 +92,9 @@ def cross_pseudo_loss(
         ValueError: If the lists or shapes do not fit.
     """
     if len(logits) != len(pseudo_labels):
-        raise ValueError(f'expected one pseudo-label map per branch, got {len(pseudo_labels)} for {len(logits)} branches')
+        raise ValueError(
+            f'expected one pseudo-label map per branch, got {len(pseudo_labels)} for {len(logits)} branches'
+        )
     return torch.stack(
         [ce_dice_loss(branch, label, ignore_index) for branch, label in zip(logits, pseudo_labels)]
     ).sum()
@@ -150,6 +150,5 @@ class CrossPseudoLoss(nn.Module):
     ) -> list[Tensor]:
         """Weighted loss of each branch: K scalars whose sum is ``loss_weight * cross_pseudo_loss``."""
         return [
-            self.loss_weight * ce_dice_loss(branch, label, ignore_index)
-            for branch, label in zip(logits, pseudo_labels)
+            self.loss_weight * ce_dice_loss(branch, label, ignore_index) for branch, label in zip(logits, pseudo_labels)
         ]

@@ -174,7 +174,9 @@ class SimilarityConsistencyLoss(nn.Module):
         Returns:
             One scalar per stage.
         """
-        return {stage: self.loss_weight * weight * self._stage(features[stage]) for stage, weight in self.stages.items()}
+        return {
+            stage: self.loss_weight * weight * self._stage(features[stage]) for stage, weight in self.stages.items()
+        }
 
     def _stage(self, features: Sequence[Tensor]) -> Tensor:
         if self.gather:

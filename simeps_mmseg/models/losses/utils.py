@@ -37,7 +37,5 @@ def one_hot(target: Tensor, num_classes: int, ignore_index: int) -> Tensor:
             f'the target holds {unknown}, but the logits have {num_classes} classes (0 to {num_classes - 1}) and '
             f'ignore_index is {ignore_index}: check num_classes of the head and the values in the masks'
         )
-    indicators = torch.zeros(
-        target.shape[0], num_classes, *target.shape[1:], dtype=torch.float32, device=target.device
-    )
+    indicators = torch.zeros(target.shape[0], num_classes, *target.shape[1:], dtype=torch.float32, device=target.device)
     return indicators.scatter_(1, index.unsqueeze(1), (~ignored).unsqueeze(1).float())

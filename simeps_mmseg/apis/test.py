@@ -1,0 +1,99 @@
+"""Evaluate a checkpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ..models.utils import replace_sync_bn
+from ..utils import UserError
+from .config import load_config
+from .data import check_data_is_there
+from .pretrained import remove_pretrained
+
+
+def test(
+    config: str,
+    checkpoint: str,
+    work_dir: str | None = None,
+    out: str | None = None,
+    show: bool = False,
+    show_dir: str | None = None,
+    wait_time: float = 2,
+    tta: bool = False,
+    options: Sequence[str] = (),
+    launcher: str = 'none',
+) -> dict[str, float]:
+    """Evaluate on the test set, as MMSeg's ``tools/test.py`` does.
+
+    Args:
+        config: Path of a config, also below the shipped ``configs/``.
+        checkpoint: Path of the weights.
+        work_dir: Folder for the scores and the log.
+        out: Folder for the predicted label maps, as PNG.
+        show: Whether to show predictions in a window.
+        show_dir: Folder for painted images.
+        wait_time: Seconds to show each image.
+        tta: Whether to average over flips.
+        options: ``key=value`` changes of the config.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Returns:
+        The scores.
+
+    Raises:
+        UserError: If config, checkpoint or data is not there, or has no ``tta_pipeline``.
+    """
+    cfg = load_config(config, options, work_dir, launcher)
+    if not Path(checkpoint).is_file() and '://' not in checkpoint:
+        raise UserError(f'checkpoint {checkpoint} is not there{_others_beside(Path(checkpoint))}')
+    check_data_is_there(cfg, ('test_dataloader',))
+    remove_pretrained(cfg)
+    if launcher == 'none':
+        replace_sync_bn(cfg.model)
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    if show or show_dir:
+        draw_predictions(cfg, show, show_dir, wait_time)
+    if tta:
+        use_tta(cfg)
+    if out is not None:
+        cfg.test_evaluator.update(output_dir=out, keep_results=True)
+    return Runner.from_cfg(cfg).test()
+
+
+def _others_beside(checkpoint: Path) -> str:
+    others = sorted(file.name for file in checkpoint.parent.glob('*.pth'))
+    return f'; in {checkpoint.parent} there are {", ".join(others)}' if others else ''
+
+
+def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
+    """Turn on the visualisation hook, in place.
+
+    Raises:
+        UserError: If the config has none.
+    """
+    hook = cfg.default_hooks.get('visualization')
+    if hook is None:
+        raise UserError("default_hooks has no visualization=dict(type='SegVisualizationHook')")
+    hook.draw = True
+    if show:
+        hook.update(show=True, wait_time=wait_time)
+    if show_dir:
+        cfg.visualizer.save_dir = show_dir
+
+
+def use_tta(cfg: Config) -> None:
+    """Test with augmentation, in place.
+
+    Raises:
+        UserError: If the config does not say how.
+    """
+    missing = [key for key in ('tta_pipeline', 'tta_model') if key not in cfg]
+    if missing:
+        raise UserError(f'--tta needs {" and ".join(missing)} in the config')
+    if 'branch_predictions' in (cfg.model.get('test_cfg') or {}):
+        cfg.model.test_cfg.branch_predictions = False  # only the model's own prediction is averaged
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)

@@ -1,0 +1,79 @@
+"""Train a config."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+
+from ..models.utils import replace_sync_bn
+from ..utils import UserError
+from .config import load_config
+from .data import check_data_is_there
+from .pretrained import check_pretrained, remove_pretrained
+
+
+def train(
+    config: str,
+    work_dir: str | None = None,
+    resume: bool = False,
+    amp: bool = False,
+    from_scratch: bool = False,
+    options: Sequence[str] = (),
+    launcher: str = 'none',
+) -> Runner:
+    """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
+
+    Args:
+        config: Path of a config, also below the shipped ``configs/``.
+        work_dir: Folder for checkpoints and logs.
+        resume: Whether to continue from the last checkpoint in ``work_dir``.
+        amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
+        from_scratch: Whether to leave pretrained weights out.
+        options: ``key=value`` changes of the config.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Returns:
+        The runner after training.
+
+    Raises:
+        UserError: If config, data, pretrained weights or experiment are not as they have to be.
+    """
+    cfg = load_config(config, options, work_dir, launcher)
+    check_data_is_there(cfg)
+    prepare_model(cfg, from_scratch)
+    if amp:
+        use_amp(cfg)
+    cfg.resume = resume
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def prepare_model(cfg: Config, from_scratch: bool) -> None:
+    """Settle pretrained weights, and batch norm where there is one process, in place."""
+    if from_scratch:
+        print_log(f'--from-scratch: without {remove_pretrained(cfg) or "any pretrained weights, as before"}', 'current')
+    else:
+        check_pretrained(cfg)
+    if cfg.launcher == 'none':
+        replace_sync_bn(cfg.model)
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn a plain optimiser wrapper into one with mixed precision, in place.
+
+    Raises:
+        UserError: If the config has a wrapper of another kind.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'BFloat16OptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise UserError(f'--amp changes optim_wrapper.type=OptimWrapper only, and the config has {kind}')
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    else:
+        cfg.optim_wrapper.type = 'BFloat16OptimWrapper'

@@ -1,0 +1,25 @@
+"""Errors that a user can mend."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(ValueError):
+    """Something the user got wrong: what was expected, what was found, and the next step. Tools show it without traceback."""
+
+
+def report_user_errors(tool: Callable[[], object]) -> int:
+    """Run a tool; show what the user can mend as one message.
+
+    Returns:
+        Exit code: 0, 1 after a :class:`UserError`, 130 after an interruption.
+    """
+    try:
+        tool()
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted; what was saved is kept, and training continues with --resume', file=sys.stderr)
+        return 130
+    return 0

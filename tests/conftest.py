@@ -1,0 +1,48 @@
+"""Fixtures of all tests: everything is made here, seeded, below pytest's temporary folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import simeps_mmseg  # noqa: F401 - registers the components
+from simeps_mmseg.apis.prepare_data import prepare_data
+
+ROOT = Path(__file__).resolve().parents[1]
+# Two threads are the size of the smallest supported machine; more make tiny networks slower.
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    from mmengine.registry import init_default_scope
+
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture(scope='session')
+def reference() -> dict[str, np.ndarray]:
+    """Numbers of the authors' released code on seeded arrays."""
+    with np.load(ROOT / 'tests/data/simeps_reference.npz') as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope='session')
+def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``data/`` folder with a small synthetic set; not to be changed."""
+    root = tmp_path_factory.mktemp('data')
+    prepare_data('synthetic', data_root=root, num_train=40, num_test=6, size=32, fractions=[25])
+    return root
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """The folder of the real downloads, from ``SIMEPS_DATA``."""
+    folder = os.environ.get('SIMEPS_DATA')
+    if not folder:
+        pytest.skip('SIMEPS_DATA does not name a folder with the downloaded archives')
+    return Path(folder)
