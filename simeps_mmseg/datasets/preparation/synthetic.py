@@ -75,7 +75,7 @@ def _noise(rng: np.random.Generator, size: int, cell: float | tuple[float, float
     """Smooth noise of unit spread; ``cell`` is the size of its features in pixels, (vertical, horizontal)."""
     vertical, horizontal = cell if isinstance(cell, tuple) else (cell, cell)
     field = cv2.GaussianBlur(
-        rng.normal(size=(size, size)), (0, 0), sigmaX=horizontal, sigmaY=vertical, borderType=cv2.BORDER_WRAP
+        rng.normal(size=(size, size)), (0, 0), sigmaX=horizontal, sigmaY=vertical, borderType=cv2.BORDER_REFLECT
     )
     return field / (field.std() + 1e-9)
 

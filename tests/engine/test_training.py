@@ -1,0 +1,168 @@
+"""The hook, the checks and the loop together, on a real miniature runner."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from simeps_mmseg.engine import SemiSupervisedHook
+from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
+from simeps_mmseg.models.segmentors.multi_branch import StepRecord
+from simeps_mmseg.utils import UserError
+from tests.helpers import experiment, tiny_branch, tiny_model
+
+
+def train(cfg):
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def scalars(runner):
+    """The lines of the log that a plotting tool would read."""
+    log = Path(runner._log_dir) / 'vis_data/scalars.json'
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_trains_validates_and_logs(synthetic_root, tmp_path):
+    runner = train(experiment(synthetic_root, tmp_path, max_iters=4))
+    log = scalars(runner)
+    steps = [line for line in log if 'loss' in line]
+    assert len(steps) == 4
+    weights = [line['consistency_weight'] for line in steps]
+    hook = SemiSupervisedHook()
+    assert weights == pytest.approx([0.1 * hook.rampup(i, 4) for i in range(4)])
+    last = steps[-1]
+    assert 0 <= last['agreement'] <= 1
+    for name in ('pseudo_share', 'label_share'):
+        shares = [last[f'{name}.{label}'] for label in ('background', 'scratch', 'patch', 'pit')]
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+    scores = log[-1]
+    assert {'mIoU', 'mIoU_image', 'branch_0.mIoU_image', 'branch_2.mIoU'} <= set(scores)
+
+
+def test_masks_of_unlabeled_images_are_never_opened(synthetic_root, tmp_path):
+    root = tmp_path / 'data'
+    shutil.copytree(synthetic_root, root)
+    folder = root / 'synthetic'
+    deleted = (folder / 'splits/seed0/25pct_unlabeled.txt').read_text().split()
+    for name in deleted:
+        (folder / f'annotations/{name}.png').unlink()
+    assert len(deleted) > 20
+    train(experiment(root, tmp_path / 'run', max_iters=8))
+
+
+def test_resume_equals_an_uninterrupted_run(synthetic_root, tmp_path):
+    whole = train(experiment(synthetic_root, tmp_path / 'whole', max_iters=4))
+    cfg = experiment(synthetic_root, tmp_path / 'parts', max_iters=4)
+    interrupted = Runner.from_cfg(cfg)
+
+    run_iter = interrupted.train_loop.run_iter
+
+    def stop_after_two(batch):
+        if interrupted.iter == 2:
+            raise KeyboardInterrupt
+        run_iter(batch)
+
+    interrupted.train_loop.run_iter = stop_after_two
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.train()
+    resumed = experiment(synthetic_root, tmp_path / 'parts', max_iters=4, resume=True)
+    runner = train(resumed)
+    assert runner.iter == 4
+    for (name, value), other in zip(whole.model.state_dict().items(), runner.model.state_dict().values()):
+        torch.testing.assert_close(value, other, msg=name)
+
+
+class TestChecks:
+    def refuses(self, cfg, message):
+        with pytest.raises(UserError, match=message):
+            train(cfg)
+
+    def test_epoch_based_loop(self, synthetic_root, tmp_path):
+        loop = dict(type='EpochBasedTrainLoop', max_epochs=1)
+        cfg = experiment(synthetic_root, tmp_path, train_cfg=loop, param_scheduler=[])
+        self.refuses(cfg, "EpochBasedTrainLoop counts epochs.*use dict\\(type='IterBasedTrainLoop'")
+
+    def test_batch_size(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        cfg.train_dataloader.batch_size = 8
+        self.refuses(cfg, r'batch_size=8, but the sampler draws num_labeled=2 \+ num_unlabeled=4 = 6')
+
+    def test_single_image_per_part(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        cfg.train_dataloader.batch_size = 5
+        cfg.train_dataloader.sampler.num_labeled = 1
+        self.refuses(cfg, 'num_labeled=1: the similarity map .* constant')
+
+    def test_unlabeled_images_with_masks(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        labeled, unlabeled = cfg.train_dataloader.dataset.datasets
+        unlabeled.pipeline = labeled.pipeline
+        unlabeled.data_prefix = labeled.data_prefix
+        self.refuses(cfg, r'(?s)unlabelled\): the pipeline has LoadAnnotations.*data_prefix has seg_map_path')
+
+    def test_labeled_images_without_masks(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        labeled, unlabeled = cfg.train_dataloader.dataset.datasets
+        labeled.pipeline = unlabeled.pipeline
+        self.refuses(cfg, r'labelled\): the pipeline has no LoadAnnotations')
+
+    def test_number_of_classes(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=tiny_branch(5)))
+        self.refuses(cfg, r'num_classes=5, but SyntheticDefectDataset has 4 classes: background, scratch')
+
+    def test_validation_images_in_training(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        cfg.val_dataloader.dataset.ann_file = 'splits/seed0/5pct_labeled.txt'
+        self.refuses(cfg, 'images of val_dataloader are also trained on')
+
+    def test_supervised_model(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path, semi=False, custom_hooks=[dict(type='SemiSupervisedHook')])
+        self.refuses(cfg, 'EncoderDecoder has no unsupervised losses')
+
+    def test_all_problems_at_once(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=tiny_branch(5)))
+        cfg.train_dataloader.batch_size = 8
+        self.refuses(cfg, '(?s)batch_size=8.*num_classes=5')
+
+
+class TestHook:
+    def test_float_is_a_share_of_the_schedule(self):
+        hook = SemiSupervisedHook(rampup_iters=0.5)
+        assert hook.rampup(499, 1000) < 1
+        assert hook.rampup(500, 1000) == 1.0
+
+    def test_zero_is_no_ramp(self):
+        assert SemiSupervisedHook(rampup_iters=0).rampup(0, 10) == 1.0
+
+    @pytest.mark.parametrize('rampup_iters', [-1, 1.5, -0.1, 0.0])
+    def test_refuses_other_numbers(self, rampup_iters):
+        with pytest.raises(ValueError, match='rampup_iters must be'):
+            SemiSupervisedHook(rampup_iters=rampup_iters)
+
+    def test_refuses_other_intervals(self):
+        with pytest.raises(ValueError, match='rampup_interval must be 1 or more'):
+            SemiSupervisedHook(rampup_interval=0)
+
+
+class TestHealth:
+    def test_agreement_counts_pixels_that_are_the_same_in_all(self):
+        maps = [torch.tensor([[0, 1, 2, 3]]), torch.tensor([[0, 1, 0, 3]]), torch.tensor([[0, 2, 0, 3]])]
+        assert agreement(maps).item() == 0.5
+
+    def test_class_counts_leave_out_what_is_no_class(self):
+        assert class_counts(torch.tensor([[0, 2, 2, 255]]), 3).tolist() == [1, 0, 2]
+
+    def test_shares_over_several_steps(self):
+        health = PseudoLabelHealth(['a', 'b'])
+        for value in (0, 1):
+            labels, pseudo = torch.tensor([[[0, 0]]]), [torch.tensor([[[value, 255]]])] * 2
+            health.update(StepRecord(labels, pseudo, [torch.zeros(1, 1, 2), torch.full((1, 1, 2), value)], 255))
+        expected = {'agreement': 0.5, 'pseudo_share.a': 0.5, 'pseudo_share.b': 0.5, 'label_share.a': 1.0, 'label_share.b': 0.0}
+        assert health.compute() == expected
+        health.reset()
+        assert health.compute() == {}
