@@ -162,7 +162,13 @@ class TestHealth:
         for value in (0, 1):
             labels, pseudo = torch.tensor([[[0, 0]]]), [torch.tensor([[[value, 255]]])] * 2
             health.update(StepRecord(labels, pseudo, [torch.zeros(1, 1, 2), torch.full((1, 1, 2), value)], 255))
-        expected = {'agreement': 0.5, 'pseudo_share.a': 0.5, 'pseudo_share.b': 0.5, 'label_share.a': 1.0, 'label_share.b': 0.0}
+        expected = {
+            'agreement': 0.5,
+            'pseudo_share.a': 0.5,
+            'pseudo_share.b': 0.5,
+            'label_share.a': 1.0,
+            'label_share.b': 0.0,
+        }
         assert health.compute() == expected
         health.reset()
         assert health.compute() == {}

@@ -98,9 +98,7 @@ def test_protocols_by_hand():
 def test_branches_are_scored_beside_the_prediction():
     targets, predictions = random_maps(0, 4), random_maps(1, 4)
     others = random_maps(2, 4)
-    together = evaluate(
-        [sample(p, t, branches=[o, p]) for p, t, o in zip(predictions, targets, others)]
-    )
+    together = evaluate([sample(p, t, branches=[o, p]) for p, t, o in zip(predictions, targets, others)])
     alone = evaluate([sample(o, t) for o, t in zip(others, targets)])
     for key in ('mIoU', 'mIoU_fg', 'mIoU_image', 'mDice_image', 'aAcc_image'):
         assert together[f'branch_0.{key}'] == alone[key]

@@ -62,7 +62,7 @@ class TestSimilarityMap:
 
     @pytest.mark.parametrize('shape', [(1, 8), (8,)])
     def test_refuses_a_single_image(self, shape):
-        with pytest.raises(ValueError, match='needs at least 2 of them.*num_labeled and num_unlabeled'):
+        with pytest.raises(ValueError, match=r'needs at least 2 of them.*num_labeled and num_unlabeled'):
             similarity_map(torch.ones(shape))
 
 
@@ -132,7 +132,9 @@ class TestSoftDice:
         logits, target = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
         padded = F.pad(logits, (0, 3, 0, 2), value=5.0)
         padded_target = F.pad(target, (0, 3, 0, 2), value=7)
-        torch.testing.assert_close(soft_dice_loss(padded, padded_target, ignore_index=7), soft_dice_loss(logits, target))
+        torch.testing.assert_close(
+            soft_dice_loss(padded, padded_target, ignore_index=7), soft_dice_loss(logits, target)
+        )
 
     def test_pixel_weights_of_zero_ignore(self):
         logits, target = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))

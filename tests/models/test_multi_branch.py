@@ -34,8 +34,12 @@ class TestLoss:
     def test_keys_by_branch_and_term(self):
         model = build(branch=tiny_branch(auxiliary=True))
         losses = model.loss(*batch())
-        expected = {f'branch_{k}.{head}.{loss}' for k in range(3) for head in ('decode', 'aux') for loss in
-                    ('loss_ce', 'loss_soft_dice', 'acc_seg')}
+        expected = {
+            f'branch_{k}.{head}.{loss}'
+            for k in range(3)
+            for head in ('decode', 'aux')
+            for loss in ('loss_ce', 'loss_soft_dice', 'acc_seg')
+        }
         for part in ('labeled', 'unlabeled'):
             expected |= {f'{part}.loss_cross_pseudo_{k}' for k in range(3)} | {f'{part}.loss_similarity_logits'}
         assert set(losses) == expected
@@ -265,7 +269,9 @@ class TestPredict:
         meta = dict(dataset_meta=dict(classes=('a', 'b', 'c', 'd'), palette=[[0, 0, 0]] * 4))
         torch.save(dict(state_dict=model.state_dict(), meta=meta), tmp_path / 'model.pth')
         pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
-        config = Config(dict(model=tiny_model(), test_pipeline=pipeline, test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+        config = Config(
+            dict(model=tiny_model(), test_pipeline=pipeline, test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+        )
         loaded = init_model(config, str(tmp_path / 'model.pth'), device='cpu')
         result = inference_model(loaded, np.zeros((*SIZE, 3), np.uint8))
         assert isinstance(result, SegDataSample)
@@ -322,10 +328,21 @@ def several_outputs(name):
     kind, head = 'EncoderDecoder', None
     if name == 'ddrnet':
         resnet = dict(type='DDRNet', in_channels=3, channels=8, ppm_channels=16, norm_cfg=norm_cfg, align_corners=False)
-        head = dict(type='DDRHead', in_channels=32, channels=16, dropout_ratio=0.0, **{**common, 'loss_decode': [loss, loss]})
+        head = dict(
+            type='DDRHead', in_channels=32, channels=16, dropout_ratio=0.0, **{**common, 'loss_decode': [loss, loss]}
+        )
     elif name == 'encnet':
-        head = dict(type='EncHead', in_channels=[16, 32, 64], in_index=(1, 2, 3), channels=16, num_codes=4, add_lateral=False,
-                    use_se_loss=True, loss_se_decode=dict(type='CrossEntropyLoss', use_sigmoid=True), **common)
+        head = dict(
+            type='EncHead',
+            in_channels=[16, 32, 64],
+            in_index=(1, 2, 3),
+            channels=16,
+            num_codes=4,
+            add_lateral=False,
+            use_se_loss=True,
+            loss_se_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+            **common,
+        )
     elif name == 'danet':
         head = dict(type='DAHead', in_channels=64, in_index=3, channels=16, pam_channels=8, **common)
     else:

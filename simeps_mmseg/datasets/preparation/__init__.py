@@ -1,7 +1,7 @@
 from .dagm import DAGMReader
+from .layout import prepare, summarize
 from .magnetic_tile import MagneticTileReader
 from .neu_seg import NEUSegReader
-from .prepare import prepare, summarize
 from .reader import DatasetReader, PreparationError
 from .source import open_source
 from .synthetic import SyntheticReader, render

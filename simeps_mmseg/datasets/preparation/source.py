@@ -1,6 +1,7 @@
 """A download, read in place: a zip archive or the folder it unpacks to."""
 
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 
@@ -50,8 +51,8 @@ class ZipSource(Source):
     def _read(self, file: str) -> bytes:
         try:
             return self._archive.read(file)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise ValueError(f'the archive is damaged here ({error})') from error
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise ValueError(f'{file}: the archive is damaged here ({error})') from error
 
 
 def open_source(path: str | Path) -> Source:

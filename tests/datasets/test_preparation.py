@@ -1,0 +1,271 @@
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from simeps_mmseg.apis.prepare_data import prepare_data
+from simeps_mmseg.datasets.preparation import layout, render, summarize
+from simeps_mmseg.datasets.splits import checksum, read_split
+from simeps_mmseg.utils import UserError
+from tests.helpers import make_dagm, make_magnetic_tile, make_neu, save
+
+MAKERS = dict(neu=make_neu, magnetic_tile=make_magnetic_tile, dagm=make_dagm)
+CLASSES = dict(neu='NEUSegDataset', magnetic_tile='MagneticTileDataset', dagm='DAGMDataset')
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def prepare_part(dataset, source, root, **kwargs):
+    return prepare_data(dataset, source, root, allow_other_counts=True, **kwargs)
+
+
+@pytest.mark.parametrize('dataset', MAKERS)
+@pytest.mark.parametrize('packed', [False, True], ids=['folder', 'archive'])
+def test_layout_fits_the_dataset_class(dataset, packed, tmp_path):
+    source = MAKERS[dataset](tmp_path / 'download')
+    if packed:
+        source = shutil.make_archive(tmp_path / 'download', 'zip', tmp_path / 'download')
+    folder = prepare_part(dataset, source, tmp_path / 'data')
+    kwargs = dict(type=CLASSES[dataset], data_root=str(folder))
+    load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    prefix = dict(img_path='images', seg_map_path='annotations')
+    for split in ('test.txt', 'seed0/train.txt', 'seed0/val.txt', 'seed0/50pct_labeled.txt'):
+        images = DATASETS.build(dict(**kwargs, ann_file=f'splits/{split}', data_prefix=prefix, pipeline=load))
+        assert len(images) == len(read_split(folder / 'splits' / split)) > 0
+        masks = [images[i]['gt_seg_map'] for i in range(len(images))]
+        assert set(np.unique(np.concatenate([m.ravel() for m in masks]))) <= set(range(len(images.metainfo['classes'])))
+        assert all(images[i]['img'].shape[:2] == masks[i].shape for i in range(len(images)))
+    unlabeled = DATASETS.build(
+        dict(
+            **kwargs,
+            ann_file='splits/seed0/50pct_unlabeled.txt',
+            data_prefix=dict(img_path='images'),
+            pipeline=load[:1],
+        )
+    )
+    assert all('seg_map_path' not in unlabeled[i] for i in range(len(unlabeled)))
+
+
+def test_magnetic_tile_masks_are_thresholded_and_named_by_their_folder(tmp_path):
+    folder = prepare_part('magnetic_tile', make_magnetic_tile(tmp_path), tmp_path / 'data')
+    mask = np.asarray(Image.open(next((folder / 'annotations/crack').iterdir())))
+    assert set(np.unique(mask)) == {0, 3}
+    assert (mask[20, 10:24] == 0).all()  # 90 is below the threshold
+    assert (mask[21, 10:24] == 3).all()  # 128 above
+    defective = {
+        line
+        for name in ('test.txt', 'seed0/train.txt', 'seed0/val.txt')
+        for line in read_split(folder / 'splits' / name)
+    }
+    assert not any(name.startswith('free/') for name in defective)
+    without = read_split(folder / 'splits/without_defect.txt')
+    assert len(without) == 9  # the free ones and the empty Uneven one
+    assert not defective & set(without)
+
+
+def test_magnetic_tile_has_one_test_set_for_all_seeds(tmp_path):
+    source = make_magnetic_tile(tmp_path)
+    folder = prepare_part('magnetic_tile', source, tmp_path / 'data', seed=0)
+    test = read_split(folder / 'splits/test.txt')
+    prepare_part('magnetic_tile', source, tmp_path / 'data', seed=1)
+    assert read_split(folder / 'splits/test.txt') == test
+    assert read_split(folder / 'splits/seed0/val.txt') != read_split(folder / 'splits/seed1/val.txt')
+    assert {name.split('/')[0] for name in test} == {'blowhole', 'break', 'crack', 'fray', 'uneven'}
+
+
+def test_dagm_class_is_the_texture(tmp_path):
+    folder = prepare_part('dagm', make_dagm(tmp_path), tmp_path / 'data')
+    mask = np.asarray(Image.open(folder / 'annotations/class10/train/0001.png'))
+    assert set(np.unique(mask)) == {0, 10}
+    assert not np.asarray(Image.open(folder / 'annotations/class10/train/0008.png')).any()
+
+
+def test_twice_is_the_same_and_images_are_not_written_again(tmp_path, monkeypatch):
+    source = make_neu(tmp_path)
+    folder = prepare_part('neu', source, tmp_path / 'data')
+    before = tree(folder)
+    monkeypatch.setattr(layout, '_write_images', lambda *args: pytest.fail('written again'))
+    prepare_part('neu', source, tmp_path / 'data')
+    assert tree(folder) == before
+    prepare_part('neu', source, tmp_path / 'data', seed=4, fractions=[12.5])
+    added = set(tree(folder)) - set(before)
+    assert 'splits/seed4/12.5pct_labeled.txt' in added
+    assert all(name.startswith('splits/seed4/') for name in added)
+
+
+def test_a_missing_file_is_repaired_and_other_splits_are_kept(tmp_path):
+    source = make_neu(tmp_path)
+    folder = prepare_part('neu', source, tmp_path / 'data')
+    complete = tree(folder)
+    (folder / 'images/training/000001.jpg').unlink()
+    (folder / 'splits/mine.txt').write_text('training/000002\n')
+    prepare_part('neu', source, tmp_path / 'data')
+    assert tree(folder) == {**complete, 'splits/mine.txt': b'training/000002\n'}
+
+
+@pytest.mark.parametrize('moment', ['_write_pair', '_write_splits', '_replace'])
+def test_an_interruption_leaves_nothing_half(tmp_path, monkeypatch, moment):
+    source = make_neu(tmp_path)
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layout, moment, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_part('neu', source, tmp_path / 'data')
+    assert not (tmp_path / 'data').exists() or not os.listdir(tmp_path / 'data')
+    folder = prepare_part('neu', source, tmp_path / 'data')
+    assert (folder / 'splits/test.txt').exists()
+    assert os.listdir(tmp_path / 'data') == ['neu_seg']
+
+
+def refuses(dataset, source, root, *messages, **kwargs):
+    with pytest.raises(UserError) as caught:
+        prepare_data(dataset, source, root, **kwargs)
+    for message in messages:
+        assert message in str(caught.value)
+    assert not root.exists() or not list(root.iterdir())
+
+
+class TestBadInput:
+    def test_every_bad_file_is_named(self, tmp_path):
+        source = make_neu(tmp_path)
+        cut = source / 'images/training/000003.jpg'
+        cut.write_bytes(cut.read_bytes()[:200])
+        save(source / 'annotations/training/000005.png', np.zeros((8, 9), np.uint8))
+        save(source / 'annotations/test/000002.png', np.full((32, 32), 200, np.uint8))
+        save(source / 'annotations/test/000003.png', np.zeros((32, 32, 3), np.uint8))
+        (source / 'images/test/000004.jpg').write_bytes(b'')
+        refuses(
+            'neu',
+            source,
+            tmp_path / 'data',
+            '5 problem(s), nothing was written',
+            'images/training/000003.jpg: not a readable image',
+            'annotations/training/000005.png: the mask is 8x9 (height x width), its image',
+            'annotations/test/000002.png: the mask holds [200], expected values from 0 to 3',
+            'annotations/test/000003.png: expected a mask with one channel',
+            'images/test/000004.jpg: not a readable image',
+            allow_other_counts=True,
+        )
+
+    def test_images_and_masks_without_a_partner(self, tmp_path):
+        source = make_neu(tmp_path)
+        (source / 'annotations/training/000003.png').unlink()
+        (source / 'images/test/000001.jpg').unlink()
+        refuses(
+            'neu',
+            source,
+            tmp_path / 'data',
+            'images/training/000003.jpg: no mask of that name',
+            'annotations/test/000001.png: no image of that name',
+            allow_other_counts=True,
+        )
+
+    def test_incomplete_data_set(self, tmp_path):
+        refuses(
+            'neu',
+            make_neu(tmp_path),
+            tmp_path / 'data',
+            'training images: found 40, expected 3630',
+            'test images: found 6, expected 840',
+            'training images with inclusion: found 14, expected 1460',
+            '--allow-other-counts',
+        )
+
+    @pytest.mark.parametrize('dataset', MAKERS)
+    def test_another_archive(self, dataset, tmp_path):
+        other = 'dagm' if dataset != 'dagm' else 'neu'
+        refuses(dataset, MAKERS[other](tmp_path), tmp_path / 'data', 'no *.', 'Expected')
+
+    def test_missing_source(self, tmp_path):
+        refuses('neu', tmp_path / 'nowhere.zip', tmp_path / 'data', 'nowhere.zip is not there')
+
+    def test_no_archive(self, tmp_path):
+        (tmp_path / 'page.zip').write_text('<html>')
+        refuses('neu', tmp_path / 'page.zip', tmp_path / 'data', 'neither a folder nor a complete zip archive')
+
+    def test_damaged_archive(self, tmp_path):
+        make_neu(tmp_path / 'download')
+        archive = Path(shutil.make_archive(tmp_path / 'download', 'zip', tmp_path / 'download'))
+        content = bytearray(archive.read_bytes())
+        with zipfile.ZipFile(archive) as files:
+            info = files.getinfo('NEU_Seg-main/images/training/000002.jpg')
+        at = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+        content[at : at + 40] = bytes(40)
+        archive.write_bytes(content)
+        message = 'images/training/000002.jpg: the archive is damaged here'
+        refuses('neu', archive, tmp_path / 'data', '1 problem(s)', message, allow_other_counts=True)
+
+    def test_defect_among_the_free_tiles(self, tmp_path):
+        source = make_magnetic_tile(tmp_path)
+        mask = sorted((source / 'MT_Free/Imgs').glob('*.png'))[0]
+        array = np.array(Image.open(mask))
+        array[0, 0] = 255
+        save(mask, array)
+        refuses('magnetic_tile', source, tmp_path / 'data', '1 defect pixels in the folder', allow_other_counts=True)
+
+    @pytest.mark.parametrize(
+        ('kwargs', 'message'),
+        [
+            (dict(fractions=[0]), '--fractions'),
+            (dict(seed=-1), '--seed'),
+            (dict(val_fraction=1.5), '--val-fraction'),
+            (dict(size=8), 'size must be 32 or more, got 8'),
+        ],
+    )
+    def test_arguments(self, kwargs, message, tmp_path):
+        refuses('synthetic', None, tmp_path / 'data', message, **kwargs)
+
+
+class TestSynthetic:
+    def test_depends_on_seed_and_index_alone(self):
+        for a, b in zip(render(5, seed=1), render(5, seed=1)):
+            np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(render(5, seed=1)[0], render(5, seed=2)[0])
+        assert not np.array_equal(render(5)[0], render(6)[0])
+
+    def test_every_class_occurs_and_some_surfaces_are_free(self):
+        masks = [render(i, size=64)[1] for i in range(60)]
+        for kind in (1, 2, 3):
+            assert 10 < sum((mask == kind).any() for mask in masks) < 55
+        assert 1 <= sum(not mask.any() for mask in masks) < 15
+
+    def test_defects_can_be_seen(self):
+        """Inside a defect the surface differs from what is around it by more than chance."""
+        differences = []
+        for index in range(40):
+            image, mask = render(index)
+            if (mask == 3).sum() > 20:
+                differences.append(image[mask == 0].mean() - image[mask == 3].mean())
+        assert np.mean(differences) > 15
+
+
+class TestRealDownloads:
+    def test_neu(self, real_data, tmp_path):
+        folder = prepare_data('neu', real_data / 'NEU_Seg-main.zip', tmp_path)
+        rows = {name: (images, digest, present) for name, images, digest, present, _ in summarize(folder)}
+        assert rows['test'][0] == 840
+        assert rows['train'][0] == 3085
+        assert rows['val'][0] == 545
+        assert rows['10pct_labeled'][:2] == (308, 'c2a3974ef811')
+        assert rows['10pct_unlabeled'][0] == 2777
+        assert [a + b for a, b in zip(rows['train'][2], rows['val'][2])][1:] == [1460, 1448, 1429]
+
+    def test_magnetic_tile(self, real_data, tmp_path):
+        folder = prepare_data('magnetic_tile', real_data / 'Magnetic-tile-defect-datasets.-master.zip', tmp_path)
+        rows = {name: images for name, images, *_ in summarize(folder)}
+        assert rows['train'] + rows['val'] + rows['test'] == 388
+        assert len(read_split(folder / 'splits/without_defect.txt')) == 956
+
+
+def test_checksum_depends_on_every_name():
+    assert checksum(['a', 'b']) != checksum(['a', 'c'])
