@@ -1,0 +1,131 @@
+"""Each cure: what it mends, and that it does nothing where nothing is wrong. In processes of their own."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_torchvision_and_mmpretrain_can_be_imported():
+    assert (
+        python("""
+        import simeps_mmseg, torch, torchvision, mmpretrain.models
+        torch.ops.torchvision.nms, torch.ops.torchvision.qnms
+        print(torchvision.transforms.functional.hflip(torch.arange(2)[None]).tolist())
+    """)
+        == '[[1, 0]]'
+    )
+
+
+def test_a_working_torchvision_is_left_alone():
+    assert (
+        python("""
+        import sys, types
+        sys.modules['torchvision'] = types.ModuleType('torchvision')
+        import simeps_mmseg.compat as compat
+        print(compat.declare_torchvision_schemas())
+    """)
+        == 'False'
+    )
+
+
+def test_another_error_of_torchvision_is_not_hidden(tmp_path):
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision/__init__.py').write_text('raise RuntimeError("another problem")')
+    done = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); import simeps_mmseg'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert 'RuntimeError: another problem' in done.stderr
+
+
+def test_mmseg_configs_can_be_inherited(tmp_path):
+    (tmp_path / 'config.py').write_text("_base_ = 'mmseg::_base_/models/deeplabv3_r50-d8.py'\n")
+    assert (
+        python(f"""
+        import simeps_mmseg
+        from mmengine.config import Config
+        print(Config.fromfile({str(tmp_path / 'config.py')!r}).model.decode_head.type)
+    """)
+        == 'ASPPHead'
+    )
+
+
+def test_a_known_distribution_is_left_alone():
+    assert (
+        python("""
+        import simeps_mmseg.compat as compat
+        from mmengine.config import utils
+        utils.MODULE2PACKAGE['mmseg'] = 'torch'  # any that is installed
+        print(compat.map_mmseg_to_its_module(), utils.MODULE2PACKAGE['mmseg'])
+    """)
+        == 'False torch'
+    )
+
+
+def test_history_buffers_load_protected_and_go_on(tmp_path):
+    assert (
+        python(f"""
+        import simeps_mmseg, simeps_mmseg.compat as compat, torch
+        from mmengine.logging import HistoryBuffer, MessageHub
+        hub = MessageHub.get_instance('test')
+        for value in (1.0, 3.0):
+            hub.update_scalar('train/loss', value)
+        torch.save(hub.state_dict(), {str(tmp_path / 'hub.pth')!r})
+        state = torch.load({str(tmp_path / 'hub.pth')!r}, weights_only=True)
+        again = MessageHub.get_instance('again')
+        again.load_state_dict(state)
+        again.update_scalar('train/loss', 5.0)
+        buffer = again.get_scalar('train/loss')
+        print(buffer.mean(), buffer.statistics('max'), compat.make_history_buffers_loadable())
+    """)
+        == '3.0 5.0 False'
+    )
+
+
+def test_protection_stays_on(tmp_path):
+    assert (
+        python(f"""
+        import os, torch, simeps_mmseg
+
+        class Attack:
+            def __reduce__(self):
+                return os.system, ('true',)
+
+        torch.save(Attack(), {str(tmp_path / 'attack.pth')!r})
+        try:
+            torch.load({str(tmp_path / 'attack.pth')!r})
+        except Exception as error:
+            print(type(error).__name__)
+    """)
+        == 'UnpicklingError'
+    )
+
+
+def test_a_missing_stack_is_explained():
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys; sys.modules["mmseg"] = None; import simeps_mmseg'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert 'mmseg cannot be found' in done.stderr
+    for extra in ('onedl', 'openmmlab'):
+        assert f'pip install "simeps_mmseg[{extra}]"' in done.stderr
+
+
+@pytest.mark.parametrize('name', ['NEUSegDataset', 'DAGMDataset', 'MagneticTileDataset', 'SyntheticDefectDataset'])
+def test_importing_registers(name):
+    from mmseg.registry import DATASETS
+
+    assert DATASETS.get(name).__module__.startswith('simeps_mmseg.')

@@ -1,0 +1,100 @@
+"""Every shipped config is parsed and built; the small ones train a step."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS, MODELS
+
+from simeps_mmseg.apis.prepare_data import prepare_data
+from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.models.utils import walk_dicts
+from tests.conftest import ROOT
+from tests.helpers import make_dagm, make_magnetic_tile, make_neu
+
+LEAVES = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT / 'configs').glob('[!_]*/*.py'))
+SEMI = [leaf for leaf in LEAVES if not leaf.startswith('supervised/')]
+
+
+@pytest.fixture(scope='session')
+def data_root(tmp_path_factory) -> Path:
+    """A ``data/`` folder with a few generated images of every data set in its real layout."""
+    root = tmp_path_factory.mktemp('all')
+    makers = dict(neu=make_neu, magnetic_tile=make_magnetic_tile, dagm=make_dagm)
+    for name, make in makers.items():
+        source = make(root / 'downloads' / name)
+        prepare_data(name, source, root / 'data', allow_other_counts=True)
+    prepare_data('synthetic', data_root=root / 'data', num_train=40, num_test=4, size=64)
+    return root / 'data'
+
+
+def load(leaf: str, data_root: Path) -> Config:
+    cfg = Config.fromfile(ROOT / 'configs' / leaf)
+    for _, node in walk_dicts(cfg._cfg_dict):
+        if 'data_root' in node:
+            node['data_root'] = str(data_root / Path(node['data_root']).name)
+    return cfg
+
+
+def twin(leaf: str) -> str:
+    return f'supervised/{Path(leaf).name}'
+
+
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_builds(leaf, data_root):
+    cfg = load(leaf, data_root)
+    model = MODELS.build(cfg.model)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = DATASETS.build(cfg[loader].dataset)
+        assert len(dataset) > 0
+        assert len(dataset.metainfo['classes']) == model.num_classes
+    sample = dataset[0]
+    assert sample['inputs'].shape[0] == 3
+    assert 'gt_sem_seg' in sample['data_samples']
+
+
+@pytest.mark.parametrize('leaf', SEMI)
+def test_differs_from_its_twin_in_nothing_but_the_method(leaf, data_root):
+    semi, supervised = load(leaf, data_root), load(twin(leaf), data_root)
+    assert semi.model.branch == supervised.model
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader', 'test_dataloader', 'randomness'):
+        assert semi[key] == supervised[key], key
+    labeled, unlabeled = semi.train_dataloader.dataset.datasets
+    assert labeled == supervised.train_dataloader.dataset
+    assert semi.train_dataloader.sampler.num_labeled == supervised.train_dataloader.batch_size
+    assert 'seg_map_path' not in unlabeled.data_prefix
+    assert unlabeled.pipeline == [step for step in labeled.pipeline if step.type != 'LoadAnnotations']
+    assert unlabeled.ann_file == labeled.ann_file.replace('_labeled', '_unlabeled')
+
+
+@pytest.mark.parametrize(
+    'leaf', ['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py']
+)
+def test_trains_a_step(leaf, data_root, tmp_path):
+    cfg = load(leaf, data_root)
+    remove_pretrained(cfg)
+    cfg.train_cfg.update(max_iters=1, val_interval=10, val_begin=10)
+    for _, node in walk_dicts(cfg._cfg_dict):
+        if node.get('type') == 'Resize':
+            node['scale'] = (32, 32)
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.val_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.work_dir = str(tmp_path)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 1
+
+
+def test_the_paper_recipe_is_stated(data_root):
+    cfg = load('simeps/unet_neu_10pct_paper.py', data_root)
+    assert cfg.model.similarity == dict(
+        type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=False
+    )
+    assert cfg.custom_hooks == [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150)]
+    assert cfg.train_cfg.max_iters == 48000
+    assert (cfg.train_dataloader.sampler.num_labeled, cfg.train_dataloader.sampler.num_unlabeled) == (16, 16)
+    assert cfg.train_dataloader.dataset.datasets[0].pipeline[2].scale == (256, 256)
+    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
+    channels = cfg.model.branch.backbone.base_channels
+    assert [channels * 2**i for i in range(cfg.model.branch.backbone.num_stages)] == [16, 32, 64, 128, 256]

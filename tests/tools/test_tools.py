@@ -1,0 +1,139 @@
+"""The command line, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+from tests.helpers import experiment
+
+TOOLS = sorted((ROOT / 'tools').glob('*.py'))
+
+
+def run(*command, cwd=ROOT, check=True):
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture
+def config(synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run')
+    cfg.test_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
+    flips = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0, direction='horizontal')]
+    cfg.tta_pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='TestTimeAug', transforms=[flips, [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]]),
+    ]
+    cfg.tta_model = dict(type='SegTTAModel')
+    path = tmp_path / 'config.py'
+    cfg.dump(path)
+    return path
+
+
+@pytest.mark.parametrize('tool', TOOLS, ids=lambda path: path.stem)
+def test_help_is_quick(tool):
+    start = time.perf_counter()
+    assert 'usage' in run(tool, '--help').stdout
+    assert time.perf_counter() - start < 2
+
+
+def test_train_resume_test(config, tmp_path):
+    run('tools/train.py', config, '--cfg-options', 'train_cfg.max_iters=2')
+    assert (tmp_path / 'run/iter_2.pth').exists()
+    resumed = run('tools/train.py', config, '--resume')
+    assert 'resumed epoch: 0, iter: 2' in resumed.stdout + resumed.stderr
+    checkpoint = tmp_path / 'run/iter_4.pth'
+    tested = run('tools/test.py', config, checkpoint, '--out', tmp_path / 'masks', '--show-dir', 'shown')
+    assert 'branch_2.mIoU_image' in tested.stdout + tested.stderr
+    masks = list((tmp_path / 'masks').glob('*.png'))
+    assert len(masks) == 6
+    assert np.asarray(Image.open(masks[0])).shape == (32, 32)
+    assert list((tmp_path / 'run').rglob('shown/**/*.png')) or list((ROOT / 'shown').rglob('*.png'))
+    augmented = run('tools/test.py', config, checkpoint, '--tta')
+    assert 'mIoU_image' in augmented.stdout + augmented.stderr
+
+
+def test_amp_on_the_cpu(config):
+    done = run('tools/train.py', config, '--amp', '--cfg-options', 'train_cfg.max_iters=1')
+    assert 'BFloat16OptimWrapper' in done.stdout + done.stderr
+
+
+def test_simeps_command(tmp_path):
+    done = run(ROOT / 'simeps_cli.py', 'prepare_data', 'synthetic', '--num-train', 12, '--num-test', 2, cwd=tmp_path)
+    assert 'data/synthetic, splits of seed 0' in done.stdout
+    assert (tmp_path / 'data/synthetic/splits/seed0/5pct_labeled.txt').exists()
+    unknown = run(ROOT / 'simeps_cli.py', 'tarin', check=False)
+    assert unknown.returncode == 2
+    assert 'usage: simeps {' in unknown.stderr
+
+
+class TestErrors:
+    def fails(self, *command, **kwargs):
+        done = run(*command, check=False, **kwargs)
+        assert done.returncode == 1
+        assert 'Traceback' not in done.stderr
+        return done.stderr
+
+    def test_missing_config(self):
+        message = self.fails('tools/train.py', 'configs/simeps/deeplabv3_neu_10pc.py')
+        assert 'config configs/simeps/deeplabv3_neu_10pc.py is not there; did you mean' in message
+        assert 'simeps/deeplabv3_neu_10pct.py' in message
+
+    def test_missing_data(self, tmp_path):
+        message = self.fails(ROOT / 'tools/train.py', ROOT / 'configs/simeps/unet_neu_10pct.py', cwd=tmp_path)
+        assert 'data/neu_seg/images (train_dataloader.dataset.datasets.0.data_prefix.img_path)' in message
+        assert 'data/neu_seg/splits/seed0/10pct_unlabeled.txt' in message
+        assert 'python tools/prepare_data.py neu NEU_Seg-main.zip' in message
+
+    def test_missing_checkpoint(self, config, tmp_path):
+        assert 'checkpoint nowhere.pth is not there' in self.fails('tools/test.py', config, 'nowhere.pth')
+
+    def test_missing_pretrained_weights(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run')
+        cfg.model.branch.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
+        cfg.dump(tmp_path / 'config.py')
+        message = self.fails('tools/train.py', tmp_path / 'config.py')
+        assert 'weights.pth (model.branch.backbone.init_cfg.checkpoint) cannot be loaded' in message
+        assert '--from-scratch' in message
+        run('tools/train.py', tmp_path / 'config.py', '--from-scratch', '--cfg-options', 'train_cfg.max_iters=1')
+
+    def test_wrong_option(self, config):
+        assert 'takes key=value pairs, got max_iters' in self.fails(
+            'tools/train.py', config, '--cfg-options', 'max_iters'
+        )
+
+    def test_experiment_that_cannot_train(self, config):
+        message = self.fails('tools/train.py', config, '--cfg-options', 'train_dataloader.batch_size=9')
+        assert 'batch_size=9, but the sampler draws' in message
+
+    def test_bad_download(self, tmp_path):
+        assert 'is not there' in self.fails('tools/prepare_data.py', 'neu', tmp_path / 'none.zip')
+
+
+def test_from_an_ordinary_mmseg_config(synthetic_root, tmp_path):
+    """MMSeg's own tools run a config that imports the package: its data set, loss, metric, then the whole segmentor."""
+    import mmseg
+
+    tools = Path(mmseg.__file__).parent / '.mim/tools'
+    for semi in (False, True):
+        cfg = experiment(synthetic_root, tmp_path / f'semi_{semi}', semi=semi)
+        if not semi:  # MMSeg's own tools leave SyncBN as it is, and the CPU has none
+            for part in (cfg.model.backbone, cfg.model.decode_head):
+                part.norm_cfg.type = 'BN'
+        path = tmp_path / f'semi_{semi}.py'
+        cfg.dump(path)
+        run(tools / 'train.py', path, cwd=tmp_path)
+        done = run(tools / 'test.py', path, tmp_path / f'semi_{semi}/iter_4.pth', cwd=tmp_path)
+        assert 'mIoU_image' in done.stdout + done.stderr
+        scores = json.loads(next((tmp_path / f'semi_{semi}').glob('*/*.json')).read_text().splitlines()[-1])
+        assert ('branch_1.mIoU' in scores) == semi
+        assert os.listdir(tmp_path / f'semi_{semi}')
