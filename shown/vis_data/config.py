@@ -1,16 +1,19 @@
 custom_hooks = [
     dict(health_interval=2, type='SemiSupervisedHook'),
 ]
-custom_imports = dict(imports=[
-    'simeps_mmseg',
-])
+custom_imports = dict(
+    imports=[
+        'simeps_mmseg',
+    ]
+)
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=2, type='CheckpointHook'),
     logger=dict(interval=1, log_metric_by_epoch=False, type='LoggerHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     timer=dict(type='IterTimerHook'),
-    visualization=dict(draw=True, type='SegVisualizationHook'))
+    visualization=dict(draw=True, type='SegVisualizationHook'),
+)
 default_scope = 'mmseg'
 env_cfg = dict(cudnn_benchmark=False)
 launcher = 'none'
@@ -21,9 +24,9 @@ model = dict(
         auxiliary_head=None,
         backbone=dict(
             base_channels=4,
-            dec_dilations=(1, ),
-            dec_num_convs=(1, ),
-            downsamples=(True, ),
+            dec_dilations=(1,),
+            dec_num_convs=(1,),
+            downsamples=(True,),
             enc_dilations=(
                 1,
                 1,
@@ -38,7 +41,8 @@ model = dict(
                 1,
                 1,
             ),
-            type='UNet'),
+            type='UNet',
+        ),
         data_preprocessor=dict(
             bgr_to_rgb=True,
             mean=[
@@ -52,7 +56,8 @@ model = dict(
                 60.0,
                 60.0,
             ],
-            type='SegDataPreProcessor'),
+            type='SegDataPreProcessor',
+        ),
         decode_head=dict(
             align_corners=False,
             channels=4,
@@ -67,18 +72,19 @@ model = dict(
             norm_cfg=dict(requires_grad=True, type='BN'),
             num_classes=4,
             num_convs=1,
-            type='FCNHead'),
+            type='FCNHead',
+        ),
         test_cfg=dict(mode='whole'),
-        type='EncoderDecoder'),
+        type='EncoderDecoder',
+    ),
     cross_pseudo=dict(type='CrossPseudoLoss'),
     similarity=dict(type='SimilarityConsistencyLoss'),
     test_cfg=dict(branch_predictions=True),
-    type='TriBranchSemiSegmentor')
-optim_wrapper = dict(
-    optimizer=dict(lr=0.001, type='Adam'), type='OptimWrapper')
+    type='TriBranchSemiSegmentor',
+)
+optim_wrapper = dict(optimizer=dict(lr=0.001, type='Adam'), type='OptimWrapper')
 param_scheduler = [
-    dict(
-        begin=0, by_epoch=False, end=4, eta_min=0.0, power=0.9, type='PolyLR'),
+    dict(begin=0, by_epoch=False, end=4, eta_min=0.0, power=0.9, type='PolyLR'),
 ]
 randomness = dict(seed=0)
 resume = False
@@ -94,13 +100,14 @@ test_dataloader = dict(
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
         ],
-        type='SyntheticDefectDataset'),
+        type='SyntheticDefectDataset',
+    ),
     num_workers=0,
-    sampler=dict(shuffle=False, type='DefaultSampler'))
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
 test_evaluator = dict(
-    keep_results=True,
-    output_dir='/tmp/pytest-of-root/pytest-9/test_train_resume_test0/masks',
-    type='DefectIoUMetric')
+    keep_results=True, output_dir='/tmp/pytest-of-root/pytest-9/test_train_resume_test0/masks', type='DefectIoUMetric'
+)
 train_cfg = dict(max_iters=4, type='IterBasedTrainLoop', val_interval=4)
 train_dataloader = dict(
     batch_size=6,
@@ -108,15 +115,15 @@ train_dataloader = dict(
         datasets=[
             dict(
                 ann_file='splits/seed0/25pct_labeled.txt',
-                data_prefix=dict(
-                    img_path='images', seg_map_path='annotations'),
+                data_prefix=dict(img_path='images', seg_map_path='annotations'),
                 data_root='/tmp/pytest-of-root/pytest-9/data0/synthetic',
                 pipeline=[
                     dict(type='LoadImageFromFile'),
                     dict(type='LoadAnnotations'),
                     dict(type='PackSegInputs'),
                 ],
-                type='SyntheticDefectDataset'),
+                type='SyntheticDefectDataset',
+            ),
             dict(
                 ann_file='splits/seed0/25pct_unlabeled.txt',
                 data_prefix=dict(img_path='images'),
@@ -125,12 +132,14 @@ train_dataloader = dict(
                     dict(type='LoadImageFromFile'),
                     dict(type='PackSegInputs'),
                 ],
-                type='SyntheticDefectDataset'),
+                type='SyntheticDefectDataset',
+            ),
         ],
-        type='ConcatDataset'),
+        type='ConcatDataset',
+    ),
     num_workers=0,
-    sampler=dict(
-        num_labeled=2, num_unlabeled=4, type='LabeledUnlabeledSampler'))
+    sampler=dict(num_labeled=2, num_unlabeled=4, type='LabeledUnlabeledSampler'),
+)
 tta_model = dict(type='SegTTAModel')
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -147,7 +156,8 @@ tta_pipeline = [
                 dict(type='PackSegInputs'),
             ],
         ],
-        type='TestTimeAug'),
+        type='TestTimeAug',
+    ),
 ]
 val_cfg = dict(type='ValLoop')
 val_dataloader = dict(
@@ -161,9 +171,11 @@ val_dataloader = dict(
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
         ],
-        type='SyntheticDefectDataset'),
+        type='SyntheticDefectDataset',
+    ),
     num_workers=0,
-    sampler=dict(shuffle=False, type='DefaultSampler'))
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
 val_evaluator = dict(type='DefectIoUMetric')
 visualizer = dict(
     name='visualizer',
@@ -171,5 +183,6 @@ visualizer = dict(
     type='SegLocalVisualizer',
     vis_backends=[
         dict(type='LocalVisBackend'),
-    ])
+    ],
+)
 work_dir = '/tmp/pytest-of-root/pytest-9/test_train_resume_test0/run'

@@ -1,0 +1,51 @@
+# make demo   own environment, then the main job on generated data
+# make test   own environment, then all tests
+# make lint   own environment, then the linters
+#
+# STACK=openmmlab takes stock OpenMMLab in place of the maintained forks (mmcv is compiled: about 12 to 25 minutes on two
+# cores). PYTHON=python3.12 takes another interpreter.
+
+STACK ?= onedl
+PYTHON ?= python3
+VENV ?= .venv-$(STACK)
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Larger allocations are kept by the process in place of being mapped anew each step: halves the time of a large step on
+# the CPU. Passive waiting lets several processes share few cores.
+export MALLOC_MMAP_THRESHOLD_ ?= 4294967295
+export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test test-slow lint install clean
+
+demo: $(INSTALLED)
+	$(BIN)/python tools/demo.py
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --doctest-modules simeps_mmseg -q
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+install: $(INSTALLED)
+
+# torch comes first and alone: with it in place, its pin keeps the others from pulling another build.
+$(INSTALLED): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c constraints.txt torch torchvision
+ifeq ($(STACK),openmmlab)
+	$(PIP) install -q "setuptools<81" wheel ninja psutil
+	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c constraints.txt mmcv
+endif
+	$(PIP) install -q -c constraints.txt -e ".[$(STACK),dev]"
+	touch $(INSTALLED)
+
+clean:
+	rm -rf .venv-* demo build *.egg-info

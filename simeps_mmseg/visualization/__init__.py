@@ -1,0 +1,3 @@
+from .comparison import ComparedImage, comparison_figure, paint
+
+__all__ = ['ComparedImage', 'comparison_figure', 'paint']

@@ -1,0 +1,23 @@
+"""The main job on generated data: labels only against simEps, with a table and a picture."""
+
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Labels only against simEps on generated surfaces')
+    parser.add_argument('--folder', default='demo', help='for data, checkpoints and the picture (default: demo)')
+    parser.add_argument('--iters', type=int, help='training steps in place of those in the config')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    from simeps_mmseg.apis.demo import run_demo
+    from simeps_mmseg.utils import report_user_errors
+
+    return report_user_errors(lambda: run_demo(args.folder, args.iters))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
