@@ -24,8 +24,7 @@ demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest --doctest-modules simeps_mmseg -q
+	$(BIN)/python -m pytest
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

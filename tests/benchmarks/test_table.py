@@ -1,0 +1,38 @@
+import importlib.util
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+
+SPEC = importlib.util.spec_from_file_location('table', ROOT / 'benchmarks/table.py')
+table = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(table)
+
+
+def line(method, seed, score):
+    scores = dict.fromkeys(table.COLUMNS, score)
+    if method == 'simeps':
+        scores |= {f'branch_{k}.{key}': score - 1 - k for k in range(3) for key in table.COLUMNS}
+    run = dict(method=method, seed=seed, iters=10, size=64, percent=10)
+    return dict(run=run, labeled=308, test=scores)
+
+
+def test_means_and_spread_over_runs():
+    lines = [line('simeps', 0, 72.0), line('simeps', 1, 70.0), line('supervised', 0, 69.0)]
+    rows = table.markdown(lines).splitlines()[2:]
+    assert rows[0] == '| 10 % (308 images) | labels only | 1 | 69.0 | 69.0 | 69.0 |'
+    assert rows[1].startswith('| 10 % (308 images) | simEps | 2 | 71.0 ± 1.4 |')
+    assert rows[2].startswith('| 10 % (308 images) | simEps, one branch alone | 2 | 69.0 ±')
+
+
+def test_only_what_is_between_the_markers_changes():
+    text = f'before\n{table.BEGIN}old\n{table.END}after\n'
+    assert table.replaced(text, 'new\n') == f'before\n{table.BEGIN}new\n{table.END}after\n'
+
+
+def test_the_readme_holds_the_table_of_the_results():
+    lines = [json.loads(one) for one in table.RESULTS.read_text().splitlines() if one]
+    if not lines:
+        pytest.skip('no results yet')
+    assert table.markdown(lines) in (ROOT / 'README.md').read_text()
