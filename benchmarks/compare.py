@@ -32,7 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, default=128, help='height and width of the images')
     parser.add_argument('--batch', type=int, default=8, help='labelled images per step; as many unlabelled ones')
     parser.add_argument(
-        '--flips', action='store_true', help='flip images at random, as the configs do; in so few steps it costs accuracy'
+        '--flips',
+        action='store_true',
+        help='flip images at random, as the configs do; in so few steps it costs accuracy',
     )
     parser.add_argument('--data-root', default='data', help='folder that prepare_data.py wrote to')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))

@@ -1,7 +1,7 @@
 """The table of the runs of compare.py, in Markdown.
 
-    python benchmarks/table.py                    # print it
-    python benchmarks/table.py --update README.md # put it between the markers of a file
+python benchmarks/table.py                    # print it
+python benchmarks/table.py --update README.md # put it between the markers of a file
 """
 
 import argparse

@@ -27,7 +27,6 @@ def run(*command, cwd=ROOT, check=True):
 @pytest.fixture
 def config(synthetic_root, tmp_path):
     cfg = experiment(synthetic_root, tmp_path / 'run')
-    cfg.test_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
     flips = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0, direction='horizontal')]
     cfg.tta_pipeline = [
         dict(type='LoadImageFromFile'),
@@ -52,12 +51,12 @@ def test_train_resume_test(config, tmp_path):
     resumed = run('tools/train.py', config, '--resume')
     assert 'resumed epoch: 0, iter: 2' in resumed.stdout + resumed.stderr
     checkpoint = tmp_path / 'run/iter_4.pth'
-    tested = run('tools/test.py', config, checkpoint, '--out', tmp_path / 'masks', '--show-dir', 'shown')
+    tested = run('tools/test.py', config, checkpoint, '--out', tmp_path / 'masks', '--show-dir', tmp_path / 'shown')
     assert 'branch_2.mIoU_image' in tested.stdout + tested.stderr
     masks = list((tmp_path / 'masks').glob('*.png'))
     assert len(masks) == 6
     assert np.asarray(Image.open(masks[0])).shape == (32, 32)
-    assert list((tmp_path / 'run').rglob('shown/**/*.png')) or list((ROOT / 'shown').rglob('*.png'))
+    assert list((tmp_path / 'shown').rglob('*.png'))
     augmented = run('tools/test.py', config, checkpoint, '--tta')
     assert 'mIoU_image' in augmented.stdout + augmented.stderr
 
