@@ -13,10 +13,9 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Larger allocations are kept by the process in place of being mapped anew each step: halves the time of a large step on
-# the CPU. Passive waiting lets several processes share few cores.
+# the CPU.
 export MALLOC_MMAP_THRESHOLD_ ?= 4294967295
 export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
-export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test test-slow lint install clean
 

@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     synthetic = datasets.add_parser('synthetic', help='generated surfaces; nothing is downloaded')
     synthetic.add_argument('--num-train', type=int, default=640, help='training images')
     synthetic.add_argument('--num-test', type=int, default=160, help='test images')
-    synthetic.add_argument('--size', type=int, default=128, help='height and width in pixels')
+    synthetic.add_argument('--size', type=int, default=96, help='height and width in pixels')
     synthetic.add_argument('--image-seed', type=int, default=0, help='seed of the images')
     add_split_arguments(synthetic)
     return parser.parse_args()

@@ -27,7 +27,7 @@ class SyntheticReader(DatasetReader):
     suffix = '.png'
     download = 'nothing'
 
-    def __init__(self, num_train: int = 640, num_test: int = 160, size: int = 128, seed: int = 0) -> None:
+    def __init__(self, num_train: int = 640, num_test: int = 160, size: int = 96, seed: int = 0) -> None:
         for name, value, least in (('num_train', num_train, 2), ('num_test', num_test, 1), ('size', size, 32)):
             if value < least:
                 raise ValueError(f'synthetic: {name} must be {least} or more, got {value}')
