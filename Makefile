@@ -37,12 +37,12 @@ install: $(INSTALLED)
 # torch comes first and alone: with it in place, its pin keeps the others from pulling another build.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -q -c constraints.txt torch torchvision
+	$(PIP) install -c constraints.txt torch torchvision
 ifeq ($(STACK),openmmlab)
-	$(PIP) install -q "setuptools<81" wheel ninja psutil
+	$(PIP) install "setuptools<81" wheel ninja psutil
 	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c constraints.txt mmcv
 endif
-	$(PIP) install -q -c constraints.txt -e ".[$(STACK),dev]"
+	$(PIP) install -c constraints.txt -e ".[$(STACK),dev]"
 	touch $(INSTALLED)
 
 clean:

@@ -32,14 +32,14 @@ def version() -> str:
 ONEDL = ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmsegmentation>=1.4.2', 'onedl-mmpretrain>=1.3.6']
 OPENMMLAB = [
     'mmengine>=0.10.7',
-    'mmcv>=2.1.0',
+    'mmcv>=2.1.0,<2.2.0',  # mmsegmentation refuses later ones
     'mmsegmentation>=1.2.2',
     'mmpretrain>=1.2.0',
     'ftfy',
     'regex',
     'setuptools<82',
 ]
-TEST = ['pytest>=8']
+TEST = ['pytest>=9']
 
 setup(
     name='simeps_mmseg',
@@ -53,8 +53,8 @@ setup(
     py_modules=['simeps_cli'],
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['simeps = simeps_cli:main']),
-    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'pillow', 'opencv-python', 'prettytable', 'tqdm'],
-    extras_require=dict(onedl=ONEDL, openmmlab=OPENMMLAB, test=TEST, dev=[*TEST, 'ruff>=0.14']),
+    install_requires=['torch>=2.13', 'torchvision>=0.28', 'numpy', 'pillow', 'opencv-python', 'prettytable', 'tqdm'],
+    extras_require=dict(onedl=ONEDL, openmmlab=OPENMMLAB, test=TEST, dev=[*TEST, 'ruff>=0.17']),
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Programming Language :: Python :: 3.10',

@@ -9,6 +9,7 @@ selected. The table of the results: python benchmarks/table.py.
 """
 
 import argparse
+import hashlib
 import json
 import platform
 import resource
@@ -82,11 +83,9 @@ def read_results(path: Path) -> list[dict]:
 
 
 def name_of(run: dict) -> str:
-    options = '_'.join(['', *run['options']]).replace('/', '-')
-    return (
-        f'{run["method"]}_{run["model"]}_{run["dataset"]}_{run["percent"]}pct_split{run["split_seed"]}_seed{run["seed"]}'
-        f'_{run["iters"]}x{run["batch"]}x{run["size"]}{options}'
-    )
+    """Readable, and different for runs that differ in anything."""
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:8]
+    return f'{run["method"]}_{run["model"]}_{run["dataset"]}_{run["percent"]}pct_seed{run["seed"]}_{digest}'
 
 
 def experiment(run: dict, args: argparse.Namespace):

@@ -13,6 +13,7 @@ from pathlib import Path
 RESULTS = Path(__file__).resolve().parent / 'results/small.jsonl'
 BEGIN, END = '<!-- benchmarks/table.py -->\n', '<!-- end -->\n'
 COLUMNS = {'mIoU_image': 'per-image mIoU', 'mIoU_fg': 'foreground mIoU', 'mIoU': 'mIoU'}
+VARIED = ('method', 'percent', 'seed')  # what may differ between the lines of one table
 NAMES = {'supervised': 'labels only', 'simeps': 'simEps'}
 
 
@@ -35,18 +36,28 @@ def replaced(text: str, table: str) -> str:
 
 
 def markdown(lines: list[dict]) -> str:
-    """One row per protocol, percentage, method and predicting part; mean and spread over the runs."""
+    """One row per experiment and predicting part; mean and spread over the seeds.
+
+    Raises:
+        ValueError: If the lines are of more than one protocol.
+    """
+    protocols = {
+        json.dumps({key: value for key, value in line['run'].items() if key not in VARIED}, sort_keys=True)
+        for line in lines
+    }
+    if len(protocols) > 1:
+        raise ValueError(f'one table is for one protocol, the results have {sorted(protocols)}')
     groups = defaultdict(list)
     for line in lines:
         run = line['run']
-        groups[run['iters'], run['size'], run['percent'], list(NAMES).index(run['method'])].append(line)
+        groups[run['percent'], rank(run['method']), run['method']].append(line)
     rows = [
         f'| labels | method | runs | {" | ".join(COLUMNS.values())} |',
         f'|---|---|---|{"---|" * len(COLUMNS)}',
     ]
-    for (_, _, percent, _), runs in sorted(groups.items()):
+    for (percent, _, name), runs in sorted(groups.items()):
         labels = f'{percent} % ({runs[0]["labeled"]} images)'
-        method = NAMES[runs[0]['run']['method']]
+        method = NAMES.get(name, name)
         rows.append(row(labels, method, [run['test'] for run in runs]))
         branches = [
             {key: run['test'][f'branch_{k}.{key}'] for key in COLUMNS}
@@ -57,6 +68,11 @@ def markdown(lines: list[dict]) -> str:
         if branches:
             rows.append(row(labels, f'{method}, one branch alone', branches, len(runs)))
     return '\n'.join(rows) + '\n'
+
+
+def rank(method: str) -> int:
+    """Known methods in their order, then the others."""
+    return list(NAMES).index(method) if method in NAMES else len(NAMES)
 
 
 def row(labels: str, method: str, scores: list[dict], runs: int | None = None) -> str:

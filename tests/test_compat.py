@@ -25,6 +25,29 @@ def test_torchvision_and_mmpretrain_can_be_imported():
     )
 
 
+def test_missing_torchvision_operators_are_declared(tmp_path):
+    """A torchvision that fails like a CUDA build beside a CPU-only torch, until the schemas are there."""
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision/__init__.py').write_text(
+        'import torch\n'
+        'for name in ("nms", "qnms"):\n'
+        '    try:\n'
+        '        schema = getattr(torch.ops.torchvision, name).default._schema\n'
+        '    except AttributeError:\n'
+        '        raise RuntimeError("operator torchvision::nms does not exist")\n'
+        '    assert str(schema).endswith("(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
+    )
+    assert (
+        python(f"""
+            import sys
+            sys.path.insert(0, {str(tmp_path)!r})
+            import simeps_mmseg.compat as compat, torchvision
+            print(torchvision.__file__.startswith({str(tmp_path)!r}), len(compat._kept_alive))
+        """)
+        == 'True 1'
+    )
+
+
 def test_a_working_torchvision_is_left_alone():
     assert (
         python("""

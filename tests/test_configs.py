@@ -54,6 +54,16 @@ def test_builds(leaf, data_root):
     assert 'gt_sem_seg' in sample['data_samples']
 
 
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_augmented_tests_see_images_of_the_same_size(leaf, data_root):
+    cfg = load(leaf, data_root)
+
+    def scales(pipeline):
+        return {tuple(node['scale']) for _, node in walk_dicts(pipeline) if node.get('type') == 'Resize'}
+
+    assert scales(cfg.tta_pipeline) == scales(cfg.test_pipeline)
+
+
 @pytest.mark.parametrize('leaf', SEMI)
 def test_differs_from_its_twin_in_nothing_but_the_method(leaf, data_root):
     semi, supervised = load(leaf, data_root), load(twin(leaf), data_root)
@@ -84,6 +94,13 @@ def test_trains_a_step(leaf, data_root, tmp_path):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 1
+
+
+@pytest.mark.parametrize('leaf', SEMI)
+def test_lambda_is_that_of_the_data_set(leaf, data_root):
+    cfg = load(leaf, data_root)
+    expected = 200.0 if 'magnetic_tile' in leaf or 'dagm' in leaf else 50.0
+    assert cfg.model.similarity.loss_weight == expected
 
 
 def test_the_paper_recipe_is_stated(data_root):

@@ -9,7 +9,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a segmentor')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder for the scores and the log; default work_dirs/<config name>')
+    parser.add_argument(
+        '--work-dir', help='folder for the scores and the log; default work_dirs/ and the name of the config'
+    )
     parser.add_argument('--out', help='folder for the predicted label maps, as PNG')
     parser.add_argument('--show', action='store_true', help='show predictions in a window')
     parser.add_argument('--show-dir', help='folder for images with the prediction painted on')

@@ -8,7 +8,9 @@ import sys
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a segmentor, supervised or semi-supervised')
     parser.add_argument('config', help='config file, such as configs/simeps/deeplabv3_neu_10pct.py')
-    parser.add_argument('--work-dir', help='folder for checkpoints and logs; default work_dirs/<config name>')
+    parser.add_argument(
+        '--work-dir', help='folder for checkpoints and logs; default work_dirs/ and the name of the config'
+    )
     parser.add_argument('--resume', action='store_true', help='continue from the last checkpoint in the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU')
     parser.add_argument('--from-scratch', action='store_true', help='leave pretrained weights out')
@@ -34,7 +36,8 @@ def main() -> int:
             from_scratch=args.from_scratch,
             options=args.cfg_options,
             launcher=args.launcher,
-        )
+        ),
+        after_interruption='; continue with --resume',
     )
 
 

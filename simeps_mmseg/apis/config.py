@@ -31,7 +31,7 @@ def find_config(path: str | Path) -> Path:
 def load_config(
     path: str | Path, options: Sequence[str] = (), work_dir: str | None = None, launcher: str = 'none'
 ) -> Config:
-    """Read a config, apply ``key=value`` options, settle the work folder: argument, then config, then ``work_dirs/<name>``.
+    """Read a config, apply ``key=value`` options, settle the work folder: argument, config, default.
 
     Raises:
         UserError: If the file is not there or an option has no ``=``.
@@ -40,8 +40,16 @@ def load_config(
     cfg = Config.fromfile(file)
     merge_options(cfg, options)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / file.stem)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
     return cfg
+
+
+def default_work_dir(config: Path) -> Path:
+    """``work_dirs/<name>``, as MMSeg has it; for shipped configs ``work_dirs/<folder>/<name>``: twins share their name."""
+    shipped = shipped_folder('configs').resolve()
+    inside = config.resolve().is_relative_to(shipped)
+    name = config.resolve().relative_to(shipped).with_suffix('') if inside else config.stem
+    return Path('work_dirs') / name
 
 
 def parse_options(options: Sequence[str]) -> dict:

@@ -88,11 +88,12 @@ def make_reader(dataset: str, source: str | Path | None, synthetic: dict[str, in
 
 
 def summary(folder: Path, classes: Sequence[str], seed: int) -> str:
-    """A table: for each split its images, and images and share of pixels of each class."""
-    table = PrettyTable(['split', 'images', 'checksum', *(f'{name}: images (pixels)' for name in classes[1:])])
+    """A table: for each split its images, and for each class the images that show it and its pixels."""
+    table = PrettyTable(['split', 'images', 'checksum', *(f'{name}: images / pixels' for name in classes)])
     table.align = 'r'
     table.align['split'] = 'l'
     for name, images, digest, present, pixels in summarize(folder, seed):
-        shares = [f'{n} ({100 * p / max(1, sum(pixels)):.2f} %)' for n, p in zip(present[1:], pixels[1:])]
-        table.add_row([name, images, digest, *shares])
+        total = max(1, sum(pixels))
+        cells = [f'{n} / {p} ({100 * p / total:.2f} %)' for n, p in zip(present, pixels)]
+        table.add_row([name, images, digest, *cells])
     return f'{folder}, splits of seed {seed}:\n{table}'

@@ -1,8 +1,10 @@
 """Pretrained weights: found before training starts, or left out on request."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -52,10 +54,12 @@ def check_pretrained(cfg: Config) -> None:
     Raises:
         UserError: If one cannot be had; names the file, the folder where it would be found, and the way without it.
     """
+    if int(os.environ.get('RANK', 0)) != 0:
+        return  # the first process fills the cache
     for source, key in {source: key for key, source in pretrained_sources(cfg.model)}.items():
         try:
             CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
-        except (URLError, OSError, RuntimeError, KeyError) as error:
+        except (URLError, OSError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
             raise UserError(
                 f'the pretrained weights {source} ({key}) cannot be loaded: {error}\n{_where_to_put(source)}\n'
                 'To train without them add --from-scratch.'
@@ -67,7 +71,7 @@ def _where_to_put(source: str) -> str:
     if url is None:
         return f'Put the file at {source}.'
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    return f'Download {url}\nand put it at {folder / Path(urlparse(url).path).name}.'
+    return f'Download {url}\nand put it at {folder / Path(urlparse(url).path).name} (in place of a damaged file there).'
 
 
 def download_url(source: str) -> str | None:

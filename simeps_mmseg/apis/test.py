@@ -6,7 +6,6 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..models.utils import replace_sync_bn
 from ..utils import UserError
 from .config import load_config
 from .data import check_data_is_there
@@ -50,8 +49,6 @@ def test(
         raise UserError(f'checkpoint {checkpoint} is not there{_others_beside(Path(checkpoint))}')
     check_data_is_there(cfg, ('test_dataloader',))
     remove_pretrained(cfg)
-    if launcher == 'none':
-        replace_sync_bn(cfg.model)
     cfg.load_from = checkpoint
     cfg.resume = False
     if show or show_dir:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
+from ..utils import UserError
+
 
 class DefectDataset(BaseSegDataset):
     """An MMSeg data set that may come without masks.
@@ -17,7 +19,7 @@ class DefectDataset(BaseSegDataset):
         **kwargs: See ``mmseg.datasets.BaseSegDataset``.
 
     Raises:
-        FileNotFoundError: If the split file is not there.
+        UserError: If the split file is not there, or names no images.
     """
 
     prepare_command = ''
@@ -28,7 +30,10 @@ class DefectDataset(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """One dict per image of the split, with ``img_path`` and, where masks are wanted, ``seg_map_path``."""
         if self.ann_file and not Path(self.ann_file).is_file():
-            raise FileNotFoundError(
+            raise UserError(
                 f'{self.ann_file} is not there: write it with `python tools/prepare_data.py {self.prepare_command}`'
             )
-        return super().load_data_list()
+        images = super().load_data_list()
+        if not images:
+            raise UserError(f'{self.ann_file or self.data_prefix["img_path"]} names no images: choose another split')
+        return images

@@ -92,6 +92,7 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
             )
         if getattr(source, 'data_prefix', {}).get('seg_map_path'):
             yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
+        yield from _unlabeled_sample_problems(source)
     shared = _paths(sources[0]) & _paths(sources[1])
     if shared:
         print_log(
@@ -99,6 +100,21 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
+    """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
+    sample = source.get_data_info(0)
+    for transform in source.pipeline.transforms:
+        try:
+            sample = transform(sample)
+        except KeyError as error:
+            advice = '; set its cat_max_ratio=1.0' if type(transform).__name__ == 'RandomCrop' else '; remove it'
+            yield (
+                f'train_dataloader.dataset.datasets[1] (unlabelled): {type(transform).__name__} in the pipeline asks for '
+                f'{error}, which an image without a mask does not have{advice}'
+            )
+            return
 
 
 def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:

@@ -8,8 +8,12 @@ class UserError(ValueError):
     """Something the user got wrong: what was expected, what was found, and the next step. Tools show it without traceback."""
 
 
-def report_user_errors(tool: Callable[[], object]) -> int:
+def report_user_errors(tool: Callable[[], object], after_interruption: str = '') -> int:
     """Run a tool; show what the user can mend as one message.
+
+    Args:
+        tool: What to run.
+        after_interruption: What to add to the message after Ctrl-C.
 
     Returns:
         Exit code: 0, 1 after a :class:`UserError`, 130 after an interruption.
@@ -20,6 +24,6 @@ def report_user_errors(tool: Callable[[], object]) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('interrupted; what was saved is kept, and training continues with --resume', file=sys.stderr)
+        print(f'interrupted; what was saved before is kept{after_interruption}', file=sys.stderr)
         return 130
     return 0

@@ -26,6 +26,13 @@ def test_means_and_spread_over_runs():
     assert rows[2].startswith('| 10 % (308 images) | simEps, one branch alone | 2 | 69.0 ±')
 
 
+def test_protocols_are_not_averaged():
+    other = line('simeps', 1, 70.0)
+    other['run']['iters'] = 20
+    with pytest.raises(ValueError, match='one table is for one protocol'):
+        table.markdown([line('simeps', 0, 72.0), other])
+
+
 def test_only_what_is_between_the_markers_changes():
     text = f'before\n{table.BEGIN}old\n{table.END}after\n'
     assert table.replaced(text, 'new\n') == f'before\n{table.BEGIN}new\n{table.END}after\n'

@@ -110,6 +110,59 @@ def test_a_missing_file_is_repaired_and_other_splits_are_kept(tmp_path):
     assert tree(folder) == {**complete, 'splits/mine.txt': b'training/000002\n'}
 
 
+def test_a_replacement_cut_off_in_the_middle_is_undone(tmp_path, monkeypatch):
+    source = make_neu(tmp_path)
+    folder = prepare_part('neu', source, tmp_path / 'data')
+    (folder / 'splits/mine.txt').write_text('training/000002\n')
+    (folder / 'images/training/000001.jpg').unlink()
+    rename = os.rename
+
+    def fail_at_the_second(old, new):
+        if Path(new) == folder:
+            raise KeyboardInterrupt
+        rename(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layout.os, 'rename', fail_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_part('neu', source, tmp_path / 'data')
+    prepare_part('neu', source, tmp_path / 'data')
+    assert (folder / 'images/training/000001.jpg').exists()
+    assert (folder / 'splits/mine.txt').exists()
+    assert os.listdir(tmp_path / 'data') == ['neu_seg']
+
+
+def test_generated_images_follow_their_options(tmp_path):
+    folder = prepare_data('synthetic', data_root=tmp_path, num_train=12, num_test=2, size=32)
+    before = tree(folder / 'images')
+    prepare_data('synthetic', data_root=tmp_path, num_train=12, num_test=2, size=32, image_seed=1)
+    assert tree(folder / 'images') != before
+    prepare_data('synthetic', data_root=tmp_path, num_train=12, num_test=2, size=40)
+    assert Image.open(folder / 'images/test/00000.png').size == (40, 40)
+
+
+def test_fractions_never_mix_with_another_validation_set(tmp_path):
+    def prepared(**kwargs):
+        return prepare_data('synthetic', data_root=tmp_path, num_train=40, num_test=2, size=32, **kwargs)
+
+    folder = prepared(fractions=[40])
+    prepared(fractions=[60])
+    assert (folder / 'splits/seed0/40pct_labeled.txt').exists()
+    prepared(val_fraction=0.5)
+    assert not (folder / 'splits/seed0/40pct_labeled.txt').exists()
+    validation = set(read_split(folder / 'splits/seed0/val.txt'))
+    assert not any(validation & set(read_split(path)) for path in (folder / 'splits/seed0').glob('*pct_*.txt'))
+
+
+def test_a_split_without_images_is_named(tmp_path):
+    folder = prepare_data('synthetic', data_root=tmp_path, num_train=12, num_test=2, size=32, fractions=[100])
+    dataset = dict(type='SyntheticDefectDataset', data_root=str(folder), data_prefix=dict(img_path='images'))
+    with pytest.raises(UserError, match=r'100pct_unlabeled.txt names no images'):
+        DATASETS.build(dict(**dataset, ann_file='splits/seed0/100pct_unlabeled.txt'))
+    with pytest.raises(UserError, match=r'7pct_labeled.txt is not there: write it with'):
+        DATASETS.build(dict(**dataset, ann_file='splits/seed0/7pct_labeled.txt'))
+
+
 @pytest.mark.parametrize('moment', ['_write_pair', '_write_splits', '_replace'])
 def test_an_interruption_leaves_nothing_half(tmp_path, monkeypatch, moment):
     source = make_neu(tmp_path)
@@ -144,11 +197,13 @@ class TestBadInput:
         save(source / 'annotations/test/000002.png', np.full((32, 32), 200, np.uint8))
         save(source / 'annotations/test/000003.png', np.zeros((32, 32, 3), np.uint8))
         (source / 'images/test/000004.jpg').write_bytes(b'')
+        (source / 'annotations/training/000007.png').unlink()
         refuses(
             'neu',
             source,
             tmp_path / 'data',
-            '5 problem(s), nothing was written',
+            '6 problem(s), nothing was written',
+            'images/training/000007.jpg: no mask of that name',
             'images/training/000003.jpg: not a readable image',
             'annotations/training/000005.png: the mask is 8x9 (height x width), its image',
             'annotations/test/000002.png: the mask holds [200], expected values from 0 to 3',
@@ -170,10 +225,24 @@ class TestBadInput:
             allow_other_counts=True,
         )
 
+    def test_images_of_another_size(self, tmp_path):
+        message = 'images/test/000006.jpg: the image is 32x32 (height x width), expected 200x200'
+        refuses('neu', make_neu(tmp_path), tmp_path / 'data', '46 problem(s)', message)
+
+    def test_a_folder_of_somebody_else_is_not_touched(self, tmp_path):
+        source = make_magnetic_tile(tmp_path / 'elsewhere')
+        target = tmp_path / 'data/magnetic_tile'
+        target.parent.mkdir()
+        source.rename(target)
+        before = tree(target)
+        with pytest.raises(UserError, match='magnetic_tile is there already and was not written by this tool'):
+            prepare_part('magnetic_tile', target, tmp_path / 'data')
+        assert tree(target) == before
+
     def test_incomplete_data_set(self, tmp_path):
         refuses(
             'neu',
-            make_neu(tmp_path),
+            make_neu(tmp_path, size=200),
             tmp_path / 'data',
             'training images: found 40, expected 3630',
             'test images: found 6, expected 840',

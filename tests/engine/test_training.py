@@ -33,7 +33,7 @@ def test_trains_validates_and_logs(synthetic_root, tmp_path):
     steps = [line for line in log if 'loss' in line]
     assert len(steps) == 4
     weights = [line['consistency_weight'] for line in steps]
-    hook = SemiSupervisedHook()
+    hook = SemiSupervisedHook(rampup_iters=1.0, rampup_interval=1)
     assert weights == pytest.approx([0.1 * hook.rampup(i, 4) for i in range(4)])
     last = steps[-1]
     assert 0 <= last['agreement'] <= 1
@@ -105,6 +105,12 @@ class TestChecks:
         unlabeled.data_prefix = labeled.data_prefix
         self.refuses(cfg, r'(?s)unlabelled\): the pipeline has LoadAnnotations.*data_prefix has seg_map_path')
 
+    def test_transforms_that_need_a_mask(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        crop = dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=0.75)
+        cfg.train_dataloader.dataset.datasets[1].pipeline.insert(1, crop)
+        self.refuses(cfg, r"RandomCrop in the pipeline asks for 'gt_seg_map'.*set its cat_max_ratio=1.0")
+
     def test_labeled_images_without_masks(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path)
         labeled, unlabeled = cfg.train_dataloader.dataset.datasets
@@ -132,7 +138,7 @@ class TestChecks:
 
 class TestHook:
     def test_float_is_a_share_of_the_schedule(self):
-        hook = SemiSupervisedHook(rampup_iters=0.5)
+        hook = SemiSupervisedHook(rampup_iters=0.5, rampup_interval=1)
         assert hook.rampup(499, 1000) < 1
         assert hook.rampup(500, 1000) == 1.0
 

@@ -122,6 +122,20 @@ class TestLoss:
         assert (masked[1, :3, :4] == 0).all()
         assert (masked[1] == 255).sum() == 4 * 6 - 3 * 4
 
+    def test_images_of_two_sizes_go_through_the_preprocessor(self):
+        model = build()
+        samples = make_samples(2, True, (16, 16)) + make_samples(2, False, (16, 16))
+        images = [torch.randint(0, 255, (3, 16, 16), dtype=torch.uint8) for _ in samples]
+        images[2] = images[2][:, :10, :12]
+        data = model.data_preprocessor(dict(inputs=images, data_samples=samples), training=True)
+        losses = model.loss(**data)
+        assert torch.isfinite(model.parse_losses(losses)[0])
+        for labels in model.last_step.pseudo_labels:
+            assert (labels[0, 10:] == 255).all()
+            assert (labels[0, :, 12:] == 255).all()
+            assert (labels[0, :10, :12] < NUM_CLASSES).all()
+            assert (labels[1] < NUM_CLASSES).all()
+
     def test_step_record_holds_label_maps(self):
         model = build()
         model.loss(*batch(2, 3))
@@ -168,7 +182,10 @@ class TestBuild:
         top_level = dict(type='SegDataPreProcessor', mean=[1.0] * 3, std=[2.0] * 3)
         merged = build(data_preprocessor=top_level).data_preprocessor
         assert merged.size_divisor == 8
-        assert merged.mean.flatten().tolist() == [1.0] * 3
+        assert merged.mean.flatten().tolist() == [120.0] * 3
+        branch = tiny_branch()
+        del branch.data_preprocessor
+        assert build(branch=branch, data_preprocessor=top_level).data_preprocessor.mean.flatten().tolist() == [1.0] * 3
 
     def test_different_branches(self):
         branches = [tiny_branch(), tiny_branch(), tiny_branch()]

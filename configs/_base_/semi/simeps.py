@@ -1,9 +1,10 @@
 # simEps (Sime et al. 2022), to be wrapped around a branch: model = dict(**_base_.simeps, branch=_base_.model).
-# Both unsupervised weights ramp up over the first 62.5 % of any schedule, as w(t) does in the paper.
+# Both unsupervised weights follow the paper's w(t), so that a short schedule stays at small weights. (The released code
+# has lambda constant: simeps_paper.py.)
 simeps = dict(
     type='TriBranchSemiSegmentor',
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='max', loss_weight=0.1),
     similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]
+custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150)]

@@ -18,7 +18,7 @@ class DAGMReader(DatasetReader):
     folder = 'dagm'
     classes = DAGMDataset.METAINFO['classes']
     suffix = '.png'
-    facts = Facts(train=8050, test=8050, without_defect=14000)
+    facts = Facts(train=8050, test=8050, without_defect=14000, size=(512, 512))
     only_defective = True
     download = 'DAGM 2007 from https://zenodo.org/records/8086136, all ten classes'
 

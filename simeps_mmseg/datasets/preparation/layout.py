@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...utils import progress
+from ...utils import UserError, progress
 from ..splits import FRACTIONS, checksum, make_splits, read_split, split_files
-from .reader import DatasetReader, Item, PreparationError
+from .reader import DatasetReader, Item, PreparationError, check_size
 
 MANIFEST = 'dataset.json'
 TEST_SPLIT = 'splits/test.txt'
@@ -47,7 +47,7 @@ def prepare(
 ) -> Path:
     """Write ``images/``, ``annotations/`` and ``splits/`` of a data set below ``data_root``.
 
-    Everything is checked and written beside the final place first and moved there in one step, so an interruption leaves
+    Everything is checked and written beside the final place first and moved there at the end, so an interruption leaves
     what was there before. A second call finds the images in place and only writes the split files anew.
 
     Args:
@@ -64,19 +64,22 @@ def prepare(
 
     Raises:
         PreparationError: With every problem of the download. Nothing is written then.
+        UserError: If something that this function did not write stands in the way.
     """
     folder = Path(data_root) / reader.folder
+    _recover(folder)
     items, problems = reader.find()
-    if problems or not items:
+    if not items:
         raise PreparationError(problems or ['no images'], f'Expected {reader.download}.')
-    records = read_manifest(folder, items)
+    records = None if problems else read_manifest(folder, reader, items)
     if records is None:
+        _check_that_it_is_ours(folder)
         partial = folder.with_name(f'.{reader.folder}.partial')
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            records = _write_images(reader, items, partial, check_facts)
+            records = _write_images(reader, items, partial, check_facts, problems)
             _write_splits(partial, records, reader, seed, fractions, val_fraction, stratify)
-            _keep_other_splits(folder, partial)
+            _keep_other_splits(folder, partial, records)
             _replace(folder, partial)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -85,15 +88,35 @@ def prepare(
     return folder
 
 
-def read_manifest(folder: Path, items: Sequence[Item]) -> list[Record] | None:
+def read_manifest(folder: Path, reader: DatasetReader, items: Sequence[Item]) -> list[Record] | None:
     """What an earlier call wrote, if it is complete and of the same images; else None."""
     try:
-        records = [Record(**record) for record in json.loads((folder / MANIFEST).read_text())['images']]
+        manifest = json.loads((folder / MANIFEST).read_text())
+        records = [Record(**record) for record in manifest['images']]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = sorted(record.name for record in records) == sorted(item.name for item in items)
-    there = all(any((folder / kind).iterdir()) for kind in ('images', 'annotations') if (folder / kind).is_dir())
-    return records if same and there and _all_written(folder, records) else None
+    same = same and manifest.get('made_with') == reader.made_with
+    return records if same and _all_written(folder, records) else None
+
+
+def _check_that_it_is_ours(folder: Path) -> None:
+    """Never replace a folder that somebody else filled, such as the download itself."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise UserError(
+            f'{folder} is there already and was not written by this tool: move it away, or choose another --data-root'
+        )
+
+
+def _recover(folder: Path) -> None:
+    """Undo a replacement that was cut off between its two renames."""
+    outdated = _outdated(folder)
+    if outdated.exists() and not folder.exists():
+        os.rename(outdated, folder)
+
+
+def _outdated(folder: Path) -> Path:
+    return folder.with_name(f'.{folder.name}.outdated')
 
 
 def _all_written(folder: Path, records: Sequence[Record]) -> bool:
@@ -108,27 +131,33 @@ def _files(folder: Path, kind: str) -> list[Path]:
     return [path for path in (folder / kind).rglob('*') if path.is_file()]
 
 
-def _write_images(reader: DatasetReader, items: Sequence[Item], folder: Path, check_facts: bool) -> list[Record]:
-    records, problems = [], []
+def _write_images(
+    reader: DatasetReader, items: Sequence[Item], folder: Path, check_facts: bool, problems: list[str]
+) -> list[Record]:
+    """Read every image, also after a problem, and write as long as there is none."""
+    records, problems = [], list(problems)
     for item in progress(items, f'reading {reader.folder}'):
         try:
             content, mask = reader.load(item)
-        except ValueError as error:
+            if check_facts:
+                check_size(mask, reader.facts, item.image)
+        except (ValueError, OSError) as error:
             problems.append(str(error))
             continue
         pixels = np.bincount(mask.ravel(), minlength=len(reader.classes)).tolist()
         records.append(Record(item.name, item.test, pixels))
         if not problems:
             _write_pair(folder, item.name, reader.suffix, content, mask)
-    if check_facts and not problems:
-        problems = fact_problems(reader, records)
     if problems:
+        raise PreparationError(problems, f'Mend these files or download them again: {reader.download}.')
+    if check_facts and (differences := fact_problems(reader, records)):
         raise PreparationError(
-            problems,
-            f'Mend or download the files again ({reader.download}); '
-            'for a part of the data set add --allow-other-counts.',
+            differences,
+            f'Download the set again ({reader.download}), or add --allow-other-counts if this is meant to be a part of it.',
         )
-    manifest = dict(classes=list(reader.classes), images=[vars(record) for record in records])
+    manifest = dict(
+        classes=list(reader.classes), made_with=reader.made_with, images=[vars(record) for record in records]
+    )
     (folder / MANIFEST).write_text(json.dumps(manifest))
     return records
 
@@ -191,8 +220,18 @@ def _write_splits(
     files = {TEST_SPLIT: sorted(test), **{f'splits/{name}': lines for name, lines in split_files(splits, seed).items()}}
     if reader.only_defective:
         files['splits/without_defect.txt'] = sorted(record.name for record in records if not record.defective)
-    for name, lines in files.items():
-        _write_text(folder / name, ''.join(f'{line}\n' for line in lines))
+    texts = {name: ''.join(f'{line}\n' for line in lines) for name, lines in files.items()}
+    _remove_splits_of_other_options(folder / f'splits/seed{seed}', texts[f'splits/seed{seed}/val.txt'])
+    for name, text in texts.items():
+        _write_text(folder / name, text)
+
+
+def _remove_splits_of_other_options(folder: Path, validation: str) -> None:
+    """Fractions made with another validation set would mix with it; those made with the same one stay."""
+    old = folder / 'val.txt'
+    if old.is_file() and old.read_text(encoding='utf-8') != validation:
+        for path in folder.glob('*pct_*.txt'):
+            path.unlink()
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -203,18 +242,19 @@ def _write_text(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def _keep_other_splits(old: Path, new: Path) -> None:
-    """Splits of other seeds, or written by hand, survive a repaired image folder."""
+def _keep_other_splits(old: Path, new: Path, records: Sequence[Record]) -> None:
+    """Splits of other seeds, or written by hand, survive a repaired image folder as far as they name its images."""
+    known = {record.name for record in records}
     for path in _files(old, 'splits') if old.is_dir() else []:
         target = new / path.relative_to(old)
-        if not target.exists():
+        if not target.exists() and known.issuperset(read_split(path)):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
 
 
 def _replace(folder: Path, partial: Path) -> None:
     """Put ``partial`` in the place of ``folder``; what was there goes only after that."""
-    outdated = folder.with_name(f'.{folder.name}.outdated')
+    outdated = _outdated(folder)
     shutil.rmtree(outdated, ignore_errors=True)
     if folder.exists():
         os.rename(folder, outdated)

@@ -16,7 +16,9 @@ class NEUSegReader(DatasetReader):
     folder = 'neu_seg'
     classes = NEUSegDataset.METAINFO['classes']
     suffix = '.jpg'
-    facts = Facts(train=3630, test=840, images_with_class={'inclusion': 1460, 'patches': 1448, 'scratches': 1429})
+    facts = Facts(
+        train=3630, test=840, images_with_class={'inclusion': 1460, 'patches': 1448, 'scratches': 1429}, size=(200, 200)
+    )
     download = 'NEU_Seg-main.zip from https://github.com/DHW-Master/NEU_Seg (Code, Download ZIP)'
 
     def __init__(self, source: Source) -> None:

@@ -47,12 +47,14 @@ class Facts:
         test: Number of test images.
         images_with_class: Number of training images in which each class is present.
         without_defect: Number of images without any defect.
+        size: Height and width of every image.
     """
 
     train: int
     test: int
     images_with_class: Mapping[str, int] = field(default_factory=dict)
     without_defect: int | None = None
+    size: tuple[int, int] | None = None
 
 
 class DatasetReader(ABC):
@@ -75,6 +77,11 @@ class DatasetReader(ABC):
     only_defective: ClassVar[bool] = False
     test_fraction: ClassVar[float] = 0.0
     download: ClassVar[str]
+
+    @property
+    def made_with(self) -> dict[str, int]:
+        """What decides how the images look, beside the download: empty where they come as they are."""
+        return {}
 
     @abstractmethod
     def find(self) -> tuple[list[Item], list[str]]:
@@ -110,6 +117,13 @@ def check_pair(image: np.ndarray, mask: np.ndarray, image_file: str, mask_file: 
     if mask.shape != image.shape[:2]:
         found, expected = 'x'.join(map(str, mask.shape)), 'x'.join(map(str, image.shape[:2]))
         raise ValueError(f'{mask_file}: the mask is {found} (height x width), its image {image_file} is {expected}')
+
+
+def check_size(mask: np.ndarray, facts: Facts | None, file: str) -> None:
+    """Raise ``ValueError`` unless an image has the size that all images of the data set have."""
+    if facts is not None and facts.size is not None and mask.shape != facts.size:
+        found, expected = 'x'.join(map(str, mask.shape)), 'x'.join(map(str, facts.size))
+        raise ValueError(f'{file}: the image is {found} (height x width), expected {expected}')
 
 
 def check_values(mask: np.ndarray, num_classes: int, file: str) -> None:

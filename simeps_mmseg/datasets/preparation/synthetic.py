@@ -33,6 +33,10 @@ class SyntheticReader(DatasetReader):
                 raise ValueError(f'synthetic: {name} must be {least} or more, got {value}')
         self.num_train, self.num_test, self.size, self.seed = num_train, num_test, size, seed
 
+    @property
+    def made_with(self) -> dict[str, int]:
+        return dict(size=self.size, seed=self.seed)
+
     def find(self) -> tuple[list[Item], list[str]]:
         subsets = [('training', self.num_train), ('test', self.num_test)]
         names = [f'{subset}/{index:05d}' for subset, number in subsets for index in range(number)]
@@ -63,7 +67,7 @@ def render(index: int, seed: int = 0, size: int = 128) -> tuple[np.ndarray, np.n
     mask = np.zeros((size, size), np.uint8)
     if rng.random() >= 0.1:
         draw = {PATCH: _patch, SCRATCH: _scratch, PIT: _pits}
-        present = [kind for kind in draw if rng.random() < 0.45] or [int(rng.integers(1, 4))]
+        present = [kind for kind in draw if rng.random() < 0.55] or [int(rng.integers(1, 4))]
         for kind in present:
             for _ in range(int(rng.integers(1, 3))):
                 draw[kind](rng, surface, mask)
@@ -118,10 +122,10 @@ def _scratch(rng: np.random.Generator, surface: np.ndarray, mask: np.ndarray) ->
     direction, normal = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     points = start + np.outer(steps * length, direction) + np.outer(bend, normal)
     line = np.zeros_like(mask)
-    width = int(rng.integers(1, 4))
+    width = int(rng.integers(2, 5))
     cv2.polylines(line, [np.round(points).astype(np.int32)], False, 1, thickness=width)
     fade = 0.75 + 0.25 * _noise(rng, size, 10).clip(-1, 1)
-    surface += cv2.GaussianBlur(line.astype(float), (0, 0), 0.5) * fade * _contrast(rng, 26, 60)
+    surface += cv2.GaussianBlur(line.astype(float), (0, 0), 0.5) * fade * _contrast(rng, 40, 85)
     mask[line > 0] = SCRATCH
 
 
@@ -133,7 +137,7 @@ def _patch(rng: np.random.Generator, surface: np.ndarray, mask: np.ndarray) -> N
     distance = np.hypot((rows - centre[0]) / radius[0], (columns - centre[1]) / radius[1])
     blotch = distance + 0.28 * _noise(rng, size, 0.05 * size) < 1
     soft = cv2.GaussianBlur(blotch.astype(float), (0, 0), rng.uniform(0.6, 1.6))
-    surface += soft * (_contrast(rng, 12, 34) + rng.uniform(3, 9) * _noise(rng, size, rng.uniform(1, 3)))
+    surface += soft * (_contrast(rng, 18, 45) + rng.uniform(3, 9) * _noise(rng, size, rng.uniform(1, 3)))
     mask[blotch] = PATCH
 
 
@@ -142,10 +146,10 @@ def _pits(rng: np.random.Generator, surface: np.ndarray, mask: np.ndarray) -> No
     size = len(mask)
     for _ in range(int(rng.integers(1, 5))):
         centre = tuple(int(c) for c in rng.uniform(0.06, 0.94, 2) * size)
-        axes = tuple(int(a) for a in rng.integers(2, max(4, size // 18), 2))
+        axes = tuple(int(a) for a in rng.integers(3, max(5, size // 12), 2))
         hole = np.zeros_like(mask)
         cv2.ellipse(hole, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, thickness=-1)
         depth = cv2.GaussianBlur(hole.astype(float), (0, 0), 0.8)
         rim = np.clip(np.roll(depth, (1, 2), axis=(0, 1)) - depth, 0, None)
-        surface += -rng.uniform(24, 60) * depth + rng.uniform(20, 50) * rim
+        surface += -rng.uniform(40, 85) * depth + rng.uniform(25, 60) * rim
         mask[hole > 0] = PIT

@@ -43,7 +43,7 @@ def similarity_map(features: Tensor) -> Tensor:
         raise ValueError(
             'a similarity map compares the images of a batch and needs at least 2 of them, got features of shape '
             f'{tuple(features.shape)}: raise num_labeled and num_unlabeled of the sampler to 2 or more, '
-            'or set gather=True to span all processes'
+            '(with gather=True those of all processes count)'
         )
     with autocast_disabled(features):
         flat = features.flatten(start_dim=1).float()

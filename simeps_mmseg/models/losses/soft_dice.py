@@ -5,7 +5,7 @@ import torch.nn as nn
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .utils import autocast_disabled, check_logits_and_target, one_hot
+from .utils import autocast_disabled, check_logits_and_target, check_values, one_hot
 
 EPSILON = 1e-7
 
@@ -36,7 +36,7 @@ def soft_dice_loss(
         Scalar float32, in [0, 1].
 
     Raises:
-        ValueError: On shapes that do not fit, or a ``class_weight`` that has not one value per class.
+        ValueError: On shapes that do not fit, a value that is no class, or a ``class_weight`` of another length.
 
     Example:
         >>> import torch
@@ -48,6 +48,7 @@ def soft_dice_loss(
         1.0
     """
     check_logits_and_target(logits, target)
+    check_values(target, logits.shape[1], ignore_index)
     with autocast_disabled(logits):
         probabilities = logits.float().softmax(dim=1)
         return soft_dice_from_probabilities(probabilities, target, ignore_index, class_weight, pixel_weight)

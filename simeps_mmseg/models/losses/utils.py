@@ -21,21 +21,20 @@ def check_logits_and_target(logits: Tensor, target: Tensor) -> None:
         )
 
 
-def one_hot(target: Tensor, num_classes: int, ignore_index: int) -> Tensor:
-    """(b, h, w) class indices to (b, C, h, w) float32 indicators; all zero where ``target == ignore_index``.
-
-    Raises:
-        ValueError: If a value is neither a class nor ``ignore_index``.
-    """
-    if target.dtype != torch.int64:
-        target = target.long()
-    ignored = target == ignore_index
-    index = target.masked_fill(ignored, 0)
+def check_values(target: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Raise ``ValueError`` if a value of ``target`` is neither a class nor ``ignore_index``. Waits for the device."""
+    index = target.masked_fill(target == ignore_index, 0)
     if index.numel() and (index.min() < 0 or index.max() >= num_classes):
         unknown = sorted(set(index.unique().tolist()) - set(range(num_classes)))
         raise ValueError(
             f'the target holds {unknown}, but the logits have {num_classes} classes (0 to {num_classes - 1}) and '
             f'ignore_index is {ignore_index}: check num_classes of the head and the values in the masks'
         )
+
+
+def one_hot(target: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """(b, h, w) class indices to (b, C, h, w) float32 indicators; all zero where ``target == ignore_index``."""
+    ignored = target == ignore_index
+    index = target.masked_fill(ignored, 0)
     indicators = torch.zeros(target.shape[0], num_classes, *target.shape[1:], dtype=torch.float32, device=target.device)
     return indicators.scatter_(1, index.unsqueeze(1), (~ignored).unsqueeze(1).float())

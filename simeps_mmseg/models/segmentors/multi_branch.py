@@ -57,8 +57,8 @@ class MultiBranchSemiSegmentor(BaseSegmentor):
         branches: Configs of different segmentors, in place of ``branch`` and ``num_branches``.
         cross_pseudo: Config of the loss on pseudo-labels, such as ``CrossPseudoLoss``. None: no such loss.
         similarity: Config of the loss on similarity maps, such as ``SimilarityConsistencyLoss``. None: no such loss.
-        data_preprocessor: Defaults to that of the (first) branch; keys that it leaves out are taken from there. (The
-            runner passes a config's top-level ``data_preprocessor``, which may know less than the branch's own.)
+        data_preprocessor: Fills in what that of the (first) branch leaves out. The branch's own wins, so that a branch sees
+            what it would see alone; the runner passes a config's top-level one here, ``init_model`` does not.
         pretrained: Passed on to every branch if given; MMSeg's ``init_model`` sets it to None.
         train_cfg: Not used; each branch has its own.
         test_cfg: ``predict_on``: ``'ensemble'`` (mean of the branches' logits, default) or the index of one branch, which
@@ -276,7 +276,7 @@ def _branch_configs(branch: dict | None, num_branches: int, branches: Sequence[d
 def _merge(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
     if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
         return preprocessor or of_branch
-    return {**of_branch, **preprocessor}
+    return {**preprocessor, **of_branch}
 
 
 def _use_plain_bn_in_one_process(configs: list[dict]) -> None:
