@@ -1,17 +1,18 @@
 """Data parallelism: two processes train the same model on different images."""
 
+import os
 import socket
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
+from simeps_mmseg.models.utils import replace_sync_bn
 from tests.helpers import experiment
 
 
-def train(rank, port, root, work_dir, queue):
-    import os
-
+def train(rank, port, root, folder):
     from mmengine.model import MMDistributedDataParallel
     from mmengine.runner import Runner
 
@@ -20,33 +21,27 @@ def train(rank, port, root, work_dir, queue):
         RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
     )
     torch.cuda.set_device = lambda device: None  # mmengine's launcher asks for a GPU
-    cfg = experiment(root, work_dir, max_iters=3)
+    cfg = experiment(root, folder / 'run', max_iters=3)
+    replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)  # that is, the CPU
     cfg.env_cfg.dist_cfg = dict(backend='gloo')
     runner = Runner.from_cfg(cfg)
     sampler = runner.train_loop.dataloader.sampler
-    seen = [sampler.index_at(i) for i in range(3 * sampler.batch_size)]
+    drawn = [sampler.index_at(i) for i in range(sampler.batch_size)]
     runner.train()
     assert isinstance(runner.model, MMDistributedDataParallel)
     weights = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
-    queue.put((rank, seen, weights.numpy()))
+    torch.save(dict(drawn=drawn, weights=weights), folder / f'{rank}.pth')
     dist.barrier()
     dist.destroy_process_group()
 
 
 def test_processes_stay_in_step_on_different_images(synthetic_root, tmp_path):
-    context = mp.get_context('spawn')
-    queue = context.Queue()
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    arguments = [(rank, port, synthetic_root, tmp_path, queue) for rank in range(2)]
-    processes = [context.Process(target=train, args=one) for one in arguments]
-    for process in processes:
-        process.start()
-    (_, first, weights), (_, second, others) = sorted((queue.get(timeout=120) for _ in processes), key=lambda r: r[0])
-    for process in processes:
-        process.join(timeout=60)
-        assert process.exitcode == 0
-    assert not set(first[:6]) & set(second[:6])
-    assert (weights == others).all()
+    mp.spawn(train, args=(port, synthetic_root, tmp_path), nprocs=2)
+    first, second = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
+    assert not set(first['drawn']) & set(second['drawn'])
+    assert torch.equal(first['weights'], second['weights'])
