@@ -10,13 +10,13 @@ Compared over the same images and the same U-Net, forward, backward and optimise
 * ``naive``: the recipe in plain PyTorch as the released code has it: three Adams, every pair of branches compares its maps
   in both directions, each time from Gram matrices of its own (24 in all).
 
-Times are medians over rounds in which each takes its turn; peak memory is that of a process that runs only the one.
+Times are medians over rounds in which each takes its turn; peak memory is that of a process that runs only the one (on the
+CPU it is read from Linux).
 """
 
 import argparse
 import json
 import multiprocessing as mp
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch', type=int, default=8, help='labelled images; as many unlabelled ones')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--no-memory', action='store_true', help='leave the memory measurement out')
+    parser.add_argument('--rounds-only', action='store_true', help='leave the memory measurement out')
     return parser.parse_args()
 
 
@@ -67,7 +67,7 @@ def main() -> None:
         seconds={name: round(value, 4) for name, value in medians.items()},
         ratio={name: round(value / base, 3) for name, value in medians.items()},
     )
-    if not args.no_memory:
+    if not args.rounds_only:
         result['peak_mib'] = {name: peak_memory(name, args) for name in VARIANTS}
     print(json.dumps(result))
 
@@ -88,13 +88,19 @@ def peak_memory(name: str, args: argparse.Namespace) -> int:
 
 
 def _peak_memory(name: str, args: argparse.Namespace) -> int:
-    at_rest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    at_rest = _high_water_mark()
     step = make_step(name, args)
     step()
     step()
     if args.device == 'cuda':
         return torch.cuda.max_memory_allocated() // 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 - at_rest
+    return _high_water_mark() - at_rest
+
+
+def _high_water_mark() -> int:
+    """MiB that this process had resident at most. (``ru_maxrss`` would start at that of the parent.)"""
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) // 1024
 
 
 def make_step(name: str, args: argparse.Namespace) -> Callable[[], None]:
