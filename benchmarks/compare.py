@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--flips',
         action='store_true',
-        help='flip images at random, as the configs do; in so few steps it costs accuracy',
+        help='flip images at random, as the configs do',
     )
     parser.add_argument('--data-root', default='data', help='folder that prepare_data.py wrote to')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))

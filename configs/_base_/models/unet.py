@@ -4,8 +4,7 @@ _base_ = 'mmseg::_base_/models/fcn_unet_s5-d16.py'
 
 norm_cfg = dict(type='BN', requires_grad=True)
 act_cfg = dict(type='LeakyReLU')
-# PyTorch's own initialisation, as in the released code. MMSeg's is larger before batch norm and a hundred times smaller
-# in the classifier; Adam at 1e-3 then needs several hundred steps more.
+# PyTorch's own initialisation, as in the released code.
 init_cfg = [
     dict(
         type='Kaiming',
