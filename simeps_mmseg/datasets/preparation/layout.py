@@ -120,11 +120,12 @@ def _outdated(folder: Path) -> Path:
 
 
 def _all_written(folder: Path, records: Sequence[Record]) -> bool:
-    masks = {
-        path.relative_to(folder / 'annotations').with_suffix('').as_posix() for path in _files(folder, 'annotations')
-    }
-    images = {path.relative_to(folder / 'images').with_suffix('').as_posix() for path in _files(folder, 'images')}
-    return {record.name for record in records} <= masks & images
+    return {record.name for record in records} <= _names(folder / 'images') & _names(folder / 'annotations')
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of the files below a folder, as split files have them."""
+    return {path.relative_to(folder).with_suffix('').as_posix() for path in folder.rglob('*') if path.is_file()}
 
 
 def _files(folder: Path, kind: str) -> list[Path]:
