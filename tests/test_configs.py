@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu
 
 LEAVES = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT / 'configs').glob('[!_]*/*.py'))
+RIVALS = [f'{name}/unet_neu_10pct.py' for name in ('cps', 'fixmatch', 'mean_teacher', 'uaps', 'unimatch')]
 SEMI = [leaf for leaf in LEAVES if not leaf.startswith('supervised/')]
 
 
@@ -79,7 +80,7 @@ def test_differs_from_its_twin_in_nothing_but_the_method(leaf, data_root):
 
 
 @pytest.mark.parametrize(
-    'leaf', ['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py']
+    'leaf', ['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py', *RIVALS]
 )
 def test_trains_a_step(leaf, data_root, tmp_path):
     cfg = load(leaf, data_root)
@@ -99,12 +100,14 @@ def test_trains_a_step(leaf, data_root, tmp_path):
 @pytest.mark.parametrize('leaf', SEMI)
 def test_lambda_is_that_of_the_data_set(leaf, data_root):
     cfg = load(leaf, data_root)
+    if 'similarity' not in cfg.model:
+        pytest.skip('no similarity loss')
     expected = 200.0 if 'magnetic_tile' in leaf or 'dagm' in leaf else 50.0
     assert cfg.model.similarity.loss_weight == expected
 
 
 def test_the_paper_recipe_is_stated(data_root):
-    cfg = load('simeps/unet_neu_10pct_paper.py', data_root)
+    cfg = load('simeps/dropout_unet_neu_10pct.py', data_root)
     assert cfg.model.similarity == dict(
         type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=False
     )
@@ -113,5 +116,5 @@ def test_the_paper_recipe_is_stated(data_root):
     assert (cfg.train_dataloader.sampler.num_labeled, cfg.train_dataloader.sampler.num_unlabeled) == (16, 16)
     assert cfg.train_dataloader.dataset.datasets[0].pipeline[2].scale == (256, 256)
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
-    channels = cfg.model.branch.backbone.base_channels
-    assert [channels * 2**i for i in range(cfg.model.branch.backbone.num_stages)] == [16, 32, 64, 128, 256]
+    model = MODELS.build(cfg.model)
+    assert {sum(p.numel() for p in branch.parameters()) for branch in model.branches} == {1814052}

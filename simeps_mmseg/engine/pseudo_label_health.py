@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..models.segmentors.multi_branch import StepRecord
+from ..models.segmentors import StepRecord
 
 
 def class_counts(labels: Tensor, num_classes: int) -> Tensor:

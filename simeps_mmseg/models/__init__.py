@@ -1,10 +1,36 @@
-from .losses import CrossPseudoLoss, SimilarityConsistencyLoss, SoftDiceLoss
-from .segmentors import MultiBranchSemiSegmentor, TriBranchSemiSegmentor
+from .backbones import DropoutUNet
+from .decode_heads import ConvSegHead
+from .losses import (
+    ConfidentPseudoLoss,
+    CrossPseudoLoss,
+    SimilarityConsistencyLoss,
+    SoftDiceLoss,
+    SoftmaxMSELoss,
+    UncertaintyMixedLoss,
+)
+from .segmentors import (
+    FixMatchSegmentor,
+    MeanTeacherSegmentor,
+    MultiBranchSemiSegmentor,
+    TriBranchSemiSegmentor,
+    UniMatchSegmentor,
+)
+from .views import CutMix, RandomView
 
 __all__ = [
+    'ConfidentPseudoLoss',
+    'ConvSegHead',
     'CrossPseudoLoss',
+    'CutMix',
+    'DropoutUNet',
+    'FixMatchSegmentor',
+    'MeanTeacherSegmentor',
     'MultiBranchSemiSegmentor',
+    'RandomView',
     'SimilarityConsistencyLoss',
     'SoftDiceLoss',
+    'SoftmaxMSELoss',
     'TriBranchSemiSegmentor',
+    'UncertaintyMixedLoss',
+    'UniMatchSegmentor',
 ]

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
-from simeps_mmseg.models.segmentors.multi_branch import StepRecord
+from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, tiny_branch, tiny_model
 

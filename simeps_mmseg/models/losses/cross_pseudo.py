@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 import torch.nn as nn
@@ -9,10 +10,13 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from .distribution_alignment import DistributionAlignment
+from .pseudo_label import PseudoLabel, pixel_cross_entropy
 from .soft_dice import soft_dice_from_probabilities
 from .utils import autocast_disabled, check_logits_and_target
 
 ENSEMBLES = ('max', 'mean')
+WEIGHTINGS = ('confidence', 'agreement')
 
 
 @torch.no_grad()
@@ -43,36 +47,61 @@ def ensemble_pseudo_labels(logits: Sequence[Tensor], ensemble: str = 'max') -> l
     """
     if ensemble not in ENSEMBLES:
         raise ValueError(f'ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
+    probabilities = all_probabilities(logits)
+    return [ensemble_of(_all_but(probabilities, k), ensemble).argmax(dim=1) for k in range(len(logits))]
+
+
+def all_probabilities(logits: Sequence[Tensor]) -> list[Tensor]:
+    """Softmax of each branch's logits (b, C, h, w), float32.
+
+    Raises:
+        ValueError: With fewer than two branches, or different shapes.
+    """
     shapes = [tuple(branch.shape) for branch in logits]
     if len(shapes) < 2 or len(set(shapes)) > 1 or len(shapes[0]) != 4:
         raise ValueError(f'pseudo-labels need two or more branches with logits of one shape (b, C, h, w), got {shapes}')
     with autocast_disabled(logits[0]):
-        probabilities = [branch.float().softmax(dim=1) for branch in logits]
-    return [_ensemble(_all_but(probabilities, k), ensemble).argmax(dim=1) for k in range(len(logits))]
+        return [branch.float().softmax(dim=1) for branch in logits]
+
+
+def ensemble_of(probabilities: Sequence[Tensor], ensemble: str) -> Tensor:
+    """Element-wise maximum or mean of tensors of one shape."""
+    if ensemble == 'max':
+        return reduce(torch.maximum, probabilities)
+    return sum(probabilities) / len(probabilities)
 
 
 def _all_but(items: Sequence[Tensor], k: int) -> list[Tensor]:
     return [item for index, item in enumerate(items) if index != k]
 
 
-def _ensemble(probabilities: list[Tensor], ensemble: str) -> Tensor:
-    combined = probabilities[0]
-    for other in probabilities[1:]:
-        combined = torch.maximum(combined, other) if ensemble == 'max' else combined + other
-    return combined  # a mean and its sum have the same argmax
-
-
-def ce_dice_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
-    """0.5 cross entropy + 0.5 soft Dice of logits (b, C, h, w) against labels (b, h, w): a float32 scalar.
+def ce_dice_loss(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = 255,
+    pixel_weight: Tensor | None = None,
+    dice_share: float = 0.5,
+) -> Tensor:
+    """(1 - dice_share) cross entropy + dice_share soft Dice: a float32 scalar.
 
     One softmax serves both terms. Without a pixel that counts the value is that of Dice alone.
+
+    Args:
+        logits: Shape (b, C, h, w).
+        target: Shape (b, h, w), int64.
+        ignore_index: The value that does not count.
+        pixel_weight: Shape (b, h, w). None: 1 everywhere.
+        dice_share: Between 0 (cross entropy alone) and 1 (Dice alone).
     """
     check_logits_and_target(logits, target)
     with autocast_disabled(logits):
         log_probabilities = logits.float().log_softmax(dim=1)
-        counted = (target != ignore_index).sum().clamp(min=1)
-        cross_entropy = F.nll_loss(log_probabilities, target, ignore_index=ignore_index, reduction='sum') / counted
-        return 0.5 * cross_entropy + 0.5 * soft_dice_from_probabilities(log_probabilities.exp(), target, ignore_index)
+        loss = (1 - dice_share) * pixel_cross_entropy(log_probabilities, target, ignore_index, pixel_weight)
+        if dice_share:
+            probabilities = log_probabilities.exp()
+            dice = soft_dice_from_probabilities(probabilities, target, ignore_index, pixel_weight=pixel_weight)
+            loss = loss + dice_share * dice
+        return loss
 
 
 def cross_pseudo_loss(logits: Sequence[Tensor], pseudo_labels: Sequence[Tensor], ignore_index: int = 255) -> Tensor:
@@ -122,33 +151,99 @@ def sigmoid_rampup(step: float, length: float) -> float:
 
 @MODELS.register_module()
 class CrossPseudoLoss(nn.Module):
-    """:func:`cross_pseudo_loss` on :func:`ensemble_pseudo_labels`.
+    """:func:`cross_pseudo_loss` on :func:`ensemble_pseudo_labels`, with options.
 
     Args:
         ensemble: How the other branches are combined: ``'max'`` (the released code) or ``'mean'``.
         loss_weight: The weight w(t) at the end of the ramp.
         ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
+        dice_share: Share of soft Dice in the loss, the rest is cross entropy: 0.5 in simEps, 0 in CPS.
+        weighting: What a pixel's weight is: ``'confidence'``, the ensemble's probability of its label; ``'agreement'``,
+            exp(-KL) between the mean of all branches and the branch that learns. None: 1.
+        threshold: Pixels whose label has a smaller probability in the ensemble get no weight.
+        balance: Exponent of the correction that keeps rare classes alive: probabilities are multiplied by (share of the
+            class in the labels / share in the pseudo-labels)^balance before the label is chosen. Both are running
+            averages. 0: none. (Distribution alignment, Berthelot et al., ICLR 2020, is 1.)
+        num_classes: Needed for ``balance``.
 
     Raises:
-        ValueError: On an unknown ensemble.
+        ValueError: On an unknown ensemble or weighting, or ``balance`` without ``num_classes``.
     """
 
-    def __init__(self, ensemble: str = 'max', loss_weight: float = 0.1, ramp: bool = True) -> None:
+    def __init__(
+        self,
+        ensemble: str = 'max',
+        loss_weight: float = 0.1,
+        ramp: bool = True,
+        dice_share: float = 0.5,
+        weighting: str | None = None,
+        threshold: float = 0.0,
+        balance: float = 0.0,
+        num_classes: int | None = None,
+    ) -> None:
         super().__init__()
         if ensemble not in ENSEMBLES:
             raise ValueError(f'CrossPseudoLoss.ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
+        if weighting is not None and weighting not in WEIGHTINGS:
+            raise ValueError(f'CrossPseudoLoss.weighting must be None or one of {WEIGHTINGS}, got {weighting!r}')
+        if balance and not num_classes:
+            raise ValueError('CrossPseudoLoss.balance keeps a share of each class: give num_classes, too')
         self.ensemble = ensemble
         self.loss_weight = loss_weight
         self.ramp = ramp
+        self.dice_share = dice_share
+        self.weighting = weighting
+        self.threshold = threshold
+        self.alignment = DistributionAlignment(num_classes, balance) if balance else None
 
-    def pseudo_labels(self, logits: Sequence[Tensor]) -> list[Tensor]:
-        """One detached (b, h, w) int64 map per branch, from the other branches' logits (b, C, h, w)."""
-        return ensemble_pseudo_labels(logits, self.ensemble)
+    @torch.no_grad()
+    def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
+        """One per branch, (b, h, w), from the other branches' logits (b, C, h, w)."""
+        probabilities = all_probabilities(logits)
+        return [self._pseudo_label(probabilities, k) for k in range(len(logits))]
+
+    def _pseudo_label(self, probabilities: list[Tensor], k: int) -> PseudoLabel:
+        ensemble = ensemble_of(_all_but(probabilities, k), self.ensemble)
+        if self.alignment is not None:
+            ensemble = self.alignment(ensemble)
+        confidence, labels = ensemble.max(dim=1)
+        weight = None
+        if self.weighting == 'confidence':
+            weight = confidence
+        elif self.weighting == 'agreement':
+            weight = agreement(probabilities[k], ensemble_of(probabilities, 'mean'))
+        if self.threshold:
+            trusted = (confidence >= self.threshold).float()
+            weight = trusted if weight is None else weight * trusted
+        return PseudoLabel(labels, weight)
+
+    def observe(self, labels: Tensor, ignore_index: int) -> None:
+        """Take note of the classes of labelled images, (b, 1, h, w), if ``balance`` asks for them."""
+        if self.alignment is not None:
+            self.alignment.observe(labels, ignore_index)
 
     def forward(
-        self, logits: Sequence[Tensor], pseudo_labels: Sequence[Tensor], ignore_index: int = 255
+        self, logits: Sequence[Tensor], pseudo_labels: Sequence[PseudoLabel | Tensor], ignore_index: int = 255
     ) -> list[Tensor]:
-        """Weighted loss of each branch: K scalars whose sum is ``loss_weight * cross_pseudo_loss``."""
+        """Weighted loss of each branch: K scalars whose sum is, without options, ``loss_weight * cross_pseudo_loss``.
+
+        Args:
+            logits: One tensor of shape (b, C, h, w) per branch.
+            pseudo_labels: One per branch; bare label maps (b, h, w) have weight 1.
+            ignore_index: The value that does not count.
+        """
+        targets = [target if isinstance(target, PseudoLabel) else PseudoLabel(target) for target in pseudo_labels]
         return [
-            self.loss_weight * ce_dice_loss(branch, label, ignore_index) for branch, label in zip(logits, pseudo_labels)
+            self.loss_weight * ce_dice_loss(branch, target.labels, ignore_index, target.weight, self.dice_share)
+            for branch, target in zip(logits, targets)
         ]
+
+
+def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:
+    """KL(reference || branch) of each pixel, shape (b, h, w), from (b, C, h, w) probabilities and log-probabilities."""
+    return F.kl_div(log_probabilities, reference, reduction='none').sum(dim=1)
+
+
+def agreement(probabilities: Tensor, mean: Tensor) -> Tensor:
+    """exp(-KL(mean || branch)): 1 where a branch says what all say together. (b, C, h, w) to (b, h, w)."""
+    return torch.exp(-kl_divergence(mean, probabilities.clamp(min=1e-8).log()))

@@ -1,3 +1,15 @@
+from .base import BaseSemiSegmentor, StepRecord
+from .fixmatch import FixMatchSegmentor
+from .mean_teacher import MeanTeacherSegmentor
 from .multi_branch import MultiBranchSemiSegmentor, TriBranchSemiSegmentor
+from .unimatch import UniMatchSegmentor
 
-__all__ = ['MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor']
+__all__ = [
+    'BaseSemiSegmentor',
+    'FixMatchSegmentor',
+    'MeanTeacherSegmentor',
+    'MultiBranchSemiSegmentor',
+    'StepRecord',
+    'TriBranchSemiSegmentor',
+    'UniMatchSegmentor',
+]

@@ -62,12 +62,55 @@ def forward_unlabeled(branch: BaseModule, inputs: Tensor, metas: Sequence[dict])
         inputs: Normalised images, shape (b, 3, h, w).
         metas: Meta information of each image.
     """
-    size = inputs.shape[2:]
-    metas = [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
-    with capture(branch) as caught, inference_outputs(branch):
-        logits = branch.encode_decode(inputs, metas)
+    with capture(branch) as caught:
+        logits = training_logits(branch, inputs, metas)
     caught.pop('logits')
     return BranchOutput(logits=logits, **caught)
+
+
+def training_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
+    """Logits (b, C, h, w) at the size of the input, with gradient; layers as in training, outputs as at inference."""
+    with inference_outputs(branch):
+        return branch.encode_decode(inputs, _sized(metas, inputs))
+
+
+@torch.no_grad()
+def evaluation_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
+    """Logits (b, C, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was."""
+    flags = [(module, module.training) for module in branch.modules()]
+    branch.eval()
+    try:
+        return branch.encode_decode(inputs, _sized(metas, inputs))
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+@contextmanager
+def perturbed_features(branch: BaseModule, perturbation: nn.Module) -> Iterator[None]:
+    """Pass every (b, c, h, w) map that the encoder returns through a module, in the forward that runs inside."""
+
+    def perturb(features):
+        if isinstance(features, Tensor):
+            return perturbation(features) if features.ndim == 4 else features
+        return type(features)([perturb(item) for item in features])
+
+    handle = encoder_of(branch).register_forward_hook(lambda module, args, output: perturb(output))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def encoder_of(branch: BaseModule) -> nn.Module:
+    """The neck, or the backbone where there is none: what the heads read."""
+    return branch.neck if branch.with_neck else branch.backbone
+
+
+def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
+    """Heads resize their logits to the image: here that is the size of the input."""
+    size = inputs.shape[2:]
+    return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
 
 
 def main_head(branch: BaseModule) -> nn.Module:
@@ -90,9 +133,8 @@ def capture(branch: BaseModule) -> Iterator[dict[str, Tensor]]:
     def keep_classifier(module: nn.Module, args: tuple, output: Tensor) -> None:
         caught.update(decoder=args[0], logits=output)
 
-    encoder = branch.neck if branch.with_neck else branch.backbone
     handles = [
-        encoder.register_forward_hook(keep_features),
+        encoder_of(branch).register_forward_hook(keep_features),
         main_head(branch).conv_seg.register_forward_hook(keep_classifier),
     ]
     try:

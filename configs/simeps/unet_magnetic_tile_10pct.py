@@ -1,4 +1,4 @@
-_base_ = ['../supervised/unet_neu_10pct_paper.py', '../_base_/semi/simeps_paper.py']
+_base_ = ['../supervised/unet_magnetic_tile_10pct.py', '../_base_/semi/simeps_200.py']
 
 model = dict(_delete_=True, branch=_base_.model, **_base_.simeps)
 

@@ -1,0 +1,9 @@
+# UAPS (Sime et al., Computers in Industry 2023) with whole networks as branches; there they are decoders on one encoder.
+uaps = dict(
+    type='MultiBranchSemiSegmentor',
+    num_branches=3,
+    cross_pseudo=dict(type='UncertaintyMixedLoss', loss_weight=0.1),
+    consistency_on_labeled=False,
+    test_cfg=dict(predict_on='ensemble', branch_predictions=True),
+)
+uaps_hooks = [dict(type='SemiSupervisedHook', rampup_iters=16000, rampup_interval=80)]

@@ -1,0 +1,4 @@
+_base_ = ['../simeps/unet_magnetic_tile_10pct.py', '../_base_/semi/uaps.py']
+
+model = dict(_delete_=True, branch=_base_.model.branch, **_base_.uaps)
+custom_hooks = _base_.uaps_hooks

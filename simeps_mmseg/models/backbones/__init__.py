@@ -1,0 +1,3 @@
+from .dropout_unet import DropoutUNet
+
+__all__ = ['DropoutUNet']

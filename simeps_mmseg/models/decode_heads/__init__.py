@@ -1,0 +1,3 @@
+from .conv_seg_head import ConvSegHead
+
+__all__ = ['ConvSegHead']

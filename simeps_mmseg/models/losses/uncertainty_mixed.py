@@ -1,0 +1,83 @@
+"""UAPS: pseudo-labels mixed with random weights, learnt from as far as the branches agree."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of, kl_divergence
+from .pseudo_label import PseudoLabel
+from .utils import autocast_disabled
+
+
+@torch.no_grad()
+def mixed_pseudo_labels(logits: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Classes of the weighted mean of the branches' softmax maps, the same for every branch.
+
+    Source: Sime et al., Computers in Industry 2023 (UAPS), dynamically mixed pseudo-labels.
+
+    Args:
+        logits: One tensor of shape (b, C, h, w) per branch.
+        weights: Shape (K,), not negative.
+
+    Returns:
+        Detached classes, shape (b, h, w), int64.
+    """
+    weighted = [weight * probability for weight, probability in zip(weights, all_probabilities(logits))]
+    return torch.stack(weighted).sum(dim=0).argmax(dim=1)
+
+
+def uncertainty(logits: Sequence[Tensor]) -> list[Tensor]:
+    """KL divergence of each branch to the mean of all, KL(mean || branch), per pixel, with gradient.
+
+    Source: Sime et al. 2023, the uncertainty map; like the released code, no side is detached.
+
+    Args:
+        logits: One tensor of shape (b, C, h, w) per branch.
+
+    Returns:
+        One map of shape (b, h, w), float32, per branch.
+    """
+    mean = ensemble_of(all_probabilities(logits), 'mean')
+    with autocast_disabled(mean):
+        return [kl_divergence(mean, branch.float().log_softmax(dim=1)) for branch in logits]
+
+
+@MODELS.register_module()
+class UncertaintyMixedLoss(nn.Module):
+    """The loss of UAPS on pseudo-labels, in place of ``CrossPseudoLoss``.
+
+    For each branch: 0.5 cross entropy + 0.5 Dice against :func:`mixed_pseudo_labels`, each pixel weighted by
+    exp(-:func:`uncertainty`), plus the mean uncertainty. The weights of the mixture are drawn anew each time, uniformly
+    over all that sum to 1 (Dirichlet). The released code multiplies the *mean* loss by the mean weight; here, as the
+    paper's idea has it, each pixel has its own.
+
+    Args:
+        loss_weight: Weight at the end of the ramp, 0.1 in the released code.
+        uncertainty_weight: Factor on the mean uncertainty, relative to ``loss_weight``.
+        ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
+    """
+
+    def __init__(self, loss_weight: float = 0.1, uncertainty_weight: float = 1.0, ramp: bool = True) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.uncertainty_weight = uncertainty_weight
+        self.ramp = ramp
+
+    def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
+        """The same (b, h, w) labels for every branch, from logits (b, C, h, w)."""
+        weights = torch.distributions.Dirichlet(torch.ones(len(logits))).sample().to(logits[0].device)
+        labels = mixed_pseudo_labels(logits, weights)
+        return [PseudoLabel(labels) for _ in logits]
+
+    def forward(
+        self, logits: Sequence[Tensor], pseudo_labels: Sequence[PseudoLabel], ignore_index: int = 255
+    ) -> list[Tensor]:
+        """Weighted loss of each branch, K scalars."""
+        losses = []
+        for branch, target, divergence in zip(logits, pseudo_labels, uncertainty(logits)):
+            rectified = ce_dice_loss(branch, target.labels, ignore_index, torch.exp(-divergence))
+            losses.append(self.loss_weight * (rectified + self.uncertainty_weight * divergence.mean()))
+        return losses

@@ -1,0 +1,307 @@
+"""What all semi-supervised segmentors share: the networks inside, their moving averages, and inference with them."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.dist import is_distributed
+from mmengine.logging import print_log
+from mmengine.model import ModuleList
+from mmengine.structures import PixelData
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import OptSampleList, SampleList, add_prefix
+from torch import Tensor, nn
+
+from ..utils import evaluation_logits, main_head, mask_padding, replace_sync_bn
+
+ENSEMBLE = 'ensemble'
+STUDENT, TEACHER = 'student', 'teacher'
+OWN_TEST_OPTIONS = dict(predict_on=ENSEMBLE, predict_with=None, branch_predictions=False)
+
+
+@dataclass
+class StepRecord:
+    """Label maps of the last training step, for hooks that watch the pseudo-labels. All detached int64.
+
+    Attributes:
+        labels: Ground truth of the labelled images, (b_l, h, w), or None without any.
+        pseudo_labels: One (b_u, h, w) map per branch, or an empty list without unlabelled images; ``ignore_index`` where a
+            pixel got none.
+        predictions: The branches' own classes on the unlabelled images, likewise.
+        ignore_index: The value that does not count.
+    """
+
+    labels: Tensor | None
+    pseudo_labels: list[Tensor]
+    predictions: list[Tensor]
+    ignore_index: int
+
+
+class BaseSemiSegmentor(BaseSegmentor):
+    """One or more complete segmentors that learn from labelled and unlabelled images.
+
+    A batch is an ordinary MMSeg batch in which some samples carry no ``gt_sem_seg``: those are the unlabelled ones. A
+    method says what is learnt from them in :meth:`unlabeled_losses`; what is learnt from the labelled ones is, unless
+    :meth:`labeled_losses` says more, the segmentors' own loss.
+
+    Args:
+        branches: Configs of the segmentors.
+        teacher: Config of a moving average, such as ``dict(type='ExponentialMovingAverage', momentum=0.01)``, that is
+            kept of each branch. None: no averages. They move before each training step.
+        data_preprocessor: Fills in what that of the (first) branch leaves out. The branch's own wins, so that a branch sees
+            what it would see alone; the runner passes a config's top-level one here, ``init_model`` does not.
+        pretrained: Passed on to every branch if given; MMSeg's ``init_model`` sets it to None.
+        train_cfg: Not used; each branch has its own.
+        test_cfg: ``predict_on``: ``'ensemble'`` (mean of the branches' logits, default) or the index of one branch, which
+            then runs alone. ``predict_with``: ``'student'`` or ``'teacher'``; by default the teachers where there are any.
+            ``branch_predictions``: add each branch's label map to the results as ``pred_sem_seg_branches``. All other
+            keys (``mode``, ``crop_size``, ...) override the branches' own.
+        init_cfg: Initialisation config of the whole.
+
+    Raises:
+        ValueError: On branches that differ in their classes, or a value of ``test_cfg`` that is not there.
+    """
+
+    def __init__(
+        self,
+        branches: Sequence[dict],
+        teacher: dict | None = None,
+        data_preprocessor: dict | None = None,
+        pretrained: str | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        configs = [copy.deepcopy(config) for config in branches]
+        preprocessors = [config.pop('data_preprocessor', None) for config in configs]
+        super().__init__(data_preprocessor=_merge(data_preprocessor, preprocessors[0]), init_cfg=init_cfg)
+        self.test_cfg = {**OWN_TEST_OPTIONS, **(test_cfg or {})}
+        inference_options = {key: value for key, value in self.test_cfg.items() if key not in OWN_TEST_OPTIONS}
+        for config in configs:
+            config['test_cfg'] = ConfigDict({**(config.get('test_cfg') or {}), **inference_options})
+            if pretrained is not None:
+                config['pretrained'] = pretrained
+        _use_plain_bn_in_one_process(configs)
+        self.branches = ModuleList([MODELS.build(config) for config in configs])
+        _check_branches(self.branches)
+        self.teachers = None
+        if teacher:
+            self.teachers = nn.ModuleList([MODELS.build({**teacher, 'model': branch}) for branch in self.branches])
+        _check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
+        self.rampup = 1.0
+        self.last_step: StepRecord | None = None
+
+    # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
+
+    @property
+    def decode_head(self) -> nn.Module:
+        """Main head of the first branch, for code that asks a segmentor for its classes."""
+        return main_head(self.branches[0])
+
+    @property
+    def num_classes(self) -> int:
+        return self.branches[0].num_classes
+
+    @property
+    def out_channels(self) -> int:
+        return self.branches[0].out_channels
+
+    @property
+    def align_corners(self) -> bool:
+        return self.branches[0].align_corners
+
+    @property
+    def ignore_index(self) -> int:
+        return self.decode_head.ignore_index
+
+    def extract_feat(self, inputs: Tensor) -> list:
+        """Features of each branch."""
+        return [branch.extract_feat(inputs) for branch in self.branches]
+
+    def train(self, mode: bool = True) -> 'BaseSemiSegmentor':
+        """Set the mode of the branches; teachers always evaluate."""
+        super().train(mode)
+        if self.teachers is not None:
+            self.teachers.eval()
+        return self
+
+    # -- training ----------------------------------------------------------------------------------------------------
+
+    def set_rampup(self, value: float) -> None:
+        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``."""
+        self.rampup = value
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """Losses of the labelled and of the unlabelled images.
+
+        Args:
+            inputs: Normalised images, shape (b, 3, h, w).
+            data_samples: One each; those without ``gt_sem_seg`` are unlabelled.
+
+        Returns:
+            Scalars by part, branch and term. What has to be minimised has ``loss`` in its key.
+        """
+        self.update_teachers()
+        labeled, unlabeled = split_by_label(data_samples)
+        losses: dict[str, Tensor] = {}
+        self.last_step = StepRecord(None, [], [], self.ignore_index)
+        if labeled:
+            samples = [data_samples[i] for i in labeled]
+            losses.update(self.labeled_losses(inputs[labeled], samples))
+            self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
+        if unlabeled:
+            losses.update(self.unlabeled_losses(inputs[unlabeled], [data_samples[i] for i in unlabeled]))
+        return losses
+
+    def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """The branches' own losses under ``branch_k.``, from images (b, 3, h, w) with labels."""
+        losses: dict[str, Tensor] = {}
+        for k, branch in enumerate(self.branches):
+            losses.update(add_prefix(branch.loss(inputs, data_samples), f'branch_{k}'))
+        return losses
+
+    def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """What the method learns from images (b, 3, h, w) without labels; also fills ``last_step``."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def update_teachers(self) -> None:
+        """Move each teacher towards its branch. Before the first training step it becomes its copy."""
+        if self.training:
+            for teacher, branch in zip(self.teachers or [], self.branches):
+                teacher.update_parameters(branch)
+
+    def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
+        """Logits (b, C, h, w) to make pseudo-labels from: of the teachers or, without any, of the branches.
+
+        In evaluation mode and without gradient.
+        """
+        networks = [teacher.module for teacher in self.teachers] if self.teachers is not None else self.branches
+        metas = [sample.metainfo for sample in data_samples]
+        return [evaluation_logits(network, inputs, metas) for network in networks]
+
+    def hide_padding(self, labels: Tensor, data_samples: SampleList) -> Tensor:
+        """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
+        return mask_padding(labels, data_samples, self.ignore_index)
+
+    def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
+        """The value of a loss times the ramp, if the loss declares ``ramp=True``."""
+        return value * self.rampup if loss.ramp else value
+
+    # -- inference ---------------------------------------------------------------------------------------------------
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
+        return _mean([network.encode_decode(inputs, _copies(batch_img_metas)) for network in self._answering()])
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Like :meth:`encode_decode`, in each branch's own mode, ``whole`` or ``slide``."""
+        return _mean([network.inference(inputs, _copies(batch_img_metas)) for network in self._answering()])
+
+    def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
+        """Segment images.
+
+        Args:
+            inputs: Normalised images, shape (b, 3, h, w).
+            data_samples: One each, whose meta information leads back to the original size. Results are added to them.
+
+        Returns:
+            Samples with ``seg_logits`` (C, h, w) and ``pred_sem_seg`` (1, h, w) and, with
+            ``test_cfg.branch_predictions``, ``pred_sem_seg_branches`` (K, h, w).
+        """
+        metas = _metas(inputs, data_samples)
+        if not self.test_cfg['branch_predictions']:
+            return self.postprocess_result(self.inference(inputs, metas), data_samples)
+        logits = [network.inference(inputs, _copies(metas)) for network in self._networks()]
+        chosen = self.test_cfg['predict_on']
+        results = self.postprocess_result(_mean(logits) if chosen == ENSEMBLE else logits[chosen], data_samples)
+        own = [self.postprocess_result(branch, _blank(data_samples)) for branch in logits]
+        for i, result in enumerate(results):
+            maps = torch.cat([samples[i].pred_sem_seg.data for samples in own])
+            result.set_data({'pred_sem_seg_branches': PixelData(data=maps)})
+        return results
+
+    def _forward(self, inputs: Tensor, data_samples: OptSampleList = None) -> Tensor:
+        return self.encode_decode(inputs, _metas(inputs, data_samples))
+
+    def _networks(self) -> list[BaseSegmentor]:
+        """Students or teachers, as ``test_cfg.predict_with`` has it."""
+        with_teacher = self.test_cfg['predict_with'] != STUDENT and self.teachers is not None
+        return [teacher.module for teacher in self.teachers] if with_teacher else list(self.branches)
+
+    def _answering(self) -> list[BaseSegmentor]:
+        chosen = self.test_cfg['predict_on']
+        networks = self._networks()
+        return networks if chosen == ENSEMBLE else [networks[chosen]]
+
+
+def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
+    """Indices of the samples with ``gt_sem_seg``, and of those without."""
+    labeled = [i for i, sample in enumerate(data_samples) if 'gt_sem_seg' in sample]
+    unlabeled = [i for i, sample in enumerate(data_samples) if 'gt_sem_seg' not in sample]
+    return labeled, unlabeled
+
+
+def _mean(logits: list[Tensor]) -> Tensor:
+    return torch.stack(logits).mean(dim=0) if len(logits) > 1 else logits[0]
+
+
+def _merge(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
+    if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
+        return preprocessor or of_branch
+    return {**preprocessor, **of_branch}
+
+
+def _use_plain_bn_in_one_process(configs: list[dict]) -> None:
+    if is_distributed():
+        return
+    changed = [replace_sync_bn(config) for config in configs]
+    if any(changed):
+        print_log(f'One process: SyncBN becomes BN in {", ".join(changed[0])} of each branch', logger='current')
+
+
+def _check_branches(branches: ModuleList) -> None:
+    for k, branch in enumerate(branches):
+        if branch.out_channels < 2:
+            raise ValueError(
+                f'branch {k}: decode_head.out_channels=1 has no softmax to make pseudo-labels from; '
+                'set num_classes=2 and out_channels=2'
+            )
+    classes = [branch.num_classes for branch in branches]
+    if len(set(classes)) > 1:
+        raise ValueError(f'model.branches: num_classes of the decode heads must be the same, got {classes}')
+
+
+def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> None:
+    allowed = [ENSEMBLE, *range(num_branches)]
+    predict_on, predict_with = test_cfg['predict_on'], test_cfg['predict_with']
+    if isinstance(predict_on, bool) or predict_on not in allowed:
+        raise ValueError(f'model.test_cfg.predict_on must be one of {allowed}, got {predict_on!r}')
+    if predict_with not in (None, STUDENT, TEACHER):
+        raise ValueError(f"model.test_cfg.predict_with must be 'student' or 'teacher', got {predict_with!r}")
+    if predict_with == TEACHER and not has_teachers:
+        raise ValueError("model.test_cfg.predict_with='teacher', but the model keeps no teachers: set model.teacher")
+
+
+def _metas(inputs: Tensor, data_samples: OptSampleList) -> list[dict]:
+    if data_samples is not None:
+        return [sample.metainfo for sample in data_samples]
+    size = inputs.shape[2:]
+    meta = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0, 0, 0, 0])
+    return [dict(meta) for _ in inputs]
+
+
+def _copies(metas: list[dict]) -> list[dict]:
+    """Slide inference writes into them."""
+    return [dict(meta) for meta in metas]
+
+
+def _blank(data_samples: OptSampleList) -> OptSampleList:
+    """Samples with the same meta information and no data."""
+    if data_samples is None:
+        return None
+    return [SegDataSample(metainfo=sample.metainfo) for sample in data_samples]

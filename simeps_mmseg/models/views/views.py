@@ -1,0 +1,82 @@
+"""From normalised images to views of them and back."""
+
+from collections.abc import Sequence
+
+import torch.nn as nn
+from mmengine.model import BaseDataPreprocessor
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from .cut_mix import CutMix, Mix
+from .random_view import RandomView
+
+
+class Views(nn.Module):
+    """Random transforms and CutMix of a normalised batch and its pseudo-labels.
+
+    Args:
+        view: The transforms; None: none.
+        cut_mix: The mix; None: none.
+        preprocessor: Says how the images were normalised. Transforms see them in [0, 1], as they were loaded.
+        ignore_index: For what labels a transform uncovers.
+    """
+
+    def __init__(
+        self,
+        view: RandomView | None,
+        cut_mix: CutMix | None,
+        preprocessor: BaseDataPreprocessor,
+        ignore_index: int,
+    ) -> None:
+        super().__init__()
+        self.view = view
+        self.cut_mix = cut_mix
+        self.ignore_index = ignore_index
+        self._preprocessor = [preprocessor]  # in a list: it is the model's module, not a part of this one
+
+    def draw_mix(self, inputs: Tensor) -> Mix | None:
+        """A mix for images (b, c, h, w), to be shared by several views."""
+        return self.cut_mix(inputs) if self.cut_mix is not None else None
+
+    def forward(
+        self, inputs: Tensor, maps: Sequence[Tensor] = (), mix: Mix | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Transform each image, then mix them.
+
+        Args:
+            inputs: Normalised images, shape (b, 3, h, w).
+            maps: Labels (b, h, w), weights (b, h, w) or probabilities (b, C, h, w) that belong to them, moved along.
+            mix: From :meth:`draw_mix`.
+
+        Returns:
+            Images and maps, of the same shapes.
+        """
+        maps = list(maps)
+        if self.view is not None:
+            images, maps = self.view(self._to_unit(inputs), maps, self.ignore_index)
+            inputs = self._from_unit(images)
+        if mix is not None:
+            inputs, maps = mix(inputs), [mix(one) for one in maps]
+        return inputs, maps
+
+    def _to_unit(self, inputs: Tensor) -> Tensor:
+        scale, offset = self._normalisation()
+        return ((inputs * scale + offset) / 255).clamp(0, 1)
+
+    def _from_unit(self, images: Tensor) -> Tensor:
+        scale, offset = self._normalisation()
+        return (images * 255 - offset) / scale
+
+    def _normalisation(self) -> tuple[Tensor | float, Tensor | float]:
+        preprocessor = self._preprocessor[0]
+        return getattr(preprocessor, 'std', 1.0), getattr(preprocessor, 'mean', 0.0)
+
+
+def build_views(
+    view: dict | None, cut_mix: dict | None, preprocessor: BaseDataPreprocessor, ignore_index: int
+) -> Views | None:
+    """:class:`Views` from the configs of ``RandomView`` and ``CutMix``; None if both are None."""
+    if not view and not cut_mix:
+        return None
+    parts = [MODELS.build(config) if config else None for config in (view, cut_mix)]
+    return Views(*parts, preprocessor, ignore_index)
