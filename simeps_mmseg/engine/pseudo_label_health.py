@@ -1,6 +1,6 @@
 """Whether the pseudo-labels are alive: agreement of the branches, and each class against its labelled share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,30 @@ def agreement(predictions: Sequence[Tensor]) -> Tensor:
     for other in others:
         same &= first == other
     return same.float().mean()
+
+
+def starving_classes(shares: Mapping[str, float], fraction: float) -> dict[str, tuple[float, float]]:
+    """Classes whose share of the pseudo-labels is below a fraction of their share of the labels.
+
+    Args:
+        shares: ``pseudo_share.<class>`` and ``label_share.<class>``, as :meth:`PseudoLabelHealth.compute` gives them.
+        fraction: Of the labelled share; 0 finds nothing.
+
+    Returns:
+        Pseudo-labelled and labelled share by class. Classes that the labels do not show are left out.
+
+    Example:
+        >>> shares = {'label_share.pit': 0.02, 'pseudo_share.pit': 0.001, 'label_share.ok': 0.98, 'pseudo_share.ok': 0.999}
+        >>> starving_classes(shares, fraction=0.25)
+        {'pit': (0.001, 0.02)}
+    """
+    found = {}
+    for key, labeled in shares.items():
+        kind, _, name = key.partition('.')
+        pseudo = shares.get(f'pseudo_share.{name}')
+        if kind == 'label_share' and pseudo is not None and pseudo < fraction * labeled:
+            found[name] = (pseudo, labeled)
+    return found
 
 
 class PseudoLabelHealth:

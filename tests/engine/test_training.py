@@ -136,6 +136,51 @@ class TestChecks:
         self.refuses(cfg, '(?s)batch_size=8.*num_classes=5')
 
 
+class TestStarving:
+    """A class that vanishes from the pseudo-labels is named, once, and again when it is back."""
+
+    def shares(self, pseudo):
+        return {
+            'label_share.pit': 0.02,
+            'pseudo_share.pit': pseudo,
+            'label_share.ok': 0.98,
+            'pseudo_share.ok': 1 - pseudo,
+        }
+
+    def test_warns_once_until_it_recovers(self, monkeypatch):
+        lines = []
+        monkeypatch.setattr(
+            'simeps_mmseg.engine.hooks.semi_supervised.print_log', lambda text, **kwargs: lines.append(text)
+        )
+        hook = SemiSupervisedHook(starving=0.25)
+        for iteration, pseudo in ((50, 0.02), (100, 0.004), (150, 0.001), (200, 0.01), (250, 0.0)):
+            hook._warn_of_starving(iteration, self.shares(pseudo))
+        assert len(lines) == 3
+        assert lines[0].startswith('iteration 100: pit is 0.40% of the pseudo-labels but 2.00% of the labels')
+        assert lines[1] == 'iteration 200: pit is back among the pseudo-labels'
+        assert lines[2].startswith('iteration 250: pit is 0.00%')
+
+    def test_a_run_whose_branches_deny_the_defects_is_warned_about(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path, max_iters=3)
+        cfg.custom_hooks[0].update(health_interval=2, starving_after=0)
+        runner = Runner.from_cfg(cfg)
+        for branch in runner.model.branches:
+            branch.decode_head.init_cfg = None
+        runner.model.init_weights()
+        runner.model._is_init = True
+        with torch.no_grad():
+            for branch in runner.model.branches:
+                branch.decode_head.conv_seg.bias.copy_(torch.tensor([50.0, 0, 0, 0]))
+        runner.train()
+        text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
+        assert 'scratch is 0.00% of the pseudo-labels' in text
+
+    @pytest.mark.parametrize('changes', [dict(starving=1.0), dict(starving=-0.1), dict(starving_after=-1)])
+    def test_refuses_other_numbers(self, changes):
+        with pytest.raises(ValueError, match='starving is a fraction'):
+            SemiSupervisedHook(**changes)
+
+
 class TestHook:
     def test_float_is_a_share_of_the_schedule(self):
         hook = SemiSupervisedHook(rampup_iters=0.5, rampup_interval=1)

@@ -11,7 +11,7 @@ from torch import nn
 
 from ...models.losses import sigmoid_rampup
 from ..checks import check_experiment
-from ..pseudo_label_health import PseudoLabelHealth
+from ..pseudo_label_health import PseudoLabelHealth, starving_classes
 
 
 @HOOKS.register_module()
@@ -27,12 +27,16 @@ class SemiSupervisedHook(Hook):
 
     Every ``health_interval`` iterations the log gets, averaged over these iterations, ``agreement`` (share of unlabelled
     pixels on which all branches agree), ``pseudo_share.<class>`` (share of the pseudo-labelled pixels) and
-    ``label_share.<class>`` (share of the labelled pixels): the two should not drift apart.
+    ``label_share.<class>`` (share of the labelled pixels): the two should not drift apart. Where the first falls below
+    ``starving`` times the second there is a warning, once per class until it recovers: the branches are teaching each other
+    that the class does not exist.
 
     Args:
         rampup_iters: Iterations until full weight; a float in (0, 1] is a share of ``max_iters``. 0: no ramp.
         rampup_interval: The weight changes once in so many iterations.
         health_interval: Iterations between two looks at the pseudo-labels. 0: never.
+        starving: Fraction of its labelled share below which a class is warned about. 0: never.
+        starving_after: No warning in the first so many iterations, when no class is known yet.
 
     Raises:
         ValueError: On a negative number, or a float outside (0, 1].
@@ -41,7 +45,12 @@ class SemiSupervisedHook(Hook):
     priority = 'NORMAL'
 
     def __init__(
-        self, rampup_iters: int | float = 30000, rampup_interval: int = 150, health_interval: int = 50
+        self,
+        rampup_iters: int | float = 30000,
+        rampup_interval: int = 150,
+        health_interval: int = 50,
+        starving: float = 0.25,
+        starving_after: int = 500,
     ) -> None:
         if rampup_iters < 0 or (isinstance(rampup_iters, float) and not 0 < rampup_iters <= 1):
             raise ValueError(
@@ -55,7 +64,15 @@ class SemiSupervisedHook(Hook):
             )
         self.rampup_iters = rampup_iters
         self.rampup_interval = rampup_interval
+        if not 0 <= starving < 1 or starving_after < 0:
+            raise ValueError(
+                'SemiSupervisedHook: starving is a fraction in [0, 1) and starving_after 0 or more iterations, got '
+                f'{starving} and {starving_after}'
+            )
         self.health_interval = health_interval
+        self.starving = starving
+        self.starving_after = starving_after
+        self._starving: set[str] = set()
         self._health: PseudoLabelHealth | None = None
 
     def rampup(self, iteration: int, max_iters: int) -> float:
@@ -98,9 +115,26 @@ class SemiSupervisedHook(Hook):
             return
         self._health.update(_unwrapped(runner.model).last_step)
         if self.every_n_train_iters(runner, self.health_interval):
-            for name, value in self._health.compute().items():
+            statistics = self._health.compute()
+            for name, value in statistics.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
+            if runner.iter + 1 > self.starving_after:
+                self._warn_of_starving(runner.iter + 1, statistics)
             self._health.reset()
+
+    def _warn_of_starving(self, iteration: int, statistics: dict[str, float]) -> None:
+        found = starving_classes(statistics, self.starving)
+        for name in sorted(found.keys() - self._starving):
+            pseudo, labeled = found[name]
+            print_log(
+                f'iteration {iteration}: {name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The '
+                'branches may be unlearning it: try cross_pseudo.balance, a lower threshold or a longer ramp',
+                logger='current',
+                level=logging.WARNING,
+            )
+        for name in sorted(self._starving - found.keys()):
+            print_log(f'iteration {iteration}: {name} is back among the pseudo-labels', logger='current')
+        self._starving = set(found)
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
