@@ -98,7 +98,6 @@ def make_history_buffers_loadable() -> bool:
     Returns:
         Whether anything was done.
     """
-    import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
 
@@ -115,7 +114,20 @@ def make_history_buffers_loadable() -> bool:
     HistoryBuffer.__getstate__ = get_state
     HistoryBuffer.__setstate__ = set_state
     HistoryBuffer._simeps_arrays_only = True
+    allow_history_classes()
+    return True
+
+
+def allow_history_classes() -> None:
+    """Let ``torch.load`` take log histories and their arrays.
+
+    OneDL's mmengine allows these classes while it loads a file and then takes them away from everybody, so whoever loads a
+    checkpoint after that calls this again.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
     core = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
     dtypes = [value for value in vars(np.dtypes).values() if isinstance(value, type)]
     torch.serialization.add_safe_globals([HistoryBuffer, core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes])
-    return True
