@@ -39,7 +39,8 @@ OPENMMLAB = [
     'regex',
     'setuptools<82',
 ]
-TEST = ['pytest>=9']
+EXPORT = ['onnx>=1.23', 'onnxruntime>=1.32']
+TEST = ['pytest>=9', *EXPORT]
 
 setup(
     name='simeps_mmseg',
@@ -54,7 +55,7 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['simeps = simeps_cli:main']),
     install_requires=['torch>=2.13', 'torchvision>=0.28', 'numpy', 'pillow', 'opencv-python', 'prettytable', 'tqdm'],
-    extras_require=dict(onedl=ONEDL, openmmlab=OPENMMLAB, test=TEST, dev=[*TEST, 'ruff>=0.17']),
+    extras_require=dict(onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, dev=[*TEST, 'ruff>=0.17']),
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Programming Language :: Python :: 3.10',

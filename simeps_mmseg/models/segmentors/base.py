@@ -78,7 +78,7 @@ class BaseSemiSegmentor(BaseSegmentor):
     ) -> None:
         configs = [copy.deepcopy(config) for config in branches]
         preprocessors = [config.pop('data_preprocessor', None) for config in configs]
-        super().__init__(data_preprocessor=_merge(data_preprocessor, preprocessors[0]), init_cfg=init_cfg)
+        super().__init__(data_preprocessor=merge_preprocessors(data_preprocessor, preprocessors[0]), init_cfg=init_cfg)
         self.test_cfg = {**OWN_TEST_OPTIONS, **(test_cfg or {})}
         inference_options = {key: value for key, value in self.test_cfg.items() if key not in OWN_TEST_OPTIONS}
         for config in configs:
@@ -250,7 +250,8 @@ def _mean(logits: list[Tensor]) -> Tensor:
     return torch.stack(logits).mean(dim=0) if len(logits) > 1 else logits[0]
 
 
-def _merge(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
+def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
+    """The preprocessor of a whole model: what is given for it, overridden by that of its first branch."""
     if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
         return preprocessor or of_branch
     return {**preprocessor, **of_branch}

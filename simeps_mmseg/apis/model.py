@@ -1,0 +1,205 @@
+"""A trained model and what leads from a file to its input."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..deploy.stock_config import test_pipeline, type_name
+from ..models.segmentors import BaseSemiSegmentor
+from ..models.segmentors.base import ENSEMBLE, STUDENT
+from ..models.utils import replace_sync_bn
+from ..utils import UserError
+from ..utils.images import UnreadableImage
+from .pretrained import remove_pretrained
+
+LOADS_LABELS = ('LoadAnnotations', 'LoadBiomedicalAnnotation', 'LoadDepthAnnotation')
+
+
+def load_model(cfg: Config, checkpoint: Mapping, device: str = 'cpu') -> BaseSegmentor:
+    """Build the model of a config, plain or semi-supervised, with the weights of a checkpoint, ready to predict.
+
+    Unlike MMSeg's ``init_model`` it downloads no pretrained weights and accepts no weights that do not fit.
+
+    Args:
+        cfg: The whole config; not changed.
+        checkpoint: From :func:`simeps_mmseg.deploy.read_checkpoint`.
+        device: Where the model goes.
+
+    Returns:
+        The model in evaluation mode, with ``dataset_meta`` (``classes`` and ``palette``).
+
+    Raises:
+        UserError: If weights are missing, left over, or of other shapes.
+    """
+    cfg = copy.deepcopy(cfg)
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    remove_pretrained(cfg)
+    replace_sync_bn(cfg.model)
+    if cfg.get('data_preprocessor'):
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(cfg.model)
+    load_weights(model, checkpoint['state_dict'])
+    model.dataset_meta = dataset_meta(checkpoint, model.num_classes)
+    return model.to(device).eval()
+
+
+def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Fill a model with weights.
+
+    Raises:
+        UserError: If weights are missing, left over, or of other shapes.
+    """
+    expected = model.state_dict()
+    problems = {
+        'missing': [key for key in expected if key not in state and not key.endswith('num_batches_tracked')],
+        'unknown': [key for key in state if key not in expected],
+        'of another shape': [key for key in expected if key in state and expected[key].shape != state[key].shape],
+    }
+    found = [f'{len(keys)} {kind} ({keys[0]}, ...)' for kind, keys in problems.items() if keys]
+    if found:
+        raise UserError(f'the checkpoint is not of the model in the config; weights: {"; ".join(found)}')
+    model.load_state_dict(state, strict=False)
+
+
+def dataset_meta(checkpoint: Mapping, num_classes: int) -> dict:
+    """Names and colours (RGB) of the classes, as the checkpoint has them; numbers and seeded colours where it has none."""
+    meta = checkpoint['meta'].get('dataset_meta') or {}
+    classes = meta.get('classes') or checkpoint['meta'].get('CLASSES')
+    palette = meta.get('palette') or checkpoint['meta'].get('PALETTE')
+    if not classes:
+        classes = [f'class_{index}' for index in range(num_classes)]
+    if not palette:
+        palette = np.random.default_rng(0).integers(0, 256, (len(classes), 3)).tolist()
+        palette[0] = [0, 0, 0]
+    return dict(classes=tuple(map(str, classes)), palette=[[int(value) for value in colour] for colour in palette])
+
+
+def networks_of(model: BaseSegmentor) -> list[BaseSegmentor]:
+    """The plain segmentors inside a model, one per branch: the moving averages where the model predicts with them."""
+    if not isinstance(model, BaseSemiSegmentor):
+        return [model]
+    if model.teachers is not None and model.test_cfg['predict_with'] != STUDENT:
+        return [teacher.module for teacher in model.teachers]
+    return list(model.branches)
+
+
+def answering_networks(model: BaseSegmentor) -> list[BaseSegmentor]:
+    """Those of :func:`networks_of` whose mean is the model's prediction: all, or the one that ``test_cfg`` names."""
+    networks = networks_of(model)
+    chosen = model.test_cfg['predict_on'] if isinstance(model, BaseSemiSegmentor) else 0
+    return networks if chosen == ENSEMBLE else [networks[chosen]]
+
+
+class Preparation:
+    """The test pipeline of a config without what opens a mask: from a file, or an array, to an image and the model's input.
+
+    Args:
+        cfg: The whole config.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        init_default_scope(cfg.get('default_scope') or 'mmseg')
+        steps = [step for step in test_pipeline(cfg) if type_name(step['type']) not in LOADS_LABELS]
+        self._load_file = Compose(steps[:1])
+        self._load_array = Compose([dict(type='LoadImageFromNDArray')])
+        self._rest = Compose(steps[1:])
+
+    def __call__(self, source: str | np.ndarray) -> tuple[np.ndarray, dict]:
+        """Prepare one image.
+
+        Args:
+            source: Path, or an array (h, w, 3) as ``cv2`` has it: blue, green, red.
+
+        Returns:
+            The image as it was loaded, (h, w, c), and ``inputs`` (c, h', w') with ``data_samples``.
+
+        Raises:
+            UnreadableImage: If the image cannot be read.
+        """
+        try:
+            if isinstance(source, np.ndarray):
+                loaded = self._load_array(dict(img=source))
+            else:
+                loaded = self._load_file(dict(img_path=str(source)))
+        except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers raise
+            raise UnreadableImage(error) from error
+        if loaded is None or loaded.get('img') is None:
+            raise UnreadableImage('no image can be decoded')
+        image = loaded['img'].copy()
+        return image, self._rest(loaded)
+
+
+@dataclass
+class Prediction:
+    """What a model says of one image, at the size of the file.
+
+    Attributes:
+        labels: Class indices, shape (h, w), uint8.
+        confidence: Mean over the pixels of the probability of the predicted class.
+        disagreement: Share of the pixels where the networks do not all predict the same; None for a single network.
+    """
+
+    labels: np.ndarray
+    confidence: float
+    disagreement: float | None
+
+
+def predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
+    """Segment one image.
+
+    Args:
+        model: From :func:`load_model`.
+        data: ``inputs`` and ``data_samples`` of :class:`Preparation`.
+
+    Raises:
+        UnreadableImage: If the network cannot segment it, such as for its size.
+    """
+    try:
+        return _predict_image(model, data)
+    except (AssertionError, ValueError, RuntimeError) as error:
+        raise UnreadableImage(f'the network refuses it: {str(error) or type(error).__name__}') from error
+
+
+@torch.no_grad()
+def _predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
+    inputs, samples = preprocessed(model, [data])
+    networks = answering_networks(model)
+    if len(networks) == 1:
+        result = networks[0].predict(inputs, samples)[0]
+        return Prediction(_labels(result), _confidence(result), None)
+    metas = [samples[0].metainfo]
+    logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in networks]
+    own = [_labels(model.postprocess_result(one, copy.deepcopy(samples))[0]) for one in logits]
+    result = model.postprocess_result(torch.stack(logits).mean(dim=0), samples)[0]
+    differ = np.any([labels != own[0] for labels in own[1:]], axis=0)
+    return Prediction(_labels(result), _confidence(result), float(differ.mean()))
+
+
+def preprocessed(model: BaseSegmentor, data: Sequence[Mapping]) -> tuple[Tensor, list]:
+    """Normalised images (b, c, h, w) of one size, on the model's device, and their samples."""
+    batch = dict(
+        inputs=[one['inputs'] for one in data], data_samples=[copy.deepcopy(one['data_samples']) for one in data]
+    )
+    batch = model.data_preprocessor(batch, False)
+    return batch['inputs'], batch['data_samples']
+
+
+def _labels(result) -> np.ndarray:
+    return result.pred_sem_seg.data[0].to(torch.uint8).cpu().numpy()
+
+
+def _confidence(result) -> float:
+    scores = result.seg_logits.data
+    if len(scores) == 1:  # already a sigmoid
+        chosen = result.pred_sem_seg.data.bool()
+        return float(torch.where(chosen, scores, 1 - scores).mean())
+    return float(scores.softmax(dim=0).max(dim=0).values.mean())

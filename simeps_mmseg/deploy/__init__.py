@@ -1,0 +1,25 @@
+from .checkpoint import (
+    BranchScores,
+    best_branch,
+    find_checkpoint,
+    network_states,
+    plain_checkpoint,
+    read_checkpoint,
+    recorded_scores,
+)
+from .graph import DeployedNetworks, deployed
+from .stock_config import branch_model, stock_config
+
+__all__ = [
+    'BranchScores',
+    'DeployedNetworks',
+    'best_branch',
+    'branch_model',
+    'deployed',
+    'find_checkpoint',
+    'network_states',
+    'plain_checkpoint',
+    'read_checkpoint',
+    'recorded_scores',
+    'stock_config',
+]

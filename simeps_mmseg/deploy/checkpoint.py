@@ -1,0 +1,177 @@
+"""Checkpoints: what is in them, which branch is the best, and the weights of one network out of them."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..compat import allow_history_classes
+from ..utils import UserError
+
+# Which score decides, in this order.
+DECIDING = ('mIoU_image', 'mIoU_fg', 'mIoU')
+
+
+class BranchScores(NamedTuple):
+    """What validation said of each branch.
+
+    Attributes:
+        name: The score, such as ``mIoU_image``, in per cent.
+        values: One per branch.
+        source: Where it was recorded.
+    """
+
+    name: str
+    values: list[float]
+    source: str
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """A checkpoint that is there.
+
+    Raises:
+        UserError: If it is not; names those beside it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        others = sorted(file.name for file in path.parent.glob('*.pth'))
+        beside = f'; in {path.parent} there are {", ".join(others)}' if others else ''
+        raise UserError(f'checkpoint {path} is not there{beside}')
+    return path
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Load a checkpoint onto the CPU, under the protection of ``weights_only``.
+
+    mmengine's log history, as it is written without this package, pickles methods by way of ``getattr``. Here that
+    name stands for a function that does nothing, so such files load too and still cannot run code.
+
+    Returns:
+        At least ``meta`` and ``state_dict``; a bare state dict is wrapped.
+
+    Raises:
+        UserError: If the file is not there, is damaged, or holds more than tensors and plain values.
+    """
+    path = find_checkpoint(path)
+    allow_history_classes()
+    try:
+        with torch.serialization.safe_globals([(_no_attribute, 'builtins.getattr')]):
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
+        raise UserError(
+            f'checkpoint {path} cannot be loaded: {str(error).splitlines()[0]}\n'
+            'Either the file is damaged or it holds Python objects beside its weights. If you trust it, write a plain one '
+            "with torch.load(..., weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
+        ) from error
+    if not isinstance(checkpoint, Mapping):
+        raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
+    if 'state_dict' not in checkpoint:
+        checkpoint = dict(state_dict=checkpoint)
+    return {'meta': {}, **checkpoint}
+
+
+def _no_attribute(*args) -> None:
+    """Stands for ``getattr`` while a checkpoint is read."""
+
+
+def network_states(state: Mapping[str, Tensor], student: bool = False) -> list[dict[str, Tensor]]:
+    """The weights of each network in a state dict, without the prefix of the branch.
+
+    Where branches have moving averages, those are what predicts and what is returned.
+
+    Args:
+        state: Of a semi-supervised segmentor, or of any plain one.
+        student: Whether to take the branches themselves although they have moving averages.
+
+    Returns:
+        One state dict per branch; the state itself for a plain segmentor.
+
+    Example:
+        >>> state = {'branches.0.w': 1, 'branches.1.w': 2, 'teachers.0.module.w': 3, 'teachers.1.module.w': 4}
+        >>> network_states(state), network_states(state, student=True), network_states({'w': 5})
+        ([{'w': 3}, {'w': 4}], [{'w': 1}, {'w': 2}], [{'w': 5}])
+    """
+    networks: dict[str, dict[int, dict[str, Tensor]]] = {'branches': {}, 'teachers': {}}
+    for key, value in state.items():
+        found = re.fullmatch(r'(branches)\.(\d+)\.(.+)|(teachers)\.(\d+)\.module\.(.+)', key)
+        if found:
+            kind, index, name = (part for part in found.groups() if part is not None)
+            networks[kind].setdefault(int(index), {})[name] = value
+    chosen = networks['branches'] if student else networks['teachers'] or networks['branches']
+    return [chosen[index] for index in sorted(chosen)] if chosen else [dict(state)]
+
+
+def plain_checkpoint(state: Mapping[str, Tensor], meta: Mapping[str, object]) -> dict:
+    """A checkpoint that any ``torch.load`` takes: tensors in the usual layout, and plain Python values.
+
+    Args:
+        state: Weights of one network.
+        meta: What MMSeg reads beside them: ``dataset_meta``, ``cfg``, ...
+
+    Raises:
+        TypeError: On a value in ``meta`` that is neither a number, text, nor a container of such.
+    """
+    weights = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+    return dict(meta=_plain(dict(meta)), state_dict=weights)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise TypeError(
+        f'the meta information of an exported checkpoint holds plain values only, got {type(value).__name__}'
+    )
+
+
+def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
+    """The validation scores of each branch that belong to a checkpoint.
+
+    First those in ``<time>/vis_data/scalars.json`` beside it that were taken at its own iteration: a periodic checkpoint is
+    written before the validation of that iteration. Then those that it carries itself, of the last validation before it
+    was written. Scores of a test set are in neither.
+
+    Returns:
+        The scores, or None where there are none.
+    """
+    iteration = checkpoint['meta'].get('iter')
+    for log in sorted(path.parent.glob('*/vis_data/scalars.json'), reverse=True):
+        entries = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line.endswith('}')]
+        for entry in reversed(entries):
+            if iteration is not None and entry.get('step') == iteration and (found := _by_branch(entry)):
+                return BranchScores(*found, f'iteration {iteration} in {log}')
+    history = (checkpoint.get('message_hub') or {}).get('log_scalars') or {}
+    last = {key.removeprefix('val/'): buffer.data[0][-1] for key, buffer in history.items() if key.startswith('val/')}
+    found = _by_branch(last)
+    return BranchScores(*found, f'the last validation before {path.name} was written') if found else None
+
+
+def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
+    for name in DECIDING:
+        values = []
+        while (key := f'branch_{len(values)}.{name}') in scores:
+            values.append(float(scores[key]))
+        if values and not np.isnan(values).all():
+            return name, values
+    return None
+
+
+def best_branch(values: Iterable[float]) -> int:
+    """Index of the highest score, the first among equals; NaN is no score.
+
+    Example:
+        >>> best_branch([float('nan'), 70.0, 71.5, 71.5])
+        2
+    """
+    return int(np.nanargmax(np.asarray(list(values), float)))

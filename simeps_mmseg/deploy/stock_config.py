@@ -1,0 +1,219 @@
+"""A semi-supervised config turned into one that MMSegmentation reads without this package."""
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
+
+from mmengine.config import Config, ConfigDict
+from mmseg import registry
+from mmseg.datasets import BaseSegDataset
+from mmseg.evaluation import IoUMetric
+
+from ..models.segmentors import BaseSemiSegmentor
+from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
+from ..models.utils import replace_sync_bn, walk_dicts
+from ..utils import UserError
+
+PACKAGE = __name__.split('.')[0]
+STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
+# What prediction and test need; the rest of a config is about training.
+KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level', 'tta_model')
+
+
+def branch_model(cfg: Config, branch: int) -> ConfigDict:
+    """The model config of one network as it stands alone: a segmentor with its own preprocessor and test options.
+
+    Args:
+        cfg: A whole config, semi-supervised or plain.
+        branch: Which network; of a plain config there is only 0.
+
+    Raises:
+        UserError: If there is no such branch.
+    """
+    model = cfg.model
+    shared = model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    if _inherits(model.get('type'), BaseSemiSegmentor):
+        configs = model.get('branches') or [model.branch] * (model.get('num_branches', 3) if _several(model) else 1)
+        options = {key: value for key, value in (model.get('test_cfg') or {}).items() if key not in OWN_TEST_OPTIONS}
+        # One preprocessor serves all: that of the whole, which the first branch's completes or overrides.
+        preprocessor = merge_preprocessors(shared, configs[0].get('data_preprocessor'))
+    else:
+        configs, options, preprocessor = [model], {}, shared
+    if not 0 <= branch < len(configs):
+        raise UserError(f'--branch {branch}: the model has {_listed(len(configs))}')
+    network = ConfigDict(copy.deepcopy(configs[branch]))
+    if preprocessor:
+        network.data_preprocessor = copy.deepcopy(preprocessor)
+    network.test_cfg = {**(network.get('test_cfg') or {}), **options}
+    network.train_cfg = {}
+    replace_sync_bn(network)
+    return network
+
+
+def _several(model: Mapping) -> bool:
+    parameters = inspect.signature(registry.MODELS.get(model['type']).__init__).parameters
+    return 'branches' in parameters
+
+
+def _listed(count: int) -> str:
+    return 'one network' if count == 1 else f'branches 0 to {count - 1}'
+
+
+def own_model_types(model: Mapping) -> list[str]:
+    """Dotted key and name of what a model config has from this package, its losses apart."""
+    return [
+        f'{key}.type={type_name(node["type"])}'
+        for key, node in walk_dicts(model, 'model')
+        if is_own(node.get('type')) and not _is_loss(key)
+    ]
+
+
+def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
+    """A config for prediction and test that names nothing of this package.
+
+    Losses become cross-entropy, data sets ``BaseSegDataset`` with the classes written down, metrics ``IoUMetric``; hooks,
+    optimiser, schedule and training data are left out.
+
+    Args:
+        cfg: The whole config.
+        model: Of the network, from :func:`branch_model`.
+        dataset_meta: ``classes`` and ``palette``.
+
+    Raises:
+        UserError: If the network or a transform is from this package and there is nothing stock in its place.
+    """
+    stock = {key: copy.deepcopy(cfg[key]) for key in KEPT if cfg.get(key) is not None}
+    stock.setdefault('default_scope', 'mmseg')
+    stock['model'] = _stock_model(model)
+    for part in ('val', 'test'):
+        loader, evaluator, loop = f'{part}_dataloader', f'{part}_evaluator', f'{part}_cfg'
+        if cfg.get(loader) and cfg.get(evaluator) and cfg.get(loop):  # the runner takes all three or none
+            stock[loader] = _stock_data(copy.deepcopy(cfg[loader]), dataset_meta)
+            stock[evaluator] = _stock_metrics(copy.deepcopy(cfg[evaluator]))
+            stock[loop] = copy.deepcopy(cfg[loop])
+    stock['test_pipeline'] = test_pipeline(cfg)
+    if cfg.get('tta_pipeline'):
+        stock['tta_pipeline'] = copy.deepcopy(cfg.tta_pipeline)
+    stock['default_hooks'] = {
+        name: copy.deepcopy(hook)
+        for name, hook in (cfg.get('default_hooks') or {}).items()
+        if name in ('timer', 'logger', 'visualization') and not is_own(hook.get('type'))
+    }
+    stock['default_hooks'].setdefault('visualization', dict(type='SegVisualizationHook'))
+    imports = [name for name in (cfg.get('custom_imports') or {}).get('imports', []) if name.split('.')[0] != PACKAGE]
+    if imports:
+        stock['custom_imports'] = dict(imports=imports, allow_failed_imports=False)
+    stock.update(load_from=None, resume=False)
+    _drop_scopes(stock)
+    left = [f'{key}.type={type_name(node["type"])}' for key, node in walk_dicts(stock) if is_own(node.get('type'))]
+    if left:
+        raise UserError(f'MMSegmentation alone has no {", ".join(left)}; use --format onnx or torchscript')
+    return Config(stock)
+
+
+def test_pipeline(cfg: Config) -> list[dict]:
+    """The transforms of the test set, or the config's ``test_pipeline`` where there is no test set.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    for _, node in walk_dicts((cfg.get('test_dataloader') or {}).get('dataset') or {}):
+        if node.get('pipeline'):
+            return copy.deepcopy(list(node['pipeline']))
+    if not cfg.get('test_pipeline'):
+        raise UserError('the config has neither test_dataloader.dataset.pipeline nor test_pipeline')
+    return copy.deepcopy(list(cfg.test_pipeline))
+
+
+def type_name(kind: str | type) -> str:
+    """Name of a class from a config's ``type``: text with or without scope or module, or the class."""
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+
+
+def is_own(kind: str | type | None) -> bool:
+    """Whether a config's ``type`` is a class of this package."""
+    return any(found.__module__.split('.')[0] == PACKAGE for found in _classes(kind))
+
+
+def _classes(kind: str | type | None) -> Iterator[type]:
+    if isinstance(kind, type):
+        yield kind
+    elif isinstance(kind, str):
+        for one in vars(registry).values():
+            found = getattr(one, 'module_dict', {}).get(type_name(kind))
+            if isinstance(found, type):
+                yield found
+
+
+def _is_loss(key: str) -> bool:
+    return any(part.startswith('loss') for part in key.split('.'))
+
+
+def _stock_model(model: Mapping) -> ConfigDict:
+    """The model with stock losses.
+
+    Raises:
+        UserError: If a network is from this package.
+    """
+    own = own_model_types(model)
+    if own:
+        raise UserError(
+            f'MMSegmentation alone has no {", ".join(own)}, so there is no plain checkpoint of this network. '
+            'Possible are --format onnx and --format torchscript, which need neither MMSegmentation nor this package.'
+        )
+    model = ConfigDict(copy.deepcopy(model))
+    for _, node in list(walk_dicts(model)):
+        for key, value in list(node.items()):
+            if key.startswith('loss') and isinstance(value, (dict, list, tuple)):
+                node[key] = _stock_losses(value)
+    return model
+
+
+def _stock_losses(losses: dict | list | tuple) -> dict | list:
+    """The stock ones among the losses; cross-entropy where there is none."""
+    several = isinstance(losses, (list, tuple))
+    kept = [loss for loss in (losses if several else [losses]) if not is_own(loss.get('type'))] or [dict(STOCK_LOSS)]
+    return list(kept) if several else kept[0]
+
+
+def _stock_data(loader: dict, dataset_meta: Mapping) -> dict:
+    for _, node in list(walk_dicts(loader)):
+        if is_own(node.get('type')) and _inherits(node['type'], BaseSegDataset):
+            for argument in ('img_suffix', 'seg_map_suffix', 'reduce_zero_label'):
+                default = _default(node['type'], argument)
+                if default is not None:
+                    node.setdefault(argument, default)
+            node['metainfo'] = {**_named(dataset_meta), **(node.get('metainfo') or {})}
+            node['type'] = 'BaseSegDataset'
+    return loader
+
+
+def _stock_metrics(evaluator: dict | list) -> dict | list:
+    for _, node in list(walk_dicts(evaluator)):
+        if is_own(node.get('type')) and _inherits(node['type'], IoUMetric):
+            node['type'] = 'IoUMetric'
+    return evaluator
+
+
+def _named(dataset_meta: Mapping) -> dict:
+    return {key: [*dataset_meta[key]] for key in ('classes', 'palette') if dataset_meta.get(key)}
+
+
+def _inherits(kind: str | type, base: type) -> bool:
+    return any(issubclass(found, base) for found in _classes(kind))
+
+
+def _default(kind: str | type, argument: str) -> object:
+    """Default of a constructor's argument, from the first class in line that states it."""
+    for found in next(_classes(kind)).__mro__:
+        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
+        if parameter is not None and parameter.default is not inspect.Parameter.empty:
+            return parameter.default
+    return None
+
+
+def _drop_scopes(node: dict) -> None:
+    """Take out the marks that mmengine leaves in a config that was in use."""
+    for _, inner in list(walk_dicts(node)):
+        if inner.get('_scope_') == 'mmseg':
+            inner.pop('_scope_')

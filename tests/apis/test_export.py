@@ -1,0 +1,362 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+
+from simeps_mmseg.apis.config import load_config
+from simeps_mmseg.apis.export import export, source_config
+from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
+from simeps_mmseg.deploy import branch_model, read_checkpoint, recorded_scores, stock_config
+from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.utils import UserError
+from tests.conftest import ROOT
+from tests.helpers import tiny_branch, tiny_model
+
+META = dict(classes=('background', 'scratch', 'patch', 'pit'), palette=[[0, 0, 0], [1, 2, 3], [4, 5, 6], [7, 8, 9]])
+BLOCKER = """
+import sys
+
+class Blocked:
+    # torchvision too: beside a CPU-only torch only this package's cure lets it be imported.
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('simeps_mmseg', 'torchvision'):
+            raise ModuleNotFoundError(f'No module named {name!r}')
+
+sys.meta_path.insert(0, Blocked())
+"""
+WITHOUT_THE_PACKAGE = """
+import runpy, sys
+from pathlib import Path
+import mmseg, numpy as np, torch
+from mmengine.logging import HistoryBuffer
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+
+try:
+    import simeps_mmseg
+    sys.exit('the package is there after all')
+except ModuleNotFoundError:
+    pass
+config, weights, image, folder = sys.argv[1:]
+torch.load(weights, weights_only=True)
+sys.argv = ['test.py', config, weights, '--work-dir', folder + '/test', '--show-dir', folder + '/shown']
+runpy.run_path(str(Path(mmseg.__file__).parent / '.mim/tools/test.py'), run_name='__main__')
+model = init_model(config, weights, device='cpu')
+logits = inference_model(model, image).seg_logits.data.numpy()
+inferred = MMSegInferencer(model=config, weights=weights, device='cpu')(image)['predictions']
+np.savez(folder + '/found.npz', logits=logits, inferred=inferred)
+# A log history as mmengine writes it, for the test of read_checkpoint.
+history = HistoryBuffer()
+history.update(0.5)
+torch.save(dict(meta={}, state_dict={'w': torch.ones(2)}, message_hub=dict(log_scalars={'val/mIoU': history})),
+           folder + '/stock.pth')
+assert not [name for name in sys.modules if name.startswith('simeps_mmseg')]
+"""
+
+
+@pytest.fixture(scope='session')
+def image(synthetic_root):
+    return str(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0])
+
+
+@pytest.fixture(scope='session')
+def without_the_package(trained, image, tmp_path_factory):
+    """Branch 1, exported and run where the package cannot be imported: the folder with what came out."""
+    folder = tmp_path_factory.mktemp('without')
+    export(trained.checkpoint, branch='1', out=str(folder / 'branch.pth'))
+    (folder / 'sitecustomize.py').write_text(BLOCKER)
+    (folder / 'script.py').write_text(WITHOUT_THE_PACKAGE)
+    command = [sys.executable, 'script.py', 'branch.py', 'branch.pth', image, str(folder)]
+    environment = {**os.environ, 'PYTHONPATH': str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return folder
+
+
+def logits_of(model, network, cfg, image):
+    _, data = Preparation(cfg)(image)
+    with torch.no_grad():
+        return network.predict(*preprocessed(model, [data]))[0].seg_logits.data
+
+
+def loaded(trained):
+    return load_model(trained.cfg, read_checkpoint(trained.checkpoint))
+
+
+class TestPlainPair:
+    def test_predicts_the_same_without_this_package(self, without_the_package, trained, image):
+        model = loaded(trained)
+        expected = logits_of(model, model.teachers[1].module, trained.cfg, image)
+        with np.load(without_the_package / 'found.npz') as found:
+            np.testing.assert_allclose(found['logits'], expected, rtol=0, atol=1e-5)
+            np.testing.assert_array_equal(found['inferred'], expected.argmax(dim=0))
+
+    def test_scores_the_same_without_this_package(self, without_the_package, trained):
+        from mmengine.runner import Runner
+
+        cfg = trained.cfg.copy()
+        cfg.update(load_from=trained.checkpoint, work_dir=str(without_the_package / 'own'))
+        expected = Runner.from_cfg(cfg).test()['branch_1.mIoU']
+        found = json.loads(next((without_the_package / 'test').glob('*/*.json')).read_text().splitlines()[-1])
+        assert found['mIoU'] == pytest.approx(expected, abs=1e-4)  # rounded to two digits, then to float32
+        assert list((without_the_package / 'shown').rglob('*.png'))
+
+    def test_the_config_names_nothing_of_this_package(self, without_the_package):
+        text = (without_the_package / 'branch.py').read_text()
+        assert text.count('simeps_mmseg') == 1  # who wrote it
+        cfg = Config.fromstring(text.split('\n', 1)[1], '.py')
+        assert 'simeps' not in cfg.pretty_text
+        assert not {'_base_', 'custom_imports', 'custom_hooks', 'train_dataloader'} & set(cfg)
+        assert cfg.model.decode_head.loss_decode == [dict(type='CrossEntropyLoss', loss_weight=0.5)]
+        assert cfg.test_dataloader.dataset.type == 'BaseSegDataset'
+        assert cfg.test_dataloader.dataset.metainfo.classes == list(META['classes'])
+        assert cfg.test_evaluator.type == 'IoUMetric'
+
+    def test_the_checkpoint_holds_tensors_and_plain_values(self, without_the_package):
+        content = torch.load(without_the_package / 'branch.pth', weights_only=True)
+        assert set(content) == {'meta', 'state_dict'}
+        assert all(value.is_contiguous() for value in content['state_dict'].values())
+        assert content['meta']['exported']['network'] == 'branch 1'
+
+    def test_the_student_differs_from_its_average(self, trained, tmp_path):
+        for student in (False, True):
+            export(trained.checkpoint, branch='2', out=str(tmp_path / f'{student}.pth'), student=student)
+        weights = [torch.load(tmp_path / f'{student}.pth')['state_dict'] for student in (False, True)]
+        expected = read_checkpoint(trained.checkpoint)['state_dict']
+        key = 'decode_head.conv_seg.weight'
+        assert torch.equal(weights[0][key], expected[f'teachers.2.module.{key}'])
+        assert torch.equal(weights[1][key], expected[f'branches.2.{key}'])
+        assert not torch.equal(weights[0][key], weights[1][key])
+
+    def test_of_a_single_network(self, trained_plain, tmp_path, capsys):
+        export(trained_plain.checkpoint, out=str(tmp_path / 'network.pth'))
+        assert 'largest difference of the logits from PyTorch: 0.00e+00' in capsys.readouterr().out
+        assert set(os.listdir(tmp_path)) == {'network.pth', 'network.py'}
+
+    def test_ensemble_is_no_encoder_decoder(self, trained):
+        with pytest.raises(UserError, match=r'the ensemble of 3 networks is no EncoderDecoder .* --format onnx or'):
+            export(trained.checkpoint, branch='ensemble')
+
+
+class TestBest:
+    def test_is_chosen_by_the_validation_of_its_own_iteration(self, trained, tmp_path, capsys):
+        target = export(trained.checkpoint, out=str(tmp_path / 'best.pth'))
+        log = next(Path(trained.checkpoint).parent.glob('*/vis_data/scalars.json'))
+        validation = json.loads(log.read_text().splitlines()[-1])
+        scores = [validation[f'branch_{k}.mIoU_image'] for k in range(3)]
+        chosen = torch.load(target)['meta']['exported']['network']
+        assert chosen == f'branch {np.argmax(scores)}'
+        assert f'the best by mIoU_image {scores[0]:.2f} / {scores[1]:.2f}' in capsys.readouterr().out
+
+    def history(self, **scores):
+        buffers = {}
+        for key, values in scores.items():
+            buffers[key] = HistoryBuffer()
+            for value in values:
+                buffers[key].update(value)
+        return buffers
+
+    def test_prefers_the_log_of_its_iteration_to_the_earlier_one_it_carries(self, tmp_path):
+        hub = self.history(**{'val/branch_0.mIoU': [10.0, 60.0], 'val/branch_1.mIoU': [99.0, 50.0]})
+        checkpoint = dict(meta=dict(iter=8), message_hub=dict(log_scalars=hub))
+        carried = recorded_scores(checkpoint, tmp_path / 'iter_8.pth')
+        assert carried.values == [60.0, 50.0]
+        assert 'before iter_8.pth was written' in carried.source
+        log = tmp_path / '20260101/vis_data/scalars.json'
+        log.parent.mkdir(parents=True)
+        lines = [{'branch_0.mIoU': step, 'branch_1.mIoU': 70.0, 'step': step} for step in (4, 8, 12)]
+        log.write_text('\n'.join(map(json.dumps, lines)) + '\n{"branch_0.mI')
+        found = recorded_scores(checkpoint, tmp_path / 'iter_8.pth')
+        assert (found.name, found.values) == ('mIoU', [8.0, 70.0])
+        assert 'iteration 8 in' in found.source
+
+    def test_without_scores_says_how_to_get_them(self, trained, tmp_path):
+        content = read_checkpoint(trained.checkpoint)
+        torch.save(dict(meta=content['meta'], state_dict=content['state_dict']), tmp_path / 'bare.pth')
+        with pytest.raises(
+            UserError, match=r'--branch best needs .*\n.*ann_file=splits/seed0/val.txt\n.*--branch 0 to 2'
+        ):
+            export(str(tmp_path / 'bare.pth'))
+
+    def test_of_students_is_not_what_was_validated(self, trained):
+        with pytest.raises(UserError, match='scores are those of the moving averages'):
+            export(trained.checkpoint, student=True)
+
+
+class TestGraphs:
+    @pytest.mark.parametrize('suffix', ['onnx', 'pt'])
+    def test_ensemble(self, trained, image, tmp_path, capsys, suffix):
+        if suffix == 'onnx':
+            pytest.importorskip('onnxruntime')
+        path = export(trained.checkpoint, branch='ensemble', out=str(tmp_path / f'all.{suffix}'))
+        printed = capsys.readouterr().out
+        assert 'any batch, this height and width only' in printed
+        assert '6 images such as' in printed
+        import cv2
+
+        picture = cv2.imread(image).transpose(2, 0, 1)[None]
+        if suffix == 'onnx':
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(str(path))
+            found = session.run(None, {'images': picture})[0]
+            info = session.get_modelmeta().custom_metadata_map
+            assert json.loads(info['classes']) == list(META['classes'])
+            assert 'BatchNormalization' not in {node.op_type for node in _onnx(path).graph.node}
+        else:
+            extra = {'info.json': ''}
+            found = torch.jit.load(str(path), _extra_files=extra)(torch.from_numpy(picture)).numpy()
+            assert json.loads(extra['info.json'])['classes'] == list(META['classes'])
+        model = loaded(trained)
+        expected = torch.stack([logits_of(model, network, trained.cfg, image) for network in networks_of(model)])
+        np.testing.assert_allclose(found[0], expected.mean(dim=0), rtol=0, atol=1e-4)
+
+    def test_slide_inference_and_padding(self, synthetic_root, trained, tmp_path, capsys):
+        """Crops of 16 with a stride of 8 over images that the preprocessor pads from 20 to 24."""
+        branch = tiny_branch(mode='slide', crop_size=(16, 16), stride=(8, 8))
+        branch.data_preprocessor.test_cfg = dict(size_divisor=8)
+        path = self.untrained(trained, tiny_model(branch=branch), tmp_path)
+        export(path, branch='0', out=str(tmp_path / 'slide.pt'), size=(20, 20))
+        assert 'logits: float32, (batch, 4, 20, 20)' in capsys.readouterr().out
+
+    def test_a_network_of_this_package(self, trained, tmp_path):
+        branch = tiny_branch()
+        branch.backbone = dict(type='DropoutUNet', channels=(4, 8), dropout=(0.1, 0.1))
+        branch.decode_head.update(type='ConvSegHead', in_channels=4, channels=4)
+        for key in ('num_convs', 'concat_input'):
+            branch.decode_head.pop(key)
+        path = self.untrained(trained, tiny_model(branch=branch), tmp_path)
+        with pytest.raises(
+            UserError, match=r'no model.backbone.type=DropoutUNet, model.decode_head.type=ConvSegHead.*onnx'
+        ):
+            export(path, branch='0', out=str(tmp_path / 'no.pth'))
+        export(path, branch='0', out=str(tmp_path / 'yes.pt'), input_type='float32')
+        assert (tmp_path / 'yes.pt').exists()
+        assert not (tmp_path / 'no.pth').exists()
+
+    def test_a_graph_that_differs_is_not_written(self, trained, tmp_path):
+        with pytest.raises(UserError, match=r'differs by .* nothing was written'):
+            export(trained.checkpoint, branch='0', out=str(tmp_path / 'x.pt'), bound=1e-12)
+        assert not os.listdir(tmp_path)
+
+    def test_noise_where_there_are_no_images(self, trained, tmp_path, capsys):
+        cfg = trained.cfg.copy()
+        for loader in ('val_dataloader', 'test_dataloader'):
+            cfg[loader].dataset.data_root = str(tmp_path / 'elsewhere')
+        cfg.dump(tmp_path / 'config.py')
+        with pytest.raises(UserError, match='give --size HEIGHT WIDTH'):
+            export(trained.checkpoint, branch='0', config=str(tmp_path / 'config.py'), out=str(tmp_path / 'x.pt'))
+        export(
+            trained.checkpoint,
+            branch='0',
+            config=str(tmp_path / 'config.py'),
+            out=str(tmp_path / 'x.pt'),
+            size=(16, 24),
+        )
+        assert 'images of seeded noise' in capsys.readouterr().out
+
+    @staticmethod
+    def untrained(trained, model, folder):
+        from mmseg.registry import MODELS
+
+        cfg = trained.cfg.copy()
+        cfg.model = model
+        built = MODELS.build(model)
+        path = folder / 'untrained.pth'
+        torch.save(dict(meta=dict(cfg=cfg.pretty_text, dataset_meta=META), state_dict=built.state_dict()), path)
+        return str(path)
+
+
+def _onnx(path):
+    import onnx
+
+    return onnx.load(str(path))
+
+
+class TestErrors:
+    def test_unknown_branch(self, trained):
+        with pytest.raises(UserError, match=r'--branch must be one of best, 0, 1, 2, ensemble .* got 3'):
+            export(trained.checkpoint, branch='3')
+
+    def test_suffix_and_format(self, trained):
+        with pytest.raises(UserError, match=r'-o x.onnx is a file of --format onnx, not of --format pth'):
+            export(trained.checkpoint, out='x.onnx', kind='pth')
+
+    def test_damaged_checkpoint(self, tmp_path):
+        (tmp_path / 'x.pth').write_bytes(b'nothing')
+        with pytest.raises(UserError, match=r'x.pth cannot be loaded'):
+            export(str(tmp_path / 'x.pth'))
+
+    def test_checkpoint_without_config(self, tmp_path):
+        torch.save({'w': torch.ones(1)}, tmp_path / 'x.pth')
+        with pytest.raises(UserError, match='holds no config; name the one of the training with --config'):
+            export(str(tmp_path / 'x.pth'))
+
+    def test_config_of_another_model(self, trained, trained_plain):
+        with pytest.raises(UserError, match=r'not of the model in the config; weights: .* missing'):
+            export(trained.checkpoint, branch='0', config=trained_plain.config)
+
+    def test_folder_without_images(self, trained, tmp_path):
+        with pytest.raises(UserError, match='is no folder with images'):
+            export(trained.checkpoint, branch='0', images=str(tmp_path))
+
+
+def test_a_log_history_written_without_this_package_loads_protected(without_the_package):
+    path = without_the_package / 'stock.pth'
+    content = read_checkpoint(path)
+    assert content['message_hub']['log_scalars']['val/mIoU'].data[0].tolist() == [0.5]
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path):
+    class Bad:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'),)
+
+    torch.save(dict(state_dict={}, meta=Bad()), tmp_path / 'bad.pth')
+    with pytest.raises(UserError, match='holds Python objects beside its weights'):
+        read_checkpoint(tmp_path / 'bad.pth')
+    assert not (tmp_path / 'ran').exists()
+
+
+SHIPPED = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in ROOT.glob('configs/simeps/*.py'))
+
+
+@pytest.mark.parametrize('name', SHIPPED)
+def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
+    from simeps_mmseg.deploy.stock_config import is_own
+
+    cfg = load_config(name)
+    if 'dropout_unet' in name:
+        with pytest.raises(UserError, match='MMSegmentation alone has no'):
+            stock_config(cfg, branch_model(cfg, 0), META)
+        return
+    stock = stock_config(cfg, branch_model(cfg, 2), META)
+    assert not [key for key, node in walk_dicts(stock._cfg_dict) if is_own(node.get('type'))]
+    assert stock.model.type == 'EncoderDecoder'
+    assert stock.model.data_preprocessor.mean == cfg.data_preprocessor.mean
+    # The class says which suffix its images have; BaseSegDataset has to be told.
+    assert stock.test_dataloader.dataset.img_suffix == ('.png' if 'synthetic' in name or 'dagm' in name else '.jpg')
+
+
+def test_source_config_needs_a_model(tmp_path):
+    with pytest.raises(UserError, match='has no model'):
+        source_config(dict(meta=dict(cfg='x = 1\n')), tmp_path / 'x.pth')
+
+
+def test_prediction_is_that_of_the_model(trained, image):
+    """The parts that the tools put together are what ``model.predict`` does in one go."""
+    model = loaded(trained)
+    _, data = Preparation(trained.cfg)(image)
+    result = model.predict(*preprocessed(model, [data]))[0]
+    branches = result.pred_sem_seg_branches.data
+    found = predict_image(model, data)
+    assert np.array_equal(found.labels, result.pred_sem_seg.data[0])
+    assert found.disagreement == pytest.approx((branches != branches[:1]).any(dim=0).float().mean().item())
+    softmax = result.seg_logits.data.softmax(dim=0)
+    assert found.confidence == pytest.approx(softmax.max(dim=0).values.mean().item(), abs=1e-6)
