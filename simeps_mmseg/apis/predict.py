@@ -1,0 +1,299 @@
+"""Segment images and videos, and record what is on them."""
+
+import csv
+import glob
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..deploy import read_checkpoint
+from ..evaluation import area_record
+from ..utils import UserError, progress
+from ..utils.files import whole_file
+from ..utils.images import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    UnreadableImage,
+    check_image_is_whole,
+    image_files,
+    is_video,
+)
+from ..visualization import paint
+from .config import load_config
+from .model import Prediction, Preparation, load_model, predict_image
+
+RECORDS, TABLE, SETTINGS = 'records.jsonl', 'records.csv', 'settings.json'
+LISTED_FAILURES = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to predict on.
+
+    Attributes:
+        path: Where it is.
+        name: What it is called in the records: its path below the folder that was given.
+        output: Path of its results below ``masks/`` and ``overlays/``, without suffix.
+    """
+
+    path: Path
+    name: str
+    output: str
+
+
+def predict(
+    config: str,
+    checkpoint: str,
+    source: str,
+    out: str,
+    min_area: int = 1,
+    every: int = 1,
+    device: str = 'cpu',
+    overlays: bool = True,
+    options: Sequence[str] = (),
+) -> list[dict]:
+    """Write label maps, overlays and a record of each image or video frame.
+
+    ``out`` gets ``masks/`` (palette PNG, values are class indices), ``overlays/``, ``records.jsonl`` (a line as soon as an
+    image is done) and ``records.csv`` (the same as a table, at the end). A second call passes over what is recorded.
+
+    Args:
+        config: Path of a config, also below the shipped ``configs/``.
+        checkpoint: Of a semi-supervised segmentor or of a plain one.
+        source: Image, video, folder or glob pattern.
+        out: Folder for the results.
+        min_area: Connected regions smaller than this are no defects.
+        every: Of a video, take each n-th frame.
+        device: Such as ``cpu`` or ``cuda:0``.
+        overlays: Whether to write them.
+        options: ``key=value`` changes of the config.
+
+    Returns:
+        All records in ``out``.
+
+    Raises:
+        UserError: If an input is missing, the results in ``out`` were made otherwise, or, after all others are done, an
+            input could not be read or the network refused it.
+    """
+    if min_area < 1 or every < 1:
+        raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
+    folder = Path(out)
+    sources = find_sources(source)
+    content = read_checkpoint(checkpoint)
+    cfg = load_config(config, options)
+    model = load_model(cfg, content, device)
+    prepare = Preparation(cfg)
+    settings = dict(
+        checkpoint_sha256=_digest(Path(checkpoint)), config=_digest_of(cfg.pretty_text), min_area=min_area, every=every
+    )
+    check_settings(folder, settings)
+    records = read_records(folder / RECORDS)
+    done = {(record['input'], record['frame']) for record in records}
+    writer = _Writer(folder, model.dataset_meta, min_area, overlays)
+    failed: list[str] = []
+    try:
+        for item in progress(sources, 'predict'):
+            try:
+                for frame, image in _frames(item, every, done):
+                    shown, data = prepare(image)
+                    records.append(writer.write(item, frame, shown, predict_image(model, data)))
+            except UnreadableImage as error:
+                failed.append(f'{item.path}: {error}')
+    finally:
+        write_table(folder / TABLE, records, model.dataset_meta['classes'])
+    print(f'{len(records)} records in {folder / RECORDS} and {folder / TABLE}')
+    if failed:
+        listed = '\n'.join(f'  - {line}' for line in failed[:LISTED_FAILURES])
+        more = f'\n  ... and {len(failed) - LISTED_FAILURES} more' if len(failed) > LISTED_FAILURES else ''
+        raise UserError(
+            f'{len(failed)} of {len(sources)} inputs could not be segmented to their end, all else is done:\n{listed}{more}'
+        )
+    return records
+
+
+def find_sources(source: str) -> list[Source]:
+    """The files that a path or a glob pattern names.
+
+    Two files that differ in their suffix only get results named with it: ``a.jpg`` and ``a.png`` write ``a.jpg.png`` and
+    ``a.png.png``.
+
+    Raises:
+        UserError: If there are none.
+    """
+    path = Path(source)
+    if path.is_dir():
+        root, files = path, image_files(path, videos=True)
+    elif path.is_file():
+        root, files = path.parent, [path]
+    else:
+        root = _fixed_part(source)
+        files = sorted(Path(found) for found in glob.glob(source, recursive=True))
+        files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+    if not files:
+        what = 'holds' if path.is_dir() else 'is not there, or as a pattern matches'
+        raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
+    names = [file.relative_to(root).as_posix() for file in files]
+    stems = [str(Path(name).with_suffix('')) for name in names]
+    return [
+        Source(file, name, name if stems.count(stem) > 1 else stem) for file, name, stem in zip(files, names, stems)
+    ]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder before the first part of a pattern that holds a wild card."""
+    parts = Path(pattern).parts
+    fixed = [part for index, part in enumerate(parts[:-1]) if not any(map(glob.has_magic, parts[: index + 1]))]
+    return Path(*fixed)
+
+
+def _frames(item: Source, every: int, done: set) -> Iterator[tuple[int | None, str | np.ndarray]]:
+    """Number and picture of each frame that is not done; of an image None and its path.
+
+    Raises:
+        UnreadableImage: If the file cannot be decoded, or ends before it should.
+    """
+    if not is_video(item.path):
+        if (item.name, None) not in done:
+            check_image_is_whole(item.path)
+            yield None, str(item.path)
+        return
+    video = cv2.VideoCapture(str(item.path))
+    try:
+        stated = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+        for number in progress(count(), item.name, total=stated if stated > 0 else None):
+            if not video.grab():
+                break
+            if number % every == 0 and (item.name, number) not in done:
+                okay, frame = video.retrieve()
+                if not okay:
+                    raise UnreadableImage(f'frame {number} cannot be decoded')
+                yield number, frame
+        if number == 0:
+            raise UnreadableImage('no frame can be decoded')
+        # Containers state the number of frames roughly; only a video that stops far too early is broken.
+        if number < 0.9 * stated:
+            raise UnreadableImage(f'ends after {number} of {stated} frames')
+    finally:
+        video.release()
+
+
+class _Writer:
+    """Writes the results of one image: mask, overlay, then its record."""
+
+    def __init__(self, folder: Path, dataset_meta: dict, min_area: int, overlays: bool) -> None:
+        self.folder = folder
+        self.classes = dataset_meta['classes']
+        self.palette = dataset_meta['palette']
+        self.min_area = min_area
+        self.overlays = overlays
+
+    def write(self, item: Source, frame: int | None, image: np.ndarray, prediction: Prediction) -> dict:
+        name = item.output if frame is None else f'{item.output}/{frame:06d}'
+        mask, overlay = f'masks/{name}.png', f'overlays/{name}.png'
+        with whole_file(self.folder / mask) as partial:
+            palette_image(prediction.labels, self.palette).save(partial)
+        if self.overlays:
+            with whole_file(self.folder / overlay) as partial:
+                painted = paint(displayed(image), prediction.labels, self.palette, opacity=0.5)
+                Image.fromarray(painted).save(partial)
+        record = dict(
+            input=item.name,
+            frame=frame,
+            mask=mask,
+            overlay=overlay if self.overlays else None,
+            **area_record(prediction.labels, self.classes, self.min_area),
+            confidence=round(prediction.confidence, 6),
+            disagreement=None if prediction.disagreement is None else round(prediction.disagreement, 6),
+        )
+        with (self.folder / RECORDS).open('a', encoding='utf-8') as file:
+            file.write(json.dumps(record) + '\n')
+        return record
+
+
+def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
+    """A picture whose pixel values are the class indices (h, w) and that shows in the colours of the classes."""
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.putpalette([value for colour in palette for value in colour])
+    return picture
+
+
+def displayed(image: np.ndarray) -> np.ndarray:
+    """An image of a loader, (h, w) or (h, w, c) in blue, green, red, as RGB (h, w, 3) uint8; other types are stretched."""
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        image = (255 * (image - low) / (high - low if high > low else 1)).round().astype(np.uint8)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(image[:, :, 2::-1])
+
+
+def read_records(path: Path) -> list[dict]:
+    """The lines of a records file; a last one that was cut off is taken out of the file."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding='utf-8')
+    records, whole = [], []
+    for line in text.splitlines():
+        with suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+            whole.append(line + '\n')
+    if text != ''.join(whole):
+        with whole_file(path) as partial:
+            partial.write_text(''.join(whole), encoding='utf-8')
+    return records
+
+
+def check_settings(folder: Path, settings: dict) -> None:
+    """Write down how results are made, or compare with how they were made before.
+
+    Raises:
+        UserError: If there are results that were made otherwise.
+    """
+    path = folder / SETTINGS
+    before = None
+    if path.exists():
+        with suppress(json.JSONDecodeError):
+            before = json.loads(path.read_text(encoding='utf-8'))
+    if before is not None and before != settings:
+        changed = ', '.join(key for key in settings if before.get(key) != settings[key])
+        raise UserError(f'{folder} holds results made with another {changed}; give another -o, or remove that folder')
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(settings, indent=2), encoding='utf-8')
+
+
+def write_table(path: Path, records: Sequence[dict], classes: Sequence[str]) -> None:
+    """The records as CSV: areas, counts and boxes have a column for each class; boxes are JSON lists."""
+    columns = ['input', 'frame', 'mask', 'overlay', 'height', 'width']
+    columns += [f'{kind}.{name}' for kind in ('area_pixels', 'area_percent') for name in classes]
+    columns += [f'{kind}.{name}' for kind in ('defect_count', 'boxes') for name in classes[1:]]
+    columns += ['confidence', 'disagreement']
+    with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, columns, extrasaction='ignore')
+        writer.writeheader()
+        for record in records:
+            row = dict(record)
+            for kind in ('area_pixels', 'area_percent', 'defect_count'):
+                row.update({f'{kind}.{name}': value for name, value in record[kind].items()})
+            for name in classes[1:]:
+                row[f'boxes.{name}'] = json.dumps([one['box'] for one in record['defects'] if one['class'] == name])
+            writer.writerow(row)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,162 @@
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from simeps_mmseg.apis import predict as module
+from simeps_mmseg.apis.predict import displayed, find_sources, predict, read_records
+from simeps_mmseg.utils import UserError
+
+
+@pytest.fixture
+def images(synthetic_root, tmp_path):
+    """Nested folders, two files that differ in their suffix only, a grey one, another size, and two broken files."""
+    files = sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[:4]
+    folder = tmp_path / 'parts'
+    (folder / 'line 2').mkdir(parents=True)
+    shutil.copy(files[0], folder / 'a.png')
+    Image.open(files[1]).save(folder / 'a.jpg', quality=95)
+    Image.open(files[2]).convert('L').save(folder / 'line 2/grey.png')
+    Image.open(files[3]).resize((48, 24)).save(folder / 'line 2/wide.bmp')
+    (folder / 'line 2/cut.jpg').write_bytes((folder / 'a.jpg').read_bytes()[:-200])
+    (folder / 'zero.png').touch()
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / 'records.jsonl').read_text().splitlines()]
+
+
+def test_all_but_the_broken_ones(trained, images, tmp_path):
+    out = tmp_path / 'out'
+    with pytest.raises(UserError) as caught:
+        predict(trained.config, trained.checkpoint, str(images), str(out), min_area=4)
+    message = str(caught.value)
+    assert '2 of 6 inputs could not be segmented to their end, all else is done' in message
+    assert 'line 2/cut.jpg: ' in message
+    assert 'zero.png: the file is empty' in message
+    records = {record['input']: record for record in lines(out)}
+    assert set(records) == {'a.jpg', 'a.png', 'line 2/grey.png', 'line 2/wide.bmp'}
+    assert records['a.jpg']['mask'] == 'masks/a.jpg.png'
+    assert records['line 2/grey.png']['mask'] == 'masks/line 2/grey.png'
+    assert (records['line 2/wide.bmp']['height'], records['line 2/wide.bmp']['width']) == (24, 48)
+    for record in records.values():
+        with Image.open(out / record['mask']) as mask:
+            assert mask.mode == 'P'
+            assert mask.getpalette()[:6] == [0, 0, 0, 230, 159, 0]
+            labels = np.asarray(mask)
+        with Image.open(out / record['overlay']) as overlay:
+            assert overlay.size == (record['width'], record['height'])
+        assert labels.shape == (record['height'], record['width'])
+        for index, name in enumerate(('background', 'scratch', 'patch', 'pit')):
+            assert record['area_pixels'][name] == (labels == index).sum()
+            assert record['area_percent'][name] == pytest.approx(100 * (labels == index).mean(), abs=1e-4)
+        assert all(defect['area'] >= 4 for defect in record['defects'])
+        assert sum(record['defect_count'].values()) == len(record['defects'])
+        assert 0.25 <= record['confidence'] <= 1
+        assert 0 <= record['disagreement'] <= 1
+    with (out / 'records.csv').open() as file:
+        rows = {row['input']: row for row in csv.DictReader(file)}
+    assert set(rows) == set(records)
+    assert rows['a.png']['area_pixels.scratch'] == str(records['a.png']['area_pixels']['scratch'])
+    boxes = [defect['box'] for defect in records['a.png']['defects'] if defect['class'] == 'pit']
+    assert json.loads(rows['a.png']['boxes.pit']) == boxes
+    assert float(rows['a.png']['disagreement']) == records['a.png']['disagreement']
+
+
+def test_goes_on_where_it_stopped(trained, images, tmp_path, monkeypatch):
+    (images / 'zero.png').unlink()
+    (images / 'line 2/cut.jpg').unlink()
+    out = tmp_path / 'out'
+    real, seen = module.predict_image, []
+
+    def stops_at_the_third(model, data):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(data)
+        return real(model, data)
+
+    monkeypatch.setattr(module, 'predict_image', stops_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        predict(trained.config, trained.checkpoint, str(images), str(out))
+    first = lines(out)
+    assert len(first) == 2
+    # The process died while it wrote a third line.
+    with (out / 'records.jsonl').open('a') as file:
+        file.write('{"input": "line 2/gr')
+    seen.clear()
+    monkeypatch.setattr(module, 'predict_image', lambda model, data: seen.append(data) or real(model, data))
+    predict(trained.config, trained.checkpoint, str(images), str(out))
+    assert len(seen) == 2
+    assert lines(out)[:2] == first
+    assert len({record['input'] for record in lines(out)}) == 4
+    assert not [path for path in out.rglob('*') if 'partial' in path.name]
+    with pytest.raises(UserError, match='holds results made with another min_area; give another -o'):
+        predict(trained.config, trained.checkpoint, str(images), str(out), min_area=9)
+
+
+def test_a_plain_checkpoint_and_a_pattern(trained_plain, images, tmp_path):
+    out = tmp_path / 'out'
+    with pytest.raises(UserError, match=r'zero.png: the file is empty'):
+        predict(trained_plain.config, trained_plain.checkpoint, str(images / '**/*.png'), str(out), overlays=False)
+    assert [record['input'] for record in lines(out)] == ['a.png', 'line 2/grey.png']
+    assert {record['disagreement'] for record in lines(out)} == {None}
+    assert not (out / 'overlays').exists()
+    with (out / 'records.csv').open() as file:
+        assert {row['disagreement'] for row in csv.DictReader(file)} == {''}
+
+
+def test_frames_of_a_video(trained, tmp_path):
+    path = tmp_path / 'line.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (32, 32))
+    for value in range(6):
+        writer.write(np.full((32, 32, 3), 40 * value, np.uint8))
+    writer.release()
+    predict(trained.config, trained.checkpoint, str(path), str(tmp_path / 'out'), every=2)
+    records = lines(tmp_path / 'out')
+    assert [(record['input'], record['frame']) for record in records] == [
+        ('line.avi', 0),
+        ('line.avi', 2),
+        ('line.avi', 4),
+    ]
+    assert records[1]['mask'] == 'masks/line/000002.png'
+    with Image.open(tmp_path / 'out' / records[2]['overlay']) as overlay:
+        assert overlay.size == (32, 32)
+    predict(trained.config, trained.checkpoint, str(path), str(tmp_path / 'out'), every=2)
+    assert lines(tmp_path / 'out') == records
+    broken = tmp_path / 'broken.avi'
+    broken.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match='no frame can be decoded'):
+        predict(trained.config, trained.checkpoint, str(broken), str(tmp_path / 'other'))
+
+
+def test_what_is_no_input(trained, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(UserError, match='empty holds no image'):
+        predict(trained.config, trained.checkpoint, str(tmp_path / 'empty'), str(tmp_path / 'out'))
+    with pytest.raises(UserError, match='is not there, or as a pattern matches no image'):
+        predict(trained.config, trained.checkpoint, str(tmp_path / 'none.png'), str(tmp_path / 'out'))
+    with pytest.raises(UserError, match='--min-area and --every are 1 or more'):
+        predict(trained.config, trained.checkpoint, str(tmp_path), str(tmp_path / 'out'), min_area=0)
+
+
+def test_names_below_the_fixed_part_of_a_pattern(tmp_path):
+    for name in ('x/1/a.png', 'x/2/a.png'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [source.output for source in find_sources(str(tmp_path / 'x/*/a.png'))] == ['1/a', '2/a']
+
+
+def test_display_of_other_types():
+    deep = np.array([[0, 1000], [2000, 4000]], np.uint16)
+    assert displayed(deep)[:, :, 0].tolist() == [[0, 64], [128, 255]]
+    assert displayed(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[[3, 2, 1]]]
+
+
+def test_records_that_are_not_there(tmp_path):
+    assert read_records(tmp_path / 'none.jsonl') == []
