@@ -1,0 +1,297 @@
+"""Which images to label next: those that the branches disagree about, no two alike."""
+
+import csv
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmseg.models import BaseSegmentor
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..datasets.selection import thin_out
+from ..datasets.splits import read_split
+from ..deploy import read_checkpoint
+from ..evaluation import image_uncertainty, mutual_information
+from ..evaluation.uncertainty import ImageUncertainty
+from ..models.utils.branch import deepest_level, encoder_of
+from ..utils import UserError, progress
+from ..utils.files import whole_file
+from ..utils.images import UnreadableImage, check_image_is_whole, image_files
+from ..visualization import Tile, contact_sheet, paint
+from .config import load_config
+from .model import Preparation, load_model, networks_of, preprocessed
+from .predict import displayed
+
+RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
+# The mean over the whole image cannot tell repeated images from images of the same material: on NEU-Seg both have a cosine
+# of 0.9999. With cells, repeated ones stay at 1.000 and the others fall below 0.999.
+GRID = 4
+LABELED, UNLABELED = '_labeled.txt', '_unlabeled.txt'
+
+
+@dataclass
+class RankedImage:
+    """One line of the ranking.
+
+    Attributes:
+        name: Path below the folder that was given.
+        uncertainty: What the branches do not agree on.
+        repeats: Name of the better ranked image that this one resembles; empty for those that are to be labelled.
+    """
+
+    name: str
+    uncertainty: ImageUncertainty
+    repeats: str = ''
+
+
+def rank_unlabeled(
+    config: str,
+    checkpoint: str,
+    folder: str,
+    out: str,
+    count: int | None = None,
+    similarity: float = 0.999,
+    split_in: str | None = None,
+    split_out: str | None = None,
+    sheet: int = 24,
+    device: str = 'cpu',
+    options: Sequence[str] = (),
+) -> list[RankedImage]:
+    """Rank unlabelled images by the disagreement of the branches.
+
+    Writes ``ranking.csv`` and ``contact_sheet.png`` to ``out``, and with ``split_out`` the split files in which the first
+    ``count`` images have moved from the unlabelled to the labelled ones.
+
+    Args:
+        config: Path of a config, also below the shipped ``configs/``.
+        checkpoint: Of a segmentor with two branches or more.
+        folder: Images; with ``split_in`` what the names in the split are relative to.
+        out: Folder for the results.
+        count: How many to label next, for ``split_out``.
+        similarity: Cosine similarity of the encoder features above which two images are near-duplicates; the worse ranked
+            one goes behind all others. 1: none are.
+        split_in: ``PREFIX`` of ``PREFIX_labeled.txt`` and ``PREFIX_unlabeled.txt``; only the images in the second are ranked.
+        split_out: Likewise, for the new split.
+        sheet: Images on the contact sheet.
+        device: Such as ``cpu`` or ``cuda:0``.
+        options: ``key=value`` changes of the config.
+
+    Returns:
+        The images from the first to label to the last; near-duplicates follow behind.
+
+    Raises:
+        UserError: If something is missing, the model has a single network, or, after the rest is written, images could not
+            be read.
+    """
+    if split_out and (not split_in or count is None):
+        raise UserError('--split-out needs the split that the images are moved in, --split-in, and how many, --count')
+    if split_out and Path(split_in).resolve() == Path(split_out).resolve():
+        raise UserError(f'--split-out {split_out} would overwrite the split that is ranked; give it another name')
+    root, target = Path(folder), Path(out)
+    files = find_images(root, split_in)
+    if count is not None and not 1 <= count <= len(files):
+        raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
+    content = read_checkpoint(checkpoint)
+    cfg = load_config(config, options)
+    model = load_model(cfg, content, device)
+    if len(networks_of(model)) < 2:
+        raise UserError(
+            f'{checkpoint} is of a single network; images are ranked by the disagreement of two or more, so it takes one '
+            'trained with branches, such as by configs/simeps/'
+        )
+    prepare = Preparation(cfg)
+    names, uncertainties, features, failed = [], [], [], []
+    for name, file in progress(files.items(), 'rank'):
+        try:
+            uncertainty, feature = assess(model, prepare, file)
+        except UnreadableImage as error:
+            failed.append(f'  - {file}: {error}')
+            continue
+        names.append(name)
+        uncertainties.append(uncertainty)
+        features.append(feature)
+    if not names:
+        raise UserError('none of the images could be read:\n' + '\n'.join(failed))
+    ranking = rank(names, uncertainties, np.stack(features), similarity)
+    write_ranking(target / RANKING, ranking)
+    fresh = sum(not image.repeats for image in ranking)
+    print(
+        f'{len(ranking)} images in {target / RANKING}, {len(ranking) - fresh} of them near-duplicates of better ranked ones'
+    )
+    if sheet:
+        write_sheet(target / SHEET, model, prepare, ranking[:sheet], files)
+        print(f'the first {min(sheet, len(ranking))} in {target / SHEET}')
+    if split_out:
+        move(split_in, split_out, [image.name for image in ranking], count, fresh)
+    if failed:
+        raise UserError(f'{len(failed)} images could not be read; the others are ranked:\n' + '\n'.join(failed))
+    return ranking
+
+
+def find_images(root: Path, split: str | None) -> dict[str, Path]:
+    """Images by name: all below a folder, or those of the unlabelled part of a split (named without suffix).
+
+    Raises:
+        UserError: If there are none, or the split names others.
+    """
+    found = image_files(root) if root.is_dir() else []
+    if not found:
+        raise UserError(f'{root} is no folder with images')
+    if split is None:
+        return {file.relative_to(root).as_posix(): file for file in found}
+    by_name = {file.relative_to(root).with_suffix('').as_posix(): file for file in found}
+    wanted = _read_part(split, UNLABELED)
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise UserError(
+            f'{len(missing)} images of {split}{UNLABELED} are not below {root}, such as {missing[0]}; the folder is the one '
+            'that the names in the split start from (data_root and data_prefix.img_path of the data set)'
+        )
+    return {name: by_name[name] for name in wanted}
+
+
+def _read_part(split: str, part: str) -> list[str]:
+    path = Path(f'{split}{part}')
+    if not path.is_file():
+        raise UserError(f'{path} is not there; --split-in is what {LABELED} and {UNLABELED} are put behind')
+    return read_split(path)
+
+
+@torch.no_grad()
+def probabilities_and_features(model: BaseSegmentor, data: dict) -> tuple[Tensor, np.ndarray]:
+    """What each network says of one image, at the size of the network's input.
+
+    Args:
+        model: With K networks.
+        data: ``inputs`` and ``data_samples`` of :class:`Preparation`.
+
+    Returns:
+        Probabilities (K, C, h, w), and features (d,): each network's deepest encoder map averaged over the cells of a grid,
+        made unit length, one behind the other.
+    """
+    inputs, samples = preprocessed(model, [data])
+    logits, features = [], []
+    for network in networks_of(model):
+        maps: list[Tensor] = []
+        with ExitStack() as stack:
+            handle = encoder_of(network).register_forward_hook(
+                lambda _, __, found, maps=maps: maps.append(deepest_level(found))
+            )
+            stack.callback(handle.remove)
+            logits.append(network.inference(inputs, [dict(samples[0].metainfo)]))
+        pooled = torch.stack([F.adaptive_avg_pool2d(one.float(), GRID) for one in maps]).mean(dim=0)  # several: slides
+        features.append(F.normalize(pooled.flatten(), dim=0))
+    stacked = torch.cat(logits).float()
+    stacked = _without_padding(stacked, samples[0].metainfo)
+    return _softmax(stacked), torch.cat(features).cpu().numpy()
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    if logits.shape[1] > 1:
+        return logits.softmax(dim=1)
+    foreground = logits.sigmoid()
+    return torch.cat([1 - foreground, foreground], dim=1)
+
+
+def _without_padding(maps: Tensor, meta: dict) -> Tensor:
+    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
+    height, width = maps.shape[2:]
+    return maps[:, :, top : height - bottom, left : width - right]
+
+
+def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[ImageUncertainty, np.ndarray]:
+    """Uncertainty and features of one file.
+
+    Raises:
+        UnreadableImage: If it cannot be decoded, or the network refuses it.
+    """
+    check_image_is_whole(file)
+    _, data = prepare(str(file))
+    try:
+        probabilities, features = probabilities_and_features(model, data)
+    except (AssertionError, ValueError, RuntimeError) as error:
+        raise UnreadableImage(f'the network refuses it: {error}') from error
+    return image_uncertainty(probabilities), features
+
+
+def rank(
+    names: Sequence[str], uncertainties: Sequence[ImageUncertainty], features: np.ndarray, similarity: float
+) -> list[RankedImage]:
+    """Images by falling score, near-duplicates of better ones behind all others.
+
+    Args:
+        names: Of the images.
+        uncertainties: One each.
+        features: One row each, shape (n, d).
+        similarity: Cosine above which images are near-duplicates.
+    """
+    order = sorted(range(len(names)), key=lambda index: (-uncertainties[index].score, names[index]))
+    repeats = thin_out(features, order, similarity)
+    kept = [RankedImage(names[index], uncertainties[index]) for index in order if repeats[index] < 0]
+    thinned = [
+        RankedImage(names[index], uncertainties[index], names[repeats[index]]) for index in order if repeats[index] >= 0
+    ]
+    return kept + thinned
+
+
+def write_ranking(path: Path, ranking: Sequence[RankedImage]) -> None:
+    """The ranking as CSV."""
+    with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(['rank', 'image', *ImageUncertainty._fields, 'near_duplicate_of'])
+        for place, image in enumerate(ranking, 1):
+            writer.writerow([place, image.name, *(f'{value:.6g}' for value in image.uncertainty), image.repeats])
+
+
+def write_sheet(
+    path: Path, model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path]
+) -> None:
+    """Image, prediction of the ensemble and mutual information of the first images."""
+    tiles = []
+    for place, image in enumerate(ranking, 1):
+        shown, data = prepare(str(files[image.name]))
+        probabilities, _ = probabilities_and_features(model, data)
+        labels = probabilities.mean(dim=0).argmax(dim=0).cpu().numpy().astype(np.uint8)
+        picture = _fitted(displayed(shown), labels.shape)
+        tiles.append(
+            Tile(
+                picture,
+                paint(picture, labels, model.dataset_meta['palette']),
+                mutual_information(probabilities).cpu().numpy(),
+                f'{place}. {image.name}\n{image.uncertainty.score:.3f} nats',
+            )
+        )
+    with whole_file(path) as partial:
+        contact_sheet(tiles).savefig(partial, dpi=150)
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def move(split_in: str, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:
+    """Write a split in which the first images of a ranking are labelled ones.
+
+    Args:
+        split_in: Prefix of the split that was ranked.
+        split_out: Prefix of the new one.
+        ranking: Names, the first to label first, near-duplicates last.
+        count: How many are moved.
+        fresh: How many in the ranking are no near-duplicates.
+    """
+    if count > fresh:
+        print(f'only {fresh} images are no near-duplicates; {count - fresh} near-duplicates are moved as well')
+    chosen = set(ranking[:count])
+    parts = {
+        LABELED: sorted([*_read_part(split_in, LABELED), *chosen]),
+        UNLABELED: [name for name in _read_part(split_in, UNLABELED) if name not in chosen],
+    }
+    for part, names in parts.items():
+        with whole_file(f'{split_out}{part}') as partial:
+            partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+        print(f'{len(names)} images in {split_out}{part}')

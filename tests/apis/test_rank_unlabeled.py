@@ -1,0 +1,117 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from simeps_mmseg.apis.model import Preparation, load_model
+from simeps_mmseg.apis.rank_unlabeled import probabilities_and_features, rank, rank_unlabeled
+from simeps_mmseg.datasets.splits import read_split
+from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
+from simeps_mmseg.utils import UserError
+
+
+@pytest.fixture
+def pool(synthetic_root, tmp_path):
+    """A folder as ``data_prefix.img_path`` has it: six images, one of them twice, and a split of five and one."""
+    files = sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[:5]
+    (tmp_path / 'images/training').mkdir(parents=True)
+    for index, file in enumerate([*files, files[1]]):
+        shutil.copy(file, tmp_path / f'images/training/{index}.png')
+    (tmp_path / 'in_labeled.txt').write_text('training/0\n')
+    (tmp_path / 'in_unlabeled.txt').write_text(''.join(f'training/{index}\n' for index in range(1, 6)))
+    return tmp_path
+
+
+def test_moves_the_first_ones(trained, pool):
+    ranking = rank_unlabeled(
+        trained.config,
+        trained.checkpoint,
+        str(pool / 'images'),
+        str(pool / 'out'),
+        count=3,
+        similarity=0.999999,
+        split_in=str(pool / 'in'),
+        split_out=str(pool / 'next/round1'),
+        sheet=3,
+    )
+    with (pool / 'out/ranking.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['image'] for row in rows] == [image.name for image in ranking]
+    assert {row['image'] for row in rows} == {f'training/{index}' for index in range(1, 6)}
+    scores = [float(row['score']) for row in rows[:4]]
+    assert scores == sorted(scores, reverse=True)
+    assert {rows[4]['image'], rows[4]['near_duplicate_of']} == {'training/1', 'training/5'}
+    chosen = [row['image'] for row in rows[:3]]
+    assert read_split(pool / 'next/round1_labeled.txt') == sorted(['training/0', *chosen])
+    rest = read_split(pool / 'next/round1_unlabeled.txt')
+    assert len(rest) == 2
+    assert not set(rest) & set(chosen)
+    with Image.open(pool / 'out/contact_sheet.png') as sheet:
+        assert sheet.width > sheet.height > 100
+
+
+def test_a_folder_with_an_unreadable_image(trained, pool):
+    (pool / 'images/training/9.png').write_bytes(b'\x89PNG')
+    with pytest.raises(UserError, match=r'1 images could not be read; the others are ranked:\n.*9.png'):
+        rank_unlabeled(trained.config, trained.checkpoint, str(pool / 'images'), str(pool / 'out'), sheet=0)
+    assert len((pool / 'out/ranking.csv').read_text().splitlines()) == 7
+    assert not (pool / 'out/contact_sheet.png').exists()
+
+
+def test_probabilities_are_those_of_the_networks(trained, pool):
+    model = load_model(trained.cfg, read_checkpoint(trained.checkpoint))
+    _, data = Preparation(trained.cfg)(str(pool / 'images/training/0.png'))
+    probabilities, features = probabilities_and_features(model, data)
+    assert probabilities.shape == (3, 4, 32, 32)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(3, 32, 32))
+    assert features.shape == (3 * 8 * 16,)  # 8 channels at the deepest level of each, on a grid of 4 x 4
+    np.testing.assert_allclose(np.linalg.norm(features), 3**0.5, rtol=1e-5)
+    batch = model.data_preprocessor(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]), False)
+    with torch.no_grad():
+        expected = model.teachers[2].module.encode_decode(batch['inputs'], [data['data_samples'].metainfo])
+    torch.testing.assert_close(probabilities[2], expected[0].softmax(dim=0))
+
+
+def test_near_duplicates_go_behind_all_others():
+    scores = dict(a=0.1, b=0.5, c=0.4, d=0.2)
+    features = np.array([[1.0, 0.0], [0.0, 1.0], [0.01, 1.0], [1.0, 1.0]])
+    ranking = rank(list(scores), [ImageUncertainty(score, 0, 0, 0) for score in scores.values()], features, 0.99)
+    assert [(image.name, image.repeats) for image in ranking] == [('b', ''), ('d', ''), ('a', ''), ('c', 'b')]
+
+
+class TestErrors:
+    def run(self, trained, pool, **changes):
+        arguments = dict(folder=str(pool / 'images'), out=str(pool / 'out'), split_in=str(pool / 'in'))
+        return rank_unlabeled(trained.config, trained.checkpoint, **{**arguments, **changes})
+
+    def test_a_single_network(self, trained_plain, pool):
+        with pytest.raises(UserError, match='is of a single network; images are ranked by the disagreement'):
+            self.run(trained_plain, pool)
+
+    def test_names_from_another_folder(self, trained, pool):
+        with pytest.raises(UserError, match=r'5 images of .*in_unlabeled.txt are not below .*, such as training/1;'):
+            self.run(trained, pool, folder=str(pool / 'images/training'))
+
+    def test_too_many(self, trained, pool):
+        with pytest.raises(UserError, match='--count must be from 1 to the 5 images that are ranked, got 6'):
+            self.run(trained, pool, count=6)
+
+    def test_split_out_alone(self, trained, pool):
+        with pytest.raises(UserError, match='--split-out needs the split'):
+            self.run(trained, pool, split_in=None, split_out='x')
+
+    def test_split_out_over_split_in(self, trained, pool):
+        with pytest.raises(UserError, match='would overwrite the split'):
+            self.run(trained, pool, count=1, split_out=str(pool / 'in'))
+
+    def test_missing_split(self, trained, pool):
+        with pytest.raises(UserError, match=r'none_unlabeled.txt is not there; --split-in is what'):
+            self.run(trained, pool, split_in='none')
+
+    def test_missing_folder(self, trained, pool):
+        with pytest.raises(UserError, match='none is no folder with images'):
+            self.run(trained, pool, folder='none')
