@@ -1,0 +1,121 @@
+"""What prediction costs after export, as ratios within one run.
+
+    python benchmarks/export_speed.py work_dirs/simeps/unet_neu_10pct/iter_20000.pth
+    python benchmarks/export_speed.py --size 128 --batch 1           # untrained U-Nets: the time is the same
+
+Compared over the same images, from pixels to logits:
+
+* ``stock``: MMSeg's own EncoderDecoder of the config, untrained, built without anything of the checkpoint;
+* ``branch``: the branch exported with ``--format pth`` and read by ``init_model``;
+* ``ensemble``: all branches inside the semi-supervised segmentor;
+* ``branch`` and ``ensemble`` as TorchScript, and as ONNX in onnxruntime where that is installed.
+
+Times are medians over rounds in which each takes its turn, so that other work on the machine hits all alike.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.apis import init_model
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from simeps_mmseg.apis.config import load_config
+from simeps_mmseg.apis.export import export, source_config
+from simeps_mmseg.apis.model import load_model
+from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.deploy import branch_model, read_checkpoint, stock_config
+from simeps_mmseg.deploy.graph import run_onnx, run_torchscript
+
+CONFIG = 'simeps/unet_neu_10pct.py'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', nargs='?', help=f'default: an untrained model of {CONFIG}')
+    parser.add_argument('--branch', default='0')
+    parser.add_argument('--size', type=int, default=256, help='height and width of the images')
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--rounds', type=int, default=21)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    init_default_scope('mmseg')
+    with tempfile.TemporaryDirectory() as folder:
+        runs = prepare(args, Path(folder))
+        images = torch.randint(0, 256, (args.batch, 3, args.size, args.size), dtype=torch.uint8)
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(args.rounds + 2):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run(images)
+                times[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(values[2:]) for name, values in times.items()}  # two rounds to warm up
+    result = dict(
+        size=args.size,
+        batch=args.batch,
+        device=f'CPU, {torch.get_num_threads()} threads',
+        rounds=args.rounds,
+        milliseconds={name: round(1000 * value, 2) for name, value in medians.items()},
+        ratio={name: round(value / medians['stock'], 3) for name, value in medians.items()},
+    )
+    print(json.dumps(result))
+
+
+def prepare(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[torch.Tensor], object]]:
+    """Everything that is timed, by name: functions from uint8 images (b, 3, h, w) to logits."""
+    checkpoint = args.checkpoint or untrained(folder / 'untrained.pth')
+    content = read_checkpoint(checkpoint)
+    cfg = source_config(content, Path(checkpoint))
+    remove_pretrained(cfg)
+    model = load_model(cfg, content)
+    stock = MODELS.build(stock_config(cfg, branch_model(cfg, int(args.branch)), model.dataset_meta).model).eval()
+    size = (args.size, args.size)
+    pair = export(checkpoint, branch=args.branch, out=str(folder / 'branch.pth'))
+    runs = {
+        'stock': by_mmseg(stock),
+        'branch': by_mmseg(init_model(str(pair.with_suffix('.py')), str(pair), device='cpu')),
+        'ensemble': by_mmseg(model),
+    }
+    formats = {'.pt': run_torchscript, **({'.onnx': run_onnx} if find_spec('onnxruntime') else {})}
+    for suffix, run in formats.items():
+        for name, branch in (('branch', args.branch), ('ensemble', 'ensemble')):
+            file = export(checkpoint, branch=branch, out=str(folder / f'{name}{suffix}'), size=size)
+            runs[f'{name}{suffix}'] = run(file)
+    return runs
+
+
+def untrained(path: Path) -> str:
+    """A checkpoint of the shipped config with random weights."""
+    cfg = load_config(CONFIG)
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=['a', 'b', 'c', 'd'], palette=[[0, 0, 0]] * 4))
+    torch.manual_seed(0)
+    torch.save(dict(meta=meta, state_dict=MODELS.build(cfg.model).state_dict()), path)
+    return str(path)
+
+
+def by_mmseg(model: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Preprocessor and network of an MMSeg segmentor."""
+
+    @torch.no_grad()
+    def run(images: torch.Tensor) -> torch.Tensor:
+        size = tuple(images.shape[2:])
+        samples = [SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, pad_shape=size)) for _ in images]
+        data = model.data_preprocessor(dict(inputs=list(images), data_samples=samples), False)
+        return model.inference(data['inputs'], [sample.metainfo for sample in data['data_samples']])
+
+    return run
+
+
+if __name__ == '__main__':
+    main()
