@@ -1,22 +1,26 @@
 from .branch import (
     BranchOutput,
+    class_logits,
     evaluation_logits,
     forward_labeled,
     forward_unlabeled,
-    main_head,
     mask_padding,
-    perturbed_features,
+    one_image_fails,
     training_logits,
 )
 from .config import replace_sync_bn, walk_dicts
+from .taps import heads_of, main_head, perturbed_features
 
 __all__ = [
     'BranchOutput',
+    'class_logits',
     'evaluation_logits',
     'forward_labeled',
     'forward_unlabeled',
+    'heads_of',
     'main_head',
     'mask_padding',
+    'one_image_fails',
     'perturbed_features',
     'replace_sync_bn',
     'training_logits',
