@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.utils import get_installed_path
 from mmseg.registry import MODELS
 
+from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn, walk_dicts
 from tests.helpers import make_samples
 
@@ -33,11 +34,9 @@ FAMILIES = {
 def family(name: str) -> ConfigDict:
     """The model of MMSegmentation's own config, with four classes, without pretrained weights, on small images."""
     cfg = Config.fromfile(f'{get_installed_path("mmseg")}/.mim/configs/{FAMILIES[name]}')
+    remove_pretrained(cfg)
     model = cfg.model
     for _, node in walk_dicts(model):
-        node.pop('pretrained', None)
-        if node.get('init_cfg') and 'Pretrained' in str(node['init_cfg']):
-            node['init_cfg'] = None
         if node.get('num_classes', 2) > 2:  # STDC's boundary head has its own two
             node['num_classes'] = NUM_CLASSES
         if 'class_weight' in node:
