@@ -5,7 +5,7 @@
     python benchmarks/families.py --table          # write docs/model_families.md from the results so far
 
 Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
-the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all alike:
+the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
 pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, the next size is tried. A
 process per model; lines of finished ones are in the results file and are passed over.
 """
