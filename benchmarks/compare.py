@@ -30,6 +30,7 @@ from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ONE_RUN = ROOT / 'benchmarks/one_run.py'
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import results
@@ -152,7 +153,7 @@ class Driver:
         name, log = name_of(run), self.place.folder(run) / 'log.txt'
         self.say(f'[{self.begun}/{self.count}] {name}: started')
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(ROOT / 'benchmarks/one_run.py'), task(run, replace(self.place, seconds=left))]
+        command = [sys.executable, str(ONE_RUN), task(run, replace(self.place, seconds=left))]
         with log.open('a') as file:
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **self.environment}

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import compare, results
 from benchmarks.one_run import computes_bfloat16, config_hash, experiment, settle, use_precision
-from benchmarks.place import Place
+from benchmarks.place import FAILED, UNFINISHED, Place
 from benchmarks.protocols import FIELDS, PROTOCOLS, expand, find_leaf, identity, name_of, protocol_of
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.models.utils import walk_dicts
@@ -176,7 +176,7 @@ def test_the_driver_trains_what_is_missing_slice_by_slice(synthetic_root, tmp_pa
         *('--state', str(tmp_path / 'state'), '--workers', '0', '--threads', '1'),
     ]
     file = tmp_path / 'state/results.jsonl'
-    assert compare.main([*command, '--minutes', '0']) == 75
+    assert compare.main([*command, '--minutes', '0']) == UNFINISHED
     assert not file.exists()
     assert compare.main([*command, '--jobs', '2']) == 0
     said = capfd.readouterr().out
@@ -187,11 +187,47 @@ def test_the_driver_trains_what_is_missing_slice_by_slice(synthetic_root, tmp_pa
     assert compare.main(command) == 0
     assert '1 runs, 1 of them done before' in capfd.readouterr().out
     assert len(file.read_text().splitlines()) == 1
-    # A run that cannot work is reported with its log, the others' lines stay.
-    broken = [*command, '--seeds', '1', '--cfg-options', 'model.backbone.type=NoSuchNet']
-    assert compare.main(broken) == 1
+
+
+# Stands for one_run.py: the seed of a run is its exit code; 0 appends a line. The first two wait for each other, so they
+# have to run side by side.
+STUB = """
+import json, os, pathlib, sys, time
+task = json.loads(sys.argv[1])
+run, place = task['run'], task['place']
+folder = pathlib.Path(place['work_dir'])
+(folder / f"seen{run['seed']}").touch()
+patience = time.monotonic() + 20
+while len(list(folder.glob('seen*'))) < 2 and time.monotonic() < patience:
+    time.sleep(0.05)
+print(len(list(folder.glob('seen*'))), 'seen with', os.environ['OMP_NUM_THREADS'], 'threads')
+if run['seed'] == 0:
+    line = dict(run=run, last=dict(test=dict(mIoU_image=51.5)), seconds_per_step=0.25)
+    with open(place['results'], 'a') as file:
+        file.write(json.dumps(line) + chr(10))
+sys.exit(run['seed'])
+"""
+
+
+def test_the_driver_says_what_became_of_each_run(tmp_path, capfd, monkeypatch):
+    stub = tmp_path / 'stub.py'
+    stub.write_text(STUB)
+    monkeypatch.setattr(compare, 'ONE_RUN', stub)
+    command = [
+        *('--methods', 'supervised', '--fractions', '10', '--work-dir', str(tmp_path / 'work'), '--threads', '3'),
+        *('--results', str(tmp_path / 'results.jsonl'), '--jobs', '2', '--seeds'),
+    ]
+    assert compare.main([*command, '0', '75']) == UNFINISHED
     said = capfd.readouterr().out
-    assert 'FAILED' in said
+    assert 'finished, per-image mIoU 51.5 % on test at the last step, 0.250 s a step' in said
+    assert '2 seen with 3 threads, to be continued' in said
+    assert compare.main([*command, '0', '76']) == UNFINISHED
+    said = capfd.readouterr().out
+    assert '2 runs, 1 of them done before' in said
+    assert 'left to another process' in said
+    assert compare.main([*command, '75', '7']) == FAILED
+    said = capfd.readouterr().out
+    assert 'FAILED with code 7' in said
     assert 'log.txt' in said
 
 
