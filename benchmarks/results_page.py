@@ -334,7 +334,13 @@ def cost_table(lines: list[dict], methods: list[Method]) -> str:
                     device,
                 ]
             )
-    header = ['method', 'parameters', 'images drawn, labelled + unlabelled', 'images forwarded per step', 'a step']
+    header = [
+        'method',
+        'parameters of all networks',
+        'images drawn, labelled + unlabelled',
+        'images forwarded per step',
+        'a step',
+    ]
     return (
         'Medians over the runs; the time of a step under the load of as many runs at a time as stated.\n\n'
         + markdown([*header, 'a training', 'peak memory', 'runs at a time', 'device'], rows)

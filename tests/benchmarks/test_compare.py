@@ -55,7 +55,7 @@ def test_the_grid_has_every_combination_and_all_labels_for_labels_only():
 def test_single_values_override_the_protocol_and_then_it_is_no_longer_that_one():
     args = compare.parse_args(['--protocol', 'paper', '--iters', '20', '--no-flips', '--precision', 'float32'])
     run = compare.grid_of(args)[0]
-    assert (run['model'], run['size'], run['iters'], run['flips']) == ('paper_unet', 256, 20, False)
+    assert (run['model'], run['size'], run['iters'], run['flips']) == ('dropout_unet', 256, 20, False)
     assert protocol_of(run) == '256x256, 16 per step, 20 steps, no flips, float32'
 
 
@@ -87,7 +87,7 @@ def test_one_leaf_is_enough_for_all_percentages(tmp_path):
     (tmp_path / 'cps/unet_neu_10pct_paper.py').write_text('')
     assert find_leaf(tmp_path, 'cps', 'unet', 'neu', 5) == ten
     with pytest.raises(FileNotFoundError, match='cps has unet_neu_10pct, unet_neu_10pct_paper; choose with --model'):
-        find_leaf(tmp_path, 'cps', 'paper_unet', 'neu', 10)
+        find_leaf(tmp_path, 'cps', 'dropout_unet', 'neu', 10)
     with pytest.raises(FileNotFoundError, match='no such --methods'):
         find_leaf(tmp_path, 'spc', 'unet', 'neu', 10)
 
