@@ -37,7 +37,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         losses = add_prefix(output.losses, 'branch_0')
         if output.logits is not None:
             (taught,) = self.teaching_logits(inputs, data_samples)
-            value = self.consistency(output.logits, taught.softmax(dim=1))
+            value = self.consistency(output.logits, taught.float().softmax(dim=1))
             losses['labeled.loss_consistency'] = self.ramped(self.consistency, value)
         return losses
 
