@@ -1,172 +1,227 @@
 """Train methods on the same labels for the same number of steps, and keep one JSON line per finished run.
 
-    python benchmarks/compare.py --methods supervised simeps --fractions 1 10 --seeds 0 1
+    python benchmarks/compare.py                                                      # short: labels only and simEps
+    python benchmarks/compare.py --protocol small --methods supervised simeps cps --fractions 1 5 10 100 --seeds 0 1 2
+    python benchmarks/compare.py --protocol paper --jobs 4 --minutes 9 --state state  # slice by slice, until all are done
 
-A run is a method, a percentage of labels and a seed (of the initialisation and the order of the images; the split is
---split-seed). Runs are trained one after the other, each in a process of its own; finished ones are in the results file and
-are passed over, an interrupted one continues from its last checkpoint. All scores are of the last iteration; nothing is
-selected. The table of the results: python benchmarks/table.py.
+A run is a method, a data set, a percentage of labels, a split and a seed (of the initialisation and the order of the images).
+Every method gets the same number of optimiser steps and of labelled images per step; what it forwards per step beside them
+is counted and stated in its line.
+
+Finished runs are in the results file and are passed over; an interrupted one continues from its last checkpoint. With
+--minutes no run starts after that time, and running ones stop with a checkpoint; call again to go on. With --state what is
+needed for that is one small file per unfinished run in a folder, so the next call may be on another machine, which has the
+data and this repository and nothing else. (Its weights are rounded to bfloat16 on the way.)
+
+Validation, four times in each run, chooses the best weights. The test set is looked at after training, with the last and with
+these best weights, and chooses nothing. The pages of the results: benchmarks/results_page.py, benchmarks/table.py.
+
+Exit code: 0 when all runs are finished, 75 when some have to go on in another slice, 1 when one failed.
 """
 
 import argparse
-import hashlib
-import json
-import platform
-import resource
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SCORES = ('mIoU_image', 'mIoU', 'mIoU_fg', 'mDice_image')
+ONE_RUN = ROOT / 'benchmarks/one_run.py'
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import results
+from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place, task
+from benchmarks.protocols import PRECISIONS, PROTOCOLS, expand, find_leaf, identity, name_of
+
+# Large blocks are kept by the process in place of being mapped anew each step: halves the time of a large step.
+KEEP_MEMORY = dict(MALLOC_MMAP_THRESHOLD_='4294967295', MALLOC_TRIM_THRESHOLD_='17179869184')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--methods', nargs='+', default=['supervised', 'simeps'], help='folders below configs/')
-    parser.add_argument('--model', default='unet', help='first part of the config name')
-    parser.add_argument('--dataset', default='neu', help='second part of the config name')
-    parser.add_argument('--fractions', nargs='+', type=int, default=[1, 10], help='percentages of labels')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
-    parser.add_argument('--split-seed', type=int, default=0, help='which splits of prepare_data.py')
-    parser.add_argument('--iters', type=int, default=1500)
-    parser.add_argument('--size', type=int, default=128, help='height and width of the images')
-    parser.add_argument('--batch', type=int, default=8, help='labelled images per step; as many unlabelled ones')
-    parser.add_argument(
-        '--flips',
-        action='store_true',
-        help='flip images at random, as the configs do',
+    grid = parser.add_argument_group('the grid')
+    grid.add_argument('--methods', nargs='+', default=['supervised', 'simeps'], help='folders below configs/')
+    grid.add_argument('--datasets', nargs='+', default=['neu'], help='second part of the config name')
+    grid.add_argument(
+        '--fractions', nargs='+', type=float, default=[1, 10], help='percentages of labels; 100: labels only'
     )
-    parser.add_argument('--data-root', default='data', help='folder that prepare_data.py wrote to')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
-    parser.add_argument('--results', type=Path, default=ROOT / 'benchmarks/results/small.jsonl')
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='further changes, key=value; part of the run')
-    parser.add_argument('--run', help=argparse.SUPPRESS)
-    return parser.parse_args()
+    grid.add_argument('--seeds', nargs='+', type=int, default=[0, 1])
+    grid.add_argument('--split-seeds', nargs='+', type=int, default=[0], help='which splits of prepare_data.py')
+    protocol = parser.add_argument_group('the protocol, and single values of it')
+    protocol.add_argument('--protocol', choices=PROTOCOLS, default='short')
+    protocol.add_argument('--model', help='first part of the config name')
+    protocol.add_argument('--iters', type=int)
+    protocol.add_argument('--size', type=int, help='height and width of the images')
+    protocol.add_argument('--batch', type=int, help='labelled images per step; as many unlabelled ones')
+    protocol.add_argument('--flips', action=argparse.BooleanOptionalAction, help='flip images at random')
+    protocol.add_argument('--precision', choices=PRECISIONS, help='auto: bfloat16 where the hardware has it')
+    protocol.add_argument('--cfg-options', nargs='+', default=[], help='further changes, key=value; part of the run')
+    place = parser.add_argument_group('where and how')
+    place.add_argument('--data-root', default='data', help='folder that prepare_data.py wrote to')
+    place.add_argument('--work-dir', default='work_dirs/compare')
+    place.add_argument('--results', type=Path, help='default: benchmarks/results/<protocol>.jsonl')
+    place.add_argument('--jobs', type=int, default=1, help='runs at a time')
+    place.add_argument('--threads', type=int, help='of the CPU for each run; default: an equal share')
+    place.add_argument('--workers', type=int, help='that load images, for each run; default: 1, on a GPU up to 4')
+    place.add_argument('--device', choices=('auto', 'cpu'), default='auto')
+    place.add_argument('--minutes', type=float, help='length of this slice')
+    place.add_argument(
+        '--state', type=Path, help='folder to carry from slice to slice; results go to its results.jsonl'
+    )
+    place.add_argument('--keep-weights', action='store_true', help='of finished runs, in float16')
+    args = parser.parse_args(argv)
+    for name in ('jobs', 'iters', 'size', 'batch', 'threads'):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f'--{name} must be 1 or more, got {value}')
+    wrong = [percent for percent in args.fractions if not 0 < percent <= 100]
+    if wrong:
+        parser.error(f'--fractions are percentages in (0, 100], got {wrong}')
+    return args
 
 
-def main() -> int:
-    args = parse_args()
-    if args.run:
-        train_and_score(json.loads(args.run), args)
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    start = time.monotonic()
+    runs = grid_of(args)
+    for run in runs:  # before the first hour, not after it
+        find_leaf(ROOT / 'configs', run['method'], run['model'], run['dataset'], run['percent'])
+    finished = {name_of(line['run']) for line in results.read(files_of(args))}
+    todo = [run for run in runs if name_of(run) not in finished]
+    print(f'{len(runs)} runs, {len(runs) - len(todo)} of them done before', flush=True)
+    if not todo:
         return 0
-    runs = [
-        dict(
-            method=method,
-            model=args.model,
-            dataset=args.dataset,
-            percent=percent,
-            seed=seed,
-            split_seed=args.split_seed,
-            iters=args.iters,
-            size=args.size,
-            batch=args.batch,
-            flips=args.flips,
-            options=args.cfg_options,
-        )
-        for seed in args.seeds
-        for percent in args.fractions
-        for method in args.methods
-    ]
-    failed = 0
-    for number, run in enumerate(runs, 1):
-        done = any(line['run'] == run for line in read_results(args.results))
-        print(f'[{number}/{len(runs)}] {name_of(run)}: {"done before" if done else "training"}', flush=True)
-        if not done:
-            failed += subprocess.call([sys.executable, __file__, *sys.argv[1:], '--run', json.dumps(run)]) != 0
-    return 1 if failed else 0
+    return Driver(args, len(todo), start).train(todo)
 
 
-def read_results(path: Path) -> list[dict]:
-    """The lines of a results file; none if it is not there."""
-    return [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
+def grid_of(args: argparse.Namespace) -> list[dict]:
+    """The runs that the command line asks for."""
+    protocol = dict(PROTOCOLS[args.protocol])
+    for key in protocol:
+        if getattr(args, key) is not None:
+            protocol[key] = getattr(args, key)
+    grid = expand(protocol, args.methods, args.datasets, args.fractions, args.seeds, args.split_seeds, args.cfg_options)
+    return [identity(run) for run in grid]
 
 
-def name_of(run: dict) -> str:
-    """Readable, and different for runs that differ in anything."""
-    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:8]
-    return f'{run["method"]}_{run["model"]}_{run["dataset"]}_{run["percent"]}pct_seed{run["seed"]}_{digest}'
+def results_file(args: argparse.Namespace) -> Path:
+    """Where finished runs go."""
+    if args.results:
+        return args.results
+    return args.state / 'results.jsonl' if args.state else results.RESULTS / f'{args.protocol}.jsonl'
 
 
-def experiment(run: dict, args: argparse.Namespace):
-    """The config of a run: the leaf in configs/, at the size, schedule and batch of the protocol."""
-    from mmengine.config import Config
-
-    from simeps_mmseg.apis.config import merge_options
-    from simeps_mmseg.models.utils import walk_dicts
-
-    method, percent, batch = run['method'], run['percent'], run['batch']
-    cfg = Config.fromfile(ROOT / f'configs/{method}/{run["model"]}_{run["dataset"]}_{percent}pct.py')
-    for _, node in walk_dicts(cfg._cfg_dict):
-        if 'pipeline' in node and not run['flips']:
-            node['pipeline'] = [step for step in node['pipeline'] if step['type'] != 'RandomFlip']
-        if node.get('type') == 'Resize':
-            node['scale'] = (run['size'], run['size'])
-        if 'data_root' in node and 'ann_file' in node:
-            node['data_root'] = str(Path(args.data_root) / Path(node['data_root']).name)
-            node['ann_file'] = node['ann_file'].replace('seed0', f'seed{run["split_seed"]}')
-    sampler = cfg.train_dataloader.sampler
-    if 'num_labeled' in sampler:
-        sampler.update(num_labeled=batch, num_unlabeled=batch)
-    cfg.train_dataloader.update(batch_size=2 * batch if 'num_labeled' in sampler else batch, num_workers=1)
-    for loader in (cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(num_workers=1, batch_size=1)
-    cfg.train_cfg.update(max_iters=run['iters'], val_begin=run['iters'] + 1)  # scored after training only
-    cfg.param_scheduler[0].end = run['iters']
-    cfg.default_hooks.checkpoint.update(interval=250, save_best=None)
-    cfg.randomness = dict(seed=run['seed'])
-    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
-    merge_options(cfg, run['options'])
-    cfg.work_dir = str(args.work_dir / name_of(run))
-    cfg.resume = True
-    return cfg
+def files_of(args: argparse.Namespace) -> list[Path]:
+    """Where finished runs may be: without --results also in this repository."""
+    return [args.results] if args.results else [*results.shipped(), results_file(args)]
 
 
-def train_and_score(run: dict, args: argparse.Namespace) -> None:
-    """Train one run to its end, score it on the test set, append its line."""
-    import mmengine
-    import mmseg
-    import numpy as np
+class Driver:
+    """Trains runs, several at a time, each in a process of its own that writes to its own log."""
+
+    def __init__(self, args: argparse.Namespace, count: int, start: float | None = None) -> None:
+        self.args = args
+        self.start = time.monotonic() if start is None else start
+        self.count = count
+        self.begun = 0
+        self.processes: list[subprocess.Popen] = []
+        self.place, self.environment = local_place(args, min(args.jobs, count))
+
+    def train(self, runs: Iterable[dict]) -> int:
+        """Train all; exit code as the module says."""
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            try:
+                codes = list(pool.map(self.train_one, runs))
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in self.processes:
+                    process.terminate()
+                self.say('interrupted; call again to go on from the last checkpoints')
+                return 130
+        return FAILED if FAILED in codes else DONE if set(codes) == {DONE} else UNFINISHED
+
+    def train_one(self, run: dict) -> int:
+        """Train one run in a process of its own, say what became of it, return its exit code."""
+        left = self.seconds_left()
+        if left is not None and left <= 0:
+            return UNFINISHED
+        self.begun += 1
+        name, log = name_of(run), self.place.folder(run) / 'log.txt'
+        self.say(f'[{self.begun}/{self.count}] {name}: started')
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(ONE_RUN), task(run, replace(self.place, seconds=left))]
+        with log.open('a') as file:
+            process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **self.environment}
+            )
+            self.processes.append(process)
+            code = process.wait()
+        if code == DONE:
+            self.say(f'{name}: finished, {self.outcome(name)}')
+        elif code == UNFINISHED:
+            self.say(f'{name}: {last_words(log)}, to be continued')
+        elif code == BUSY:
+            self.say(f'{name}: left to another process that is training it')
+        else:
+            self.say(f'{name}: FAILED with code {code}: {last_words(log)}; see {log}')
+            code = FAILED
+        return code
+
+    def outcome(self, name: str) -> str:
+        """The score of a finished run."""
+        line = next(line for line in results.read([results_file(self.args)]) if name_of(line['run']) == name)
+        score = line['last']['test']['mIoU_image']
+        return f'per-image mIoU {score} % on test at the last step, {line["seconds_per_step"]:.3f} s a step'
+
+    def seconds_left(self) -> float | None:
+        """Of this slice; None where it has no end."""
+        return None if self.args.minutes is None else self.start + 60 * self.args.minutes - time.monotonic()
+
+    def say(self, text: str) -> None:
+        print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
+
+
+def local_place(args: argparse.Namespace, jobs: int) -> tuple[Place, dict[str, str]]:
+    """Where and with what runs are trained, and the environment variables that their processes get."""
     import torch
-    from mmengine.runner import Runner
 
-    import simeps_mmseg
-    from simeps_mmseg.datasets.splits import checksum, read_split
-
-    cfg = experiment(run, args)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    validation = runner.val_loop.run()
-    test = runner.test()
-    dataset = runner.train_dataloader.dataset
-    labeled = getattr(dataset, 'datasets', [dataset])[0]
-    times, _ = runner.message_hub.get_scalar('train/time').data
-    line = dict(
-        run=run,
-        val=kept(validation),
-        test=kept(test),
-        parameters=sum(p.numel() for p in runner.model.parameters()),
-        labeled=len(labeled),
-        labeled_checksum=checksum(read_split(Path(labeled.ann_file))),
-        images_per_step=cfg.train_dataloader.batch_size * len(getattr(runner.model, 'branches', [None])),
-        seconds_per_step=round(float(np.median(times)), 4),
-        peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        device=f'{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads',
-        versions=dict(
-            simeps_mmseg=simeps_mmseg.__version__,
-            torch=torch.__version__,
-            mmengine=mmengine.__version__,
-            mmseg=mmseg.__version__,
-        ),
+    on_gpu = args.device == 'auto' and torch.cuda.is_available()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    threads = args.threads or (max(1, cores // jobs) if jobs > 1 else None)
+    workers = args.workers if args.workers is not None else max(1, min(4, cores // jobs)) if on_gpu else 1
+    place = Place(
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        results=str(results_file(args)),
+        state=None if args.state is None else str(args.state),
+        threads=threads,
+        workers=workers,
+        jobs=jobs,
+        keep_weights=args.keep_weights,
     )
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    with args.results.open('a') as file:
-        file.write(json.dumps(line) + '\n')
+    return place, environment(on_gpu, args.device, threads, os.environ, sys.platform)
 
 
-def kept(metrics: dict) -> dict:
-    """The scores that tables are made of: of the model, of each class, of each branch."""
-    return {key: value for key, value in metrics.items() if key.split('.')[-1] in SCORES or key.startswith('IoU.')}
+def environment(on_gpu: bool, device: str, threads: int | None, given: dict[str, str], system: str) -> dict[str, str]:
+    """Variables for the process of a run, beside those that it inherits."""
+    added = {}
+    if system.startswith('linux') and not on_gpu:
+        added = {key: value for key, value in KEEP_MEMORY.items() if key not in given}
+    if device == 'cpu':
+        added['CUDA_VISIBLE_DEVICES'] = ''
+    if threads:
+        added['OMP_NUM_THREADS'] = str(threads)
+    return added
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log."""
+    lines = [line for line in log.read_text(errors='replace').splitlines() if line.strip()]
+    return lines[-1].strip() if lines else 'nothing in the log'
 
 
 if __name__ == '__main__':

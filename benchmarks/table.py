@@ -1,4 +1,4 @@
-"""The table of the runs of compare.py, in Markdown.
+"""The short table for the README of the runs of compare.py, in Markdown; docs/results.md has them all (results_page.py).
 
 python benchmarks/table.py                    # print it
 python benchmarks/table.py --update README.md # put it between the markers of a file
@@ -7,26 +7,38 @@ python benchmarks/table.py --update README.md # put it between the markers of a 
 import argparse
 import json
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / 'results/small.jsonl'
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.protocols import protocol_of
+from benchmarks.results import NAMES, rank, read, shipped
+
 BEGIN, END = '<!-- benchmarks/table.py -->\n', '<!-- end -->\n'
 COLUMNS = {'mIoU_image': 'per-image mIoU', 'mIoU_fg': 'foreground mIoU', 'mIoU': 'mIoU'}
 VARIED = ('method', 'percent', 'seed')  # what may differ between the lines of one table
-NAMES = {'supervised': 'labels only', 'simeps': 'simEps'}
+README_RUNS = dict(protocol='short', dataset='neu', model='unet', options=[])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--results', type=Path, default=RESULTS)
+    parser.add_argument('--results', type=Path, nargs='+', default=shipped())
     parser.add_argument('--update', type=Path, metavar='FILE')
     args = parser.parse_args()
-    table = markdown([json.loads(line) for line in args.results.read_text().splitlines() if line])
+    table = markdown(readme_lines(read(args.results)))
     if args.update:
         args.update.write_text(replaced(args.update.read_text(), table))
     else:
         print(table)
+
+
+def readme_lines(lines: list[dict]) -> list[dict]:
+    """Those that the README speaks of."""
+    return [
+        line for line in lines if {**line['run'], 'protocol': protocol_of(line['run'])}.items() >= README_RUNS.items()
+    ]
 
 
 def replaced(text: str, table: str) -> str:
@@ -58,21 +70,16 @@ def markdown(lines: list[dict]) -> str:
     for (percent, _, name), runs in sorted(groups.items()):
         labels = f'{percent} % ({runs[0]["labeled"]} images)'
         method = NAMES.get(name, name)
-        rows.append(row(labels, method, [run['test'] for run in runs]))
+        rows.append(row(labels, method, [run['last']['test'] for run in runs]))
         branches = [
-            {key: run['test'][f'branch_{k}.{key}'] for key in COLUMNS}
+            {key: run['last']['test'][f'branch_{k}.{key}'] for key in COLUMNS}
             for run in runs
             for k in range(3)
-            if f'branch_{k}.mIoU' in run['test']
+            if f'branch_{k}.mIoU' in run['last']['test']
         ]
         if branches:
             rows.append(row(labels, f'{method}, one branch alone', branches, len(runs)))
     return '\n'.join(rows) + '\n'
-
-
-def rank(method: str) -> int:
-    """Known methods in their order, then the others."""
-    return list(NAMES).index(method) if method in NAMES else len(NAMES)
 
 
 def row(labels: str, method: str, scores: list[dict], runs: int | None = None) -> str:

@@ -41,7 +41,7 @@ from ..deploy.graph import (
 )
 from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors.base import ENSEMBLE, STUDENT
-from ..models.utils import walk_dicts
+from ..models.utils import mean_logits, walk_dicts
 from ..utils import UserError
 from ..utils.files import whole_file
 from ..utils.images import image_files
@@ -455,4 +455,4 @@ def expected_logits(networks: Sequence[BaseSegmentor], model: BaseSegmentor, bat
     shape = tuple(inputs.shape[2:])
     metas = [{**sample.metainfo, 'ori_shape': shape, 'img_shape': shape, 'pad_shape': shape} for sample in samples]
     logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in networks]
-    return torch.stack(logits).mean(dim=0)[:, :, :height, :width]
+    return mean_logits(networks, logits)[:, :, :height, :width]

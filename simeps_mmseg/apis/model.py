@@ -16,7 +16,7 @@ from torch import Tensor
 from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.segmentors.base import ENSEMBLE, STUDENT
-from ..models.utils import replace_sync_bn
+from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
 from ..utils.images import UnreadableImage
 from .pretrained import remove_pretrained
@@ -175,13 +175,13 @@ def _predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
     networks = answering_networks(model)
     if len(networks) == 1:
         result = networks[0].predict(inputs, samples)[0]
-        return Prediction(_labels(result), _confidence(result), None)
+        return Prediction(_labels(result), _confidence(result, networks), None)
     metas = [samples[0].metainfo]
     logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in networks]
     own = [_labels(model.postprocess_result(one, copy.deepcopy(samples))[0]) for one in logits]
-    result = model.postprocess_result(torch.stack(logits).mean(dim=0), samples)[0]
+    result = model.postprocess_result(mean_logits(networks, logits), samples)[0]
     differ = np.any([labels != own[0] for labels in own[1:]], axis=0)
-    return Prediction(_labels(result), _confidence(result), float(differ.mean()))
+    return Prediction(_labels(result), _confidence(result, networks), float(differ.mean()))
 
 
 def preprocessed(model: BaseSegmentor, data: Sequence[Mapping]) -> tuple[Tensor, list]:
@@ -197,9 +197,11 @@ def _labels(result) -> np.ndarray:
     return result.pred_sem_seg.data[0].to(torch.uint8).cpu().numpy()
 
 
-def _confidence(result) -> float:
+def _confidence(result, networks: Sequence[BaseSegmentor]) -> float:
     scores = result.seg_logits.data
     if len(scores) == 1:  # already a sigmoid
         chosen = result.pred_sem_seg.data.bool()
         return float(torch.where(chosen, scores, 1 - scores).mean())
+    if all(hasattr(network, 'decode_head') and is_query_head(network) for network in networks):
+        scores = class_logits(networks[0], scores[None])[0]
     return float(scores.softmax(dim=0).max(dim=0).values.mean())

@@ -18,7 +18,8 @@ from ..datasets.splits import read_split
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
-from ..models.utils.branch import deepest_level, encoder_of
+from ..models.utils import class_logits
+from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, progress
 from ..utils.files import whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, image_files
@@ -183,19 +184,11 @@ def probabilities_and_features(model: BaseSegmentor, data: dict) -> tuple[Tensor
                 lambda _, __, found, maps=maps: maps.append(deepest_level(found))
             )
             stack.callback(handle.remove)
-            logits.append(network.inference(inputs, [dict(samples[0].metainfo)]))
+            logits.append(class_logits(network, network.inference(inputs, [dict(samples[0].metainfo)])))
         pooled = torch.stack([F.adaptive_avg_pool2d(one.float(), GRID) for one in maps]).mean(dim=0)  # several: slides
         features.append(F.normalize(pooled.flatten(), dim=0))
-    stacked = torch.cat(logits).float()
-    stacked = _without_padding(stacked, samples[0].metainfo)
-    return _softmax(stacked), torch.cat(features).cpu().numpy()
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    if logits.shape[1] > 1:
-        return logits.softmax(dim=1)
-    foreground = logits.sigmoid()
-    return torch.cat([1 - foreground, foreground], dim=1)
+    probabilities = torch.cat(logits).float().softmax(dim=1)
+    return _without_padding(probabilities, samples[0].metainfo), torch.cat(features).cpu().numpy()
 
 
 def _without_padding(maps: Tensor, meta: dict) -> Tensor:

@@ -12,6 +12,7 @@ from mmseg.models import BaseSegmentor, SegDataPreProcessor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..models.utils import mean_logits
 from ..utils import UserError
 
 INPUT, OUTPUT = 'images', 'logits'
@@ -72,8 +73,7 @@ class DeployedNetworks(nn.Module):
         # One dict per image, as MMSeg has it, would tie the graph to a batch size; the networks read the first one.
         metas = [dict(ori_shape=shape, img_shape=shape, pad_shape=shape)]
         logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in self.networks]
-        mean = torch.stack(logits).mean(dim=0) if len(logits) > 1 else logits[0]
-        return mean[:, :, :height, :width]
+        return mean_logits(self.networks, logits)[:, :, :height, :width]
 
 
 def swaps_channels(preprocessor: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from mmseg.models import BaseSegmentor
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.samplers import LabeledUnlabeledSampler
+from ..models.utils import one_image_fails
 from ..utils import UserError
 
 
@@ -64,16 +65,30 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
             f'train_dataloader: batch_size={loader.batch_size}, but the sampler draws num_labeled={sampler.num_labeled} '
             f'+ num_unlabeled={sampler.num_unlabeled} = {sampler.batch_size}; make them equal'
         )
+    single = [name for name in ('num_labeled', 'num_unlabeled') if getattr(sampler, name) == 1]
+    if single:
+        yield from pooled_norm_problems(model, single, loader.dataset[0]['inputs'].shape[-2:])
     similarity = getattr(model, 'similarity', None)
     if similarity is None:
         return
     processes = get_world_size() if similarity.gather else 1
-    for name in ('num_labeled', 'num_unlabeled'):
-        if getattr(sampler, name) * processes < 2:
+    for name in single:
+        if processes < 2:
             yield (
                 f'train_dataloader.sampler.{name}=1: the similarity map compares the images of a batch and is constant '
                 'for a single one; use 2 or more, or model.similarity=None'
             )
+
+
+def pooled_norm_problems(model: BaseSegmentor, single: list[str], size: tuple[int, int]) -> Iterator[str]:
+    """Shares of a batch with one image, which batch norm behind pooling to one pixel cannot normalise."""
+    for k, branch in enumerate(getattr(model, 'branches', [])):
+        if one_image_fails(branch, tuple(size)):
+            yield (
+                f'train_dataloader.sampler.{" and ".join(single)}=1: branch {k} has batch norm behind pooling to one pixel '
+                '(such as ASPP or PSP), which needs 2 images or more; raise the number, or use norm_cfg=dict(type="GN", ...)'
+            )
+            return
 
 
 def source_problems(dataset: Dataset) -> Iterator[str]:

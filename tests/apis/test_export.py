@@ -339,7 +339,8 @@ def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
     stock = stock_config(cfg, branch_model(cfg, 2), META)
     assert not [key for key, node in walk_dicts(stock._cfg_dict) if is_own(node.get('type'))]
     assert stock.model.type == 'EncoderDecoder'
-    assert stock.model.data_preprocessor.mean == cfg.data_preprocessor.mean
+    first = (cfg.model.get('branches') or [cfg.model.branch])[0]
+    assert stock.model.data_preprocessor.mean == first.data_preprocessor.mean
     # The class says which suffix its images have; BaseSegDataset has to be told.
     assert stock.test_dataloader.dataset.img_suffix == ('.png' if 'synthetic' in name or 'dagm' in name else '.jpg')
 

@@ -1,21 +1,15 @@
-import importlib.util
-import json
-
 import pytest
 
+from benchmarks import results, table
 from tests.conftest import ROOT
-
-SPEC = importlib.util.spec_from_file_location('table', ROOT / 'benchmarks/table.py')
-table = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(table)
 
 
 def line(method, seed, score):
     scores = dict.fromkeys(table.COLUMNS, score)
     if method == 'simeps':
         scores |= {f'branch_{k}.{key}': score - 1 - k for k in range(3) for key in table.COLUMNS}
-    run = dict(method=method, seed=seed, iters=10, size=64, percent=10)
-    return dict(run=run, labeled=308, test=scores)
+    run = dict(method=method, model='unet', dataset='neu', seed=seed, iters=10, size=64, batch=8, percent=10)
+    return results.normalized(dict(run=run, labeled=308, test=scores))
 
 
 def test_means_and_spread_over_runs():
@@ -33,13 +27,21 @@ def test_protocols_are_not_averaged():
         table.markdown([line('simeps', 0, 72.0), other])
 
 
+def test_the_readme_speaks_of_the_short_protocol_only():
+    short = line('simeps', 0, 72.0)
+    short['run'].update(iters=1500, size=128, flips=False)
+    ablation = line('simeps', 0, 60.0)
+    ablation['run'] = {**short['run'], 'options': ['a=1']}
+    assert table.readme_lines([short, line('simeps', 0, 50.0), ablation]) == [short]
+
+
 def test_only_what_is_between_the_markers_changes():
     text = f'before\n{table.BEGIN}old\n{table.END}after\n'
     assert table.replaced(text, 'new\n') == f'before\n{table.BEGIN}new\n{table.END}after\n'
 
 
 def test_the_readme_holds_the_table_of_the_results():
-    lines = [json.loads(one) for one in table.RESULTS.read_text().splitlines() if one]
+    lines = table.readme_lines(results.read(results.shipped()))
     if not lines:
         pytest.skip('no results yet')
     assert table.markdown(lines) in (ROOT / 'README.md').read_text()

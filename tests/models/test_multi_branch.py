@@ -3,14 +3,15 @@ import pickle
 
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from simeps_mmseg.models.losses import cross_pseudo_loss, ensemble_pseudo_labels, similarity_consistency
 from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn
-from simeps_mmseg.models.utils.branch import deepest_level, mask_padding
+from simeps_mmseg.models.utils.branch import class_logits, mask_padding, one_image_fails
+from simeps_mmseg.models.utils.taps import deepest_level, final_logits
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 SIZE = (16, 16)
@@ -218,11 +219,49 @@ class TestBuild:
         with pytest.raises(ValueError, match=message):
             build(**changes)
 
-    def test_heads_without_a_softmax_are_refused(self):
-        branch = tiny_branch(num_classes=2)
-        branch.decode_head.update(out_channels=1, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
-        with pytest.raises(ValueError, match='out_channels=1 has no softmax'):
+    def test_class_weight_of_another_length_is_refused(self):
+        branch = tiny_branch(auxiliary=True)
+        branch.auxiliary_head.loss_decode = dict(type='CrossEntropyLoss', class_weight=[1.0, 2.0])
+        message = 'branch 0: auxiliary_head.loss_decode: CrossEntropyLoss.class_weight has 2 numbers, but FCNHead has 4'
+        with pytest.raises(ValueError, match=message):
             build(branch=branch)
+
+    def test_branches_with_one_and_two_outputs_are_refused(self):
+        with pytest.raises(ValueError, match=r'out_channels of the decode heads must be the same, got \[1, 2, 1\]'):
+            build(branch=None, branches=[binary_branch(), tiny_branch(2), binary_branch()])
+
+
+def binary_branch():
+    branch = tiny_branch(num_classes=2)
+    branch.decode_head.update(out_channels=1, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
+    return branch
+
+
+class TestBinaryHead:
+    """``out_channels=1``: a sigmoid."""
+
+    def test_trains_on_two_classes(self):
+        model = build(branch=binary_branch())
+        inputs, samples = batch()
+        for sample in samples[:2]:
+            sample.gt_sem_seg.data %= 2
+        losses = model.loss(inputs, samples)
+        model.parse_losses(losses)[0].backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+        assert {0, 1} >= set(torch.stack(model.last_step.pseudo_labels).unique().tolist())
+
+    def test_softmax_of_two_logits_is_the_sigmoid(self):
+        branch = build(branch=binary_branch()).branches[0]
+        scores = torch.randn(2, 1, 4, 4)
+        torch.testing.assert_close(class_logits(branch, scores).softmax(dim=1)[:, 1:], scores.sigmoid())
+
+    def test_predicts_as_mmseg_does(self):
+        model = build(branch=binary_branch()).eval()
+        inputs = torch.randn(2, 3, *SIZE)
+        result = model.predict(inputs)[1]
+        mean = torch.stack(logits_of(model, inputs)).mean(dim=0)
+        assert result.seg_logits.data.shape == (1, *SIZE)
+        assert torch.equal(result.pred_sem_seg.data, (mean[1].sigmoid() > model.decode_head.threshold).long())
 
 
 class TestPredict:
@@ -322,49 +361,39 @@ class TestBranchForward:
         with pytest.raises(ValueError, match='no feature map'):
             deepest_level([tokens])
 
-    @pytest.mark.parametrize('config', ['ddrnet', 'encnet', 'danet', 'ocr'])
-    def test_heads_with_several_outputs(self, config):
-        """Their ``conv_seg`` gives the logits that ``encode_decode`` returns."""
-        branch = MODELS.build(several_outputs(config)).train()
-        for module in branch.modules():  # so that a second forward gives the same logits
-            if isinstance(module, (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)):
-                module.eval()
-        inputs = torch.randn(2, 3, 64, 64)
-        labeled = forward_labeled(branch, inputs, make_samples(2, True, (64, 64)))
-        unlabeled = forward_unlabeled(branch, inputs, [{}, {}])
-        torch.testing.assert_close(labeled.logits, unlabeled.logits)
-        expected = branch.eval().encode_decode(inputs, [dict(img_shape=torch.Size((64, 64)))] * 2)
-        torch.testing.assert_close(unlabeled.logits, expected)
+    @pytest.mark.parametrize(
+        ('raw', 'expected'),
+        [
+            (torch.ones(1, 2, 3, 3), lambda raw: raw),
+            ((torch.ones(1, 2, 3, 3), torch.ones(1, 2)), lambda raw: raw[0]),
+            ([torch.ones(1, 2, 3, 3), torch.zeros(1, 2, 3, 3)], lambda raw: raw[-1]),
+            (torch.ones(1, 2, 40), lambda raw: None),
+            (None, lambda raw: None),
+        ],
+    )
+    def test_final_logits_in_what_heads_return(self, raw, expected):
+        assert final_logits(raw) is expected(raw)
 
+    def test_final_logits_are_what_the_classifier_returned(self):
+        raw = tuple(torch.ones(1, 2, 3, 3) for _ in range(3))
+        assert final_logits(raw, classified=raw[1]) is raw[1]
 
-def several_outputs(name):
-    norm_cfg = dict(type='BN')
-    loss = dict(type='CrossEntropyLoss')
-    resnet = dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=norm_cfg)
-    common = dict(num_classes=NUM_CLASSES, norm_cfg=norm_cfg, align_corners=False, loss_decode=loss)
-    kind, head = 'EncoderDecoder', None
-    if name == 'ddrnet':
-        resnet = dict(type='DDRNet', in_channels=3, channels=8, ppm_channels=16, norm_cfg=norm_cfg, align_corners=False)
-        head = dict(
-            type='DDRHead', in_channels=32, channels=16, dropout_ratio=0.0, **{**common, 'loss_decode': [loss, loss]}
+    def test_one_image_fails_where_batch_norm_sees_one_pixel(self):
+        pooled = tiny_branch()
+        pooled.decode_head = dict(
+            type='PSPHead',
+            in_channels=4,
+            in_index=1,
+            channels=4,
+            num_classes=4,
+            pool_scales=(1, 2),
+            norm_cfg=dict(type='BN'),
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss'),
         )
-    elif name == 'encnet':
-        head = dict(
-            type='EncHead',
-            in_channels=[16, 32, 64],
-            in_index=(1, 2, 3),
-            channels=16,
-            num_codes=4,
-            add_lateral=False,
-            use_se_loss=True,
-            loss_se_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
-            **common,
-        )
-    elif name == 'danet':
-        head = dict(type='DAHead', in_channels=64, in_index=3, channels=16, pam_channels=8, **common)
-    else:
-        kind = 'CascadeEncoderDecoder'
-        fcn = dict(type='FCNHead', in_channels=64, in_index=3, channels=16, num_convs=1, concat_input=False, **common)
-        ocr = dict(type='OCRHead', in_channels=64, in_index=3, channels=16, ocr_channels=8, **common)
-        return ConfigDict(type=kind, num_stages=2, backbone=resnet, decode_head=[fcn, ocr], test_cfg=dict(mode='whole'))
-    return ConfigDict(type=kind, backbone=resnet, decode_head=head, test_cfg=dict(mode='whole'))
+        branch = build(branch=pooled).branches[0]
+        before = copy.deepcopy(branch.state_dict())
+        assert one_image_fails(branch, SIZE)
+        assert not one_image_fails(build().branches[0], SIZE)
+        assert all(torch.equal(value, before[name]) for name, value in branch.state_dict().items())
+        assert branch.training

@@ -1,7 +1,7 @@
 """What all semi-supervised segmentors share: the networks inside, their moving averages, and inference with them."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,13 @@ from mmengine.logging import print_log
 from mmengine.model import ModuleList
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
 
-from ..utils import evaluation_logits, main_head, mask_padding, replace_sync_bn
+from ..utils import evaluation_logits, heads_of, main_head, mask_padding, mean_logits, replace_sync_bn
 
 ENSEMBLE = 'ensemble'
 STUDENT, TEACHER = 'student', 'teacher'
@@ -196,11 +197,13 @@ class BaseSemiSegmentor(BaseSegmentor):
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
-        return _mean([network.encode_decode(inputs, _copies(batch_img_metas)) for network in self._answering()])
+        networks = self._answering()
+        return mean_logits(networks, [one.encode_decode(inputs, _copies(batch_img_metas)) for one in networks])
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Like :meth:`encode_decode`, in each branch's own mode, ``whole`` or ``slide``."""
-        return _mean([network.inference(inputs, _copies(batch_img_metas)) for network in self._answering()])
+        networks = self._answering()
+        return mean_logits(networks, [one.inference(inputs, _copies(batch_img_metas)) for one in networks])
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
         """Segment images.
@@ -216,9 +219,10 @@ class BaseSemiSegmentor(BaseSegmentor):
         metas = _metas(inputs, data_samples)
         if not self.test_cfg['branch_predictions']:
             return self.postprocess_result(self.inference(inputs, metas), data_samples)
-        logits = [network.inference(inputs, _copies(metas)) for network in self._networks()]
-        chosen = self.test_cfg['predict_on']
-        results = self.postprocess_result(_mean(logits) if chosen == ENSEMBLE else logits[chosen], data_samples)
+        networks, chosen = self._networks(), self.test_cfg['predict_on']
+        logits = [network.inference(inputs, _copies(metas)) for network in networks]
+        together = mean_logits(networks, logits) if chosen == ENSEMBLE else logits[chosen]
+        results = self.postprocess_result(together, data_samples)
         own = [self.postprocess_result(branch, _blank(data_samples)) for branch in logits]
         for i, result in enumerate(results):
             maps = torch.cat([samples[i].pred_sem_seg.data for samples in own])
@@ -246,10 +250,6 @@ def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
     return labeled, unlabeled
 
 
-def _mean(logits: list[Tensor]) -> Tensor:
-    return torch.stack(logits).mean(dim=0) if len(logits) > 1 else logits[0]
-
-
 def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
     """The preprocessor of a whole model: what is given for it, overridden by that of its first branch."""
     if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
@@ -266,15 +266,37 @@ def _use_plain_bn_in_one_process(configs: list[dict]) -> None:
 
 
 def _check_branches(branches: ModuleList) -> None:
-    for k, branch in enumerate(branches):
-        if branch.out_channels < 2:
-            raise ValueError(
-                f'branch {k}: decode_head.out_channels=1 has no softmax to make pseudo-labels from; '
-                'set num_classes=2 and out_channels=2'
-            )
     classes = [branch.num_classes for branch in branches]
     if len(set(classes)) > 1:
         raise ValueError(f'model.branches: num_classes of the decode heads must be the same, got {classes}')
+    channels = [branch.out_channels for branch in branches]
+    if len(set(channels)) > 1:
+        raise ValueError(f'model.branches: out_channels of the decode heads must be the same, got {channels}')
+    for k, branch in enumerate(branches):
+        for problem in class_weight_problems(branch):
+            raise ValueError(f'branch {k}: {problem}')
+
+
+def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
+    """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs."""
+    auxiliary = branch.auxiliary_head if branch.with_auxiliary_head else []
+    heads = dict(decode_head=heads_of(branch), auxiliary_head=auxiliary)
+    for name, stages in heads.items():
+        for head in stages if isinstance(stages, Iterable) else [stages]:
+            for loss in losses_of(head):
+                weight = getattr(loss, 'class_weight', None)
+                if isinstance(weight, (list, tuple)) and len(weight) != head.out_channels:
+                    yield (
+                        f'{name}.loss_decode: {type(loss).__name__}.class_weight has {len(weight)} numbers, '
+                        f'but {type(head).__name__} has {head.out_channels} classes'
+                    )
+
+
+def losses_of(head: nn.Module) -> Iterator[nn.Module]:
+    """What a head of MMSegmentation trains with; nothing for heads from elsewhere, which weight classes in their own way."""
+    if isinstance(head, BaseDecodeHead):
+        losses = head.loss_decode
+        yield from losses if isinstance(losses, nn.ModuleList) else [losses]
 
 
 def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> None:

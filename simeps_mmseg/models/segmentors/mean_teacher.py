@@ -19,7 +19,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
     Source: Tarvainen and Valpola, NeurIPS 2017.
 
     Args:
-        branch: Config of the student; its main head has a ``conv_seg`` classifier.
+        branch: Config of the student; any ``EncoderDecoder`` config.
         consistency: Config of the loss between the two, such as ``SoftmaxMSELoss``.
         teacher: Config of the moving average.
         view: Config of random transforms, such as ``RandomView``. None: the student sees what the teacher sees.
@@ -34,10 +34,11 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The student's own loss, and the distance to the teacher."""
         output = forward_labeled(self.branches[0], inputs, data_samples)
-        (taught,) = self.teaching_logits(inputs, data_samples)
-        value = self.consistency(output.logits, taught.softmax(dim=1))
         losses = add_prefix(output.losses, 'branch_0')
-        losses['labeled.loss_consistency'] = self.ramped(self.consistency, value)
+        if output.logits is not None:
+            (taught,) = self.teaching_logits(inputs, data_samples)
+            value = self.consistency(output.logits, taught.float().softmax(dim=1))
+            losses['labeled.loss_consistency'] = self.ramped(self.consistency, value)
         return losses
 
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import ModuleList
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
 
 from ..losses.pseudo_label import PseudoLabel
-from ..utils import BranchOutput, forward_labeled, forward_unlabeled, main_head
+from ..utils import BranchOutput, forward_labeled, forward_unlabeled
 from ..views import build_views
 from .base import BaseSemiSegmentor
 
@@ -28,7 +27,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
 
     Args:
         branch: Config of one segmentor, built ``num_branches`` times, each with its own random initialisation. Any
-            ``EncoderDecoder`` config whose main head classifies with ``conv_seg``.
+            ``EncoderDecoder`` config. Point and query heads (PointRend, MaskFormer) have no logit map of the labelled
+            images, which then take no part in the consistency losses.
         num_branches: How often ``branch`` is built; at least two.
         branches: Configs of different segmentors, in place of ``branch`` and ``num_branches``.
         cross_pseudo: Config of the loss on pseudo-labels, such as ``CrossPseudoLoss``. None: no such loss.
@@ -39,7 +39,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         **kwargs: See :class:`BaseSemiSegmentor`.
 
     Raises:
-        ValueError: On a wrong number of branches, branches that differ in their classes, or a head without ``conv_seg``.
+        ValueError: On a wrong number of branches, or branches that differ in their classes.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         **kwargs,
     ) -> None:
         super().__init__(branches=_branch_configs(branch, num_branches, branches), **kwargs)
-        _check_classifiers(self.branches)
         self.cross_pseudo = MODELS.build(cross_pseudo) if cross_pseudo else None
         self.similarity = MODELS.build(similarity) if similarity else None
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
@@ -69,7 +68,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         losses: dict[str, Tensor] = {}
         for k, output in enumerate(outputs):
             losses.update(add_prefix(output.losses, f'branch_{k}'))
-        if self.consistency_on_labeled:
+        if self.consistency_on_labeled and all(output.logits is not None for output in outputs):
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
             losses.update(add_prefix(self.consistency_losses(outputs, targets), 'labeled'))
         return losses
@@ -143,13 +142,3 @@ def _branch_configs(branch: dict | None, num_branches: int, branches: Sequence[d
     if len(configs) < 2:
         raise ValueError(f'model: branches teach each other, so at least two are needed, got {len(configs)}')
     return configs
-
-
-def _check_classifiers(branches: ModuleList) -> None:
-    for k, branch in enumerate(branches):
-        head = main_head(branch)
-        if not hasattr(head, 'conv_seg'):
-            raise ValueError(
-                f'branch {k}: {type(head).__name__} has no conv_seg classifier, so its logits cannot be found; '
-                'use a head derived from BaseDecodeHead'
-            )

@@ -1,22 +1,30 @@
 from .branch import (
     BranchOutput,
+    class_logits,
     evaluation_logits,
     forward_labeled,
     forward_unlabeled,
-    main_head,
+    is_query_head,
     mask_padding,
-    perturbed_features,
+    mean_logits,
+    one_image_fails,
     training_logits,
 )
 from .config import replace_sync_bn, walk_dicts
+from .taps import heads_of, main_head, perturbed_features
 
 __all__ = [
     'BranchOutput',
+    'class_logits',
     'evaluation_logits',
     'forward_labeled',
     'forward_unlabeled',
+    'heads_of',
+    'is_query_head',
     'main_head',
     'mask_padding',
+    'mean_logits',
+    'one_image_fails',
     'perturbed_features',
     'replace_sync_bn',
     'training_logits',

@@ -1,20 +1,23 @@
 """Run an unmodified MMSeg segmentor as one branch: its logits and features beside its own losses.
 
-The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along;
-forward hooks catch what the classifier of the main head reads and returns. The unlabelled images go through
-``branch.encode_decode``. So every image passes the branch exactly once.
+The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along; taps
+(:mod:`.taps`) catch what the main head reads and returns. The unlabelled images go through ``branch.encode_decode``. So every
+image passes the branch exactly once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn as nn
 from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
+
+from .taps import capture, heads_of, main_head
 
 
 @dataclass
@@ -22,13 +25,15 @@ class BranchOutput:
     """What one branch says about one part of the batch.
 
     Attributes:
-        logits: Raw scores at the size of the input, shape (b, C, h, w), with gradient.
+        logits: One channel per class at the size of the input, shape (b, C >= 2, h, w), with gradient. None for labelled
+            images where the head's raw output is no logit map (point and query heads).
         encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w').
-        decoder: What enters the classifier of the main head, shape (b, c, h', w').
+        decoder: What enters the classifier of the main head, shape (b, ...); the encoder's output where there is no
+            classifier to be found.
         losses: The branch's own loss dict; empty for unlabelled images.
     """
 
-    logits: Tensor
+    logits: Tensor | None
     encoder: Tensor
     decoder: Tensor
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -42,106 +47,88 @@ def forward_labeled(branch: BaseModule, inputs: Tensor, data_samples: SampleList
     """Losses, logits and features of labelled images in one pass.
 
     Args:
-        branch: A segmentor whose main head has a ``conv_seg`` classifier.
+        branch: A segmentor.
         inputs: Normalised images, shape (b, 3, h, w).
         data_samples: One each, with ``gt_sem_seg``.
     """
     with capture(branch) as caught:
         losses = branch.loss(inputs, data_samples)
-    logits = resize(
-        caught.pop('logits'), size=inputs.shape[2:], mode='bilinear', align_corners=branch.align_corners, warning=False
-    )
-    return BranchOutput(logits=logits, losses=losses, **caught)
+    logits = caught.logits()
+    if logits is not None:
+        size, align_corners = inputs.shape[2:], branch.align_corners
+        logits = resize(logits, size=size, mode='bilinear', align_corners=align_corners, warning=False)
+        logits = class_logits(branch, logits)
+    return BranchOutput(logits=logits, encoder=caught.encoder, decoder=caught.decoder, losses=losses)
 
 
 def forward_unlabeled(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> BranchOutput:
     """Logits and features of unlabelled images in one pass, with gradient.
 
     Args:
-        branch: A segmentor whose main head has a ``conv_seg`` classifier.
+        branch: A segmentor.
         inputs: Normalised images, shape (b, 3, h, w).
         metas: Meta information of each image.
     """
     with capture(branch) as caught:
         logits = training_logits(branch, inputs, metas)
-    caught.pop('logits')
-    return BranchOutput(logits=logits, **caught)
+    return BranchOutput(logits=logits, encoder=caught.encoder, decoder=caught.decoder)
 
 
 def training_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
-    """Logits (b, C, h, w) at the size of the input, with gradient; layers as in training, outputs as at inference."""
+    """Logits (b, C >= 2, h, w) at the size of the input, with gradient; layers as in training, outputs as at inference."""
     with inference_outputs(branch):
-        return branch.encode_decode(inputs, _sized(metas, inputs))
+        return class_logits(branch, branch.encode_decode(inputs, _sized(metas, inputs)))
 
 
 @torch.no_grad()
 def evaluation_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
-    """Logits (b, C, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was."""
+    """Logits (b, C >= 2, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was."""
     flags = [(module, module.training) for module in branch.modules()]
     branch.eval()
     try:
-        return branch.encode_decode(inputs, _sized(metas, inputs))
+        return class_logits(branch, branch.encode_decode(inputs, _sized(metas, inputs)))
     finally:
         for module, training in flags:
             module.training = training
 
 
-@contextmanager
-def perturbed_features(branch: BaseModule, perturbation: nn.Module) -> Iterator[None]:
-    """Pass every (b, c, h, w) map that the encoder returns through a module, in the forward that runs inside."""
+def class_logits(branch: BaseModule, scores: Tensor) -> Tensor:
+    """What a segmentor returns as logits that softmax turns into its class probabilities.
 
-    def perturb(features):
-        if isinstance(features, Tensor):
-            return perturbation(features) if features.ndim == 4 else features
-        return type(features)([perturb(item) for item in features])
+    One channel (``out_channels=1``, a sigmoid) becomes two, with zero for the background. Query heads return a sum of
+    probabilities for each class: their logarithm is a logit map.
 
-    handle = encoder_of(branch).register_forward_hook(lambda module, args, output: perturb(output))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def encoder_of(branch: BaseModule) -> nn.Module:
-    """The neck, or the backbone where there is none: what the heads read."""
-    return branch.neck if branch.with_neck else branch.backbone
-
-
-def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
-    """Heads resize their logits to the image: here that is the size of the input."""
-    size = inputs.shape[2:]
-    return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
-
-
-def main_head(branch: BaseModule) -> nn.Module:
-    """The head that has the last word: the last one of a cascade."""
-    head = branch.decode_head
-    return head[-1] if isinstance(head, nn.ModuleList) else head
-
-
-@contextmanager
-def capture(branch: BaseModule) -> Iterator[dict[str, Tensor]]:
-    """Collect ``encoder``, ``decoder`` and raw ``logits`` of the forward that runs inside.
-
-    The hooks live as long as the context, so that a copied or pickled model carries none.
+    Args:
+        branch: The segmentor.
+        scores: Its output, shape (b, out_channels, h, w).
     """
-    caught: dict[str, Tensor] = {}
+    if scores.shape[1] == 1:
+        return torch.cat([torch.zeros_like(scores), scores], dim=1)
+    if is_query_head(branch):
+        return scores.float().clamp(min=1e-6).log()
+    return scores
 
-    def keep_features(module: nn.Module, args: tuple, output) -> None:
-        caught['encoder'] = deepest_level(output)
 
-    def keep_classifier(module: nn.Module, args: tuple, output: Tensor) -> None:
-        caught.update(decoder=args[0], logits=output)
+def mean_logits(branches: Sequence[BaseModule], scores: Sequence[Tensor]) -> Tensor:
+    """What segmentors say together. Where query heads and others meet, all speak in log-probabilities.
 
-    handles = [
-        encoder_of(branch).register_forward_hook(keep_features),
-        main_head(branch).conv_seg.register_forward_hook(keep_classifier),
-    ]
-    try:
-        yield caught
-    finally:
-        for handle in handles:
-            handle.remove()
+    Args:
+        branches: The segmentors.
+        scores: The output of each, shape (b, out_channels, h, w).
+
+    Returns:
+        Their mean, of the same shape; that of a single one as it is.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    if len({is_query_head(branch) for branch in branches}) > 1:
+        scores = [class_logits(branch, own).log_softmax(dim=1) for branch, own in zip(branches, scores)]
+    return torch.stack(list(scores)).mean(dim=0)
+
+
+def is_query_head(branch: BaseModule) -> bool:
+    """Whether the main head is none of MMSegmentation's own base: it then returns sums of probabilities, not logits."""
+    return not isinstance(main_head(branch), BaseDecodeHead)
 
 
 @contextmanager
@@ -151,8 +138,7 @@ def inference_outputs(branch: BaseModule) -> Iterator[None]:
     Some heads (DDRNet, PIDNet, K-Net) return a tuple in training and the final logits otherwise. Only the flag of the
     outermost modules is changed, not that of batch norm or dropout inside them.
     """
-    heads = branch.decode_head if isinstance(branch.decode_head, nn.ModuleList) else [branch.decode_head]
-    modules = [branch.backbone, *([branch.neck] if branch.with_neck else []), *heads]
+    modules = [branch.backbone, *([branch.neck] if branch.with_neck else []), *heads_of(branch)]
     flags = [module.training for module in modules]
     for module in modules:
         module.training = False
@@ -163,26 +149,10 @@ def inference_outputs(branch: BaseModule) -> Iterator[None]:
             module.training = flag
 
 
-def deepest_level(features: Tensor | Iterable) -> Tensor:
-    """The map with the fewest pixels, the last one among equals; levels that are not maps (tokens) are passed over.
-
-    "Last" alone would not do: U-Net lists its levels from deep to shallow.
-
-    Raises:
-        ValueError: If there is no (b, c, h, w) map among the features.
-    """
-    levels = [level for level in _flatten(features) if level.ndim == 4]
-    if not levels:
-        raise ValueError('the encoder returned no feature map of shape (b, c, h, w)')
-    return min(reversed(levels), key=lambda level: level.shape[2] * level.shape[3])
-
-
-def _flatten(features: Tensor | Iterable) -> Iterator[Tensor]:
-    if isinstance(features, Tensor):
-        yield features
-    else:
-        for item in features:
-            yield from _flatten(item)
+def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
+    """Heads resize their logits to the image: here that is the size of the input."""
+    size = inputs.shape[2:]
+    return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
 
 
 def mask_padding(labels: Tensor, data_samples: SampleList, ignore_index: int) -> Tensor:
@@ -195,3 +165,28 @@ def mask_padding(labels: Tensor, data_samples: SampleList, ignore_index: int) ->
     for image, (left, right, top, bottom) in zip(real, paddings):
         image[top : height - bottom, left : width - right] = True
     return labels.masked_fill(~real, ignore_index)
+
+
+def one_image_fails(branch: BaseModule, size: tuple[int, int]) -> bool:
+    """Whether a single image cannot pass in training mode: batch norm behind pooling to one pixel needs two.
+
+    Args:
+        branch: The segmentor; its running statistics are put back.
+        size: Height and width of the image.
+    """
+    norms = [m for m in branch.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
+    parameter = next(branch.parameters())
+    image = torch.zeros(1, 3, *size, device=parameter.device)
+    was_training = branch.training
+    try:
+        with torch.no_grad():
+            training_logits(branch.train(), image, [{}])
+    except ValueError as error:
+        return 'more than 1 value per channel' in str(error)
+    finally:
+        branch.train(was_training)
+        for norm, buffers in zip(norms, before):
+            for name, value in buffers.items():
+                getattr(norm, name).copy_(value)
+    return False

@@ -1,0 +1,130 @@
+"""What is held equal between the runs of one table, under a name; and what makes two runs the same run."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
+
+# The fields of a run that are its protocol, all but the network: `model` is the first part of the config's file name.
+# batch: labelled images per step; as many unlabelled ones for methods that use them.
+# flips: whether images are flipped at random, as the configs do.
+# precision: auto is bfloat16 autocast where the hardware has it, else float32 (bfloat16 in software is 10 to 25 times slower).
+PROTOCOLS = {
+    'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
+    'small': dict(model='unet', size=128, batch=8, iters=2000, flips=False, precision='auto'),
+    'tiny': dict(model='unet', size=64, batch=8, iters=1000, flips=False, precision='auto'),
+    'paper': dict(model='dropout_unet', size=256, batch=16, iters=48000, flips=True, precision='auto'),
+}
+PRECISIONS = ('auto', 'float32', 'bfloat16')
+VALIDATIONS = 4  # equally spaced, the last one at the end
+SUPERVISED = 'supervised'
+
+# Together they identify a run. The values are those of lines that were written before the field existed.
+FIELDS = dict(
+    method=None,
+    model=None,
+    dataset=None,
+    percent=None,
+    seed=None,
+    split_seed=0,
+    iters=None,
+    size=None,
+    batch=None,
+    flips=True,
+    precision='auto',
+    options=(),
+)
+DATASET_FOLDERS = dict(neu='neu_seg')  # where the folder below data/ has another name than in the config's file name
+
+
+def expand(
+    protocol: dict,
+    methods: Iterable[str],
+    datasets: Iterable[str],
+    percents: Iterable[float],
+    seeds: Iterable[int],
+    split_seeds: Iterable[int] = (0,),
+    options: Iterable[str] = (),
+) -> Iterator[dict]:
+    """The runs of a grid; all methods under one seed come before the next seed, so that a cut-off grid can be compared.
+
+    With all labels there are no unlabelled images, so 100 % is for ``supervised`` alone.
+
+    Example:
+        >>> runs = expand(PROTOCOLS['tiny'], ['supervised', 'cps'], ['neu'], [10, 100], seeds=[0])
+        >>> [(run['method'], run['percent']) for run in runs]
+        [('supervised', 10), ('cps', 10), ('supervised', 100)]
+    """
+    for seed, split_seed, dataset, percent, method in product(seeds, split_seeds, datasets, percents, methods):
+        if percent < 100 or method == SUPERVISED:
+            yield identity(
+                dict(
+                    protocol,
+                    method=method,
+                    dataset=dataset,
+                    percent=percent,
+                    seed=seed,
+                    split_seed=split_seed,
+                    options=list(options),
+                )
+            )
+
+
+def identity(run: dict) -> dict:
+    """The fields that identify a run, in their order, whoever wrote them."""
+    known = {key: run.get(key, default) for key, default in FIELDS.items()}
+    percent = known['percent']
+    return {**known, 'percent': int(percent) if percent == int(percent) else percent, 'options': list(known['options'])}
+
+
+def name_of(run: dict) -> str:
+    """Readable, and different for runs that differ in anything."""
+    run = identity(run)
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:8]
+    split = f'split{run["split_seed"]}_' if run['split_seed'] else ''
+    start = f'{run["method"]}_{run["model"]}_{run["dataset"]}_{run["percent"]:g}pct'
+    return f'{start}_{split}seed{run["seed"]}_{digest}'
+
+
+def protocol_of(run: dict) -> str:
+    """Name of the protocol that a run followed; its values where it has no name.
+
+    Example:
+        >>> protocol_of(dict(iters=1500, size=128, batch=8, flips=False))
+        'short'
+        >>> protocol_of(dict(iters=20, size=128, batch=8))
+        '128x128, 8 per step, 20 steps, flips'
+    """
+    values = {key: run.get(key, FIELDS[key]) for key in ('size', 'batch', 'iters', 'flips', 'precision')}
+    for name, protocol in PROTOCOLS.items():
+        if all(protocol[key] == value for key, value in values.items()):
+            return name
+    precision = '' if values['precision'] == 'auto' else f', {values["precision"]}'
+    return (
+        f'{values["size"]}x{values["size"]}, {values["batch"]} per step, {values["iters"]} steps, '
+        f'{"flips" if values["flips"] else "no flips"}{precision}'
+    )
+
+
+def find_leaf(configs: Path, method: str, model: str, dataset: str, percent: float) -> Path:
+    """The config of a run: that of its percentage, or else one of another, whose split files are then replaced.
+
+    Raises:
+        FileNotFoundError: If the method has no config for this network and data set.
+    """
+    folder = configs / method
+    stem = f'{model}_{dataset}'
+    wanted = [
+        folder / f'{stem}_{percent:g}pct.py',
+        folder / f'{stem}_10pct.py',
+        *sorted(folder.glob(f'{stem}_*pct.py')),
+    ]
+    for path in wanted:
+        if path.is_file():
+            return path
+    there = sorted(path.stem for path in folder.glob('*.py'))
+    raise FileNotFoundError(
+        f'{wanted[0]} is not there, nor {wanted[1].name}: '
+        + (f'{folder} has {", ".join(there)}; choose with --model and --datasets' if there else 'no such --methods')
+    )

@@ -1,0 +1,469 @@
+"""Write docs/results.md and its figure from the lines of compare.py.
+
+    python benchmarks/results_page.py                               # from benchmarks/results/*.jsonl
+    python benchmarks/results_page.py --results a.jsonl b.jsonl --page /tmp/results.md --figure /tmp/curve.png
+
+The page is never edited by hand; what has to be said beside the numbers is in docs/results_notes.md, which is put into it.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
+from benchmarks.results import NAMES, rank, read, shipped
+
+PAGE = ROOT / 'docs/results.md'
+FIGURE = ROOT / 'docs/images/label_curve.png'
+NOTES = ROOT / 'docs/results_notes.md'
+PUBLISHED = Path(__file__).resolve().parent / 'published.json'
+DATASETS = dict(neu='NEU-Seg', magnetic_tile='Magnetic Tile', dagm='DAGM 2007', synthetic='the generated set')
+NONE = '-'
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ for print in grey.
+STYLES = [
+    ('#000000', 'o'),
+    ('#0072B2', 's'),
+    ('#D55E00', '^'),
+    ('#009E73', 'D'),
+    ('#CC79A7', 'v'),
+    ('#E69F00', 'P'),
+    ('#56B4E9', 'X'),
+    ('#999999', '*'),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--results', type=Path, nargs='+', default=shipped())
+    parser.add_argument('--page', type=Path, default=PAGE)
+    parser.add_argument('--figure', type=Path, default=FIGURE)
+    args = parser.parse_args()
+    lines = read(args.results)
+    args.page.parent.mkdir(parents=True, exist_ok=True)
+    args.page.write_text(page(lines, load_published(), notes(), figure_link(args.page, args.figure)))
+    write_figure(lines, args.figure)
+
+
+def load_published() -> dict:
+    return json.loads(PUBLISHED.read_text())
+
+
+def notes() -> str:
+    """The section that is written by hand, if there is one."""
+    return NOTES.read_text() if NOTES.is_file() else ''
+
+
+def figure_link(page_path: Path = PAGE, figure: Path = FIGURE) -> str:
+    """Path of the figure as the page has to name it."""
+    page_path, figure = page_path.resolve(), figure.resolve()
+    inside = figure.is_relative_to(page_path.parent)
+    return figure.relative_to(page_path.parent).as_posix() if inside else figure.as_posix()
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+
+def page(lines: list[dict], published: dict, notes: str = '', figure: str = 'images/label_curve.png') -> str:
+    """The whole page, in Markdown."""
+    check_labels(lines)
+    parts = ['<!-- written by benchmarks/results_page.py; do not edit -->', '# Results', introduction(len(lines))]
+    if lines:
+        parts.append(f'![per-image mIoU against the percentage of labels]({figure})')
+    for key, group in grouped(lines):
+        parts += section(key, group, published)
+    if lines:
+        parts += ['## Sources of the published numbers', sources(lines, published)]
+    if notes:
+        parts.append(notes.strip())
+    return '\n\n'.join(parts) + '\n'
+
+
+def introduction(count: int) -> str:
+    return (
+        f'Made from {count} finished run{"" if count == 1 else "s"} of `benchmarks/compare.py`, one line each in '
+        '`benchmarks/results/`, by `python benchmarks/results_page.py`. Scores are in per cent, on the test set. *Per image* '
+        "is the protocol of simEps's paper (mean over the defect classes present in an image, then over the images with a "
+        'defect); *data set* sums the areas over all images first and takes the mean over the defect classes. A cell is the '
+        'mean ± the standard deviation over runs, which differ in seed or split, and in brackets their number; '
+        f'`{NONE}` was not measured.\n\n'
+        'Every method gets the same labelled images, as many of them per step, and the same number of optimiser steps. '
+        'What it forwards per step beside them differs, and is counted. All tables but one are of the weights of the last '
+        f'step; validation, up to {VALIDATIONS} times in a run, chooses the best weights in that one. The test set chooses '
+        'nothing.'
+    )
+
+
+def grouped(lines: Iterable[dict]) -> list[tuple[tuple[str, str, str], list[dict]]]:
+    """Lines that belong into one table: of one protocol, data set and network."""
+    groups = defaultdict(list)
+    for line in lines:
+        run = line['run']
+        groups[protocol_of(run), run['dataset'], run['model']].append(line)
+
+    def place(item: tuple) -> tuple:
+        """Named protocols first, the longest of them at the top."""
+        (protocol, *_), _ = item
+        return protocol not in PROTOCOLS, -PROTOCOLS.get(protocol, {}).get('iters', 0), item[0]
+
+    return sorted(groups.items(), key=place)
+
+
+def check_labels(lines: Iterable[dict]) -> None:
+    """Raise ``ValueError`` where runs that are to be compared did not see the same labels."""
+    seen: dict[tuple, str] = {}
+    for line in lines:
+        run, found = line['run'], line['labeled_checksum']
+        key = run['dataset'], run['percent'], run['split_seed']
+        if found and seen.setdefault(key, found) != found:
+            raise ValueError(
+                f'{run["method"]}, seed {run["seed"]}: {key[1]} % of {key[0]}, split {key[2]}, are other images ({found}) '
+                f'than in another line ({seen[key]}); prepare the data with the same options and train it again'
+            )
+
+
+def section(key: tuple[str, str, str], lines: list[dict], published: dict) -> list[str]:
+    """All there is to say of one protocol on one data set with one network."""
+    protocol, dataset, model = key
+    percents = sorted({line['run']['percent'] for line in lines})
+    methods = methods_of(lines)
+    rows = [row for row in published['rows'] if row['dataset'] == dataset and (row['models'] or [model]).count(model)]
+    parts = [
+        f'## {DATASETS.get(dataset, dataset)}, `{model}`, protocol {protocol}',
+        protocol_text(lines),
+        '### Per-image mIoU',
+        score_table(lines, methods, percents, 'mIoU_image', rows),
+        '### Data-set foreground IoU',
+        score_table(lines, methods, percents, 'mIoU_fg'),
+    ]
+    for title, text in (
+        ('Against labels only, run by run', head_to_head(lines, methods, percents)),
+        ('IoU of each class over the data set', class_table(lines, methods, percents)),
+        ('Several networks and one of them alone', branch_table(lines, methods, percents)),
+        ('The last weights and the best on validation', best_table(lines, methods, percents)),
+        ('What a run takes', cost_table(lines, methods)),
+    ):
+        if text:
+            parts += [f'### {title}', text]
+    return parts
+
+
+def protocol_text(lines: list[dict]) -> str:
+    run = lines[0]['run']
+    labels = {line['run']['percent']: line.get('labeled') for line in lines}
+    counts = ', '.join(f'{percent:g} % are {count}' for percent, count in sorted(labels.items()) if count)
+    splits = ', '.join(map(str, sorted({line['run']['split_seed'] for line in lines})))
+    devices = sorted({f'{line.get("device", "unknown device")} ({line.get("precision", "float32")})' for line in lines})
+    return (
+        f'{run["size"]} x {run["size"]} pixels, {run["batch"]} labelled images per step (and as many unlabelled ones where a '
+        f'method uses them), {run["iters"]:,} steps, {"random" if run["flips"] else "no"} flips. Labelled images: {counts}; '
+        f'split {splits}. {len(lines)} run{"" if len(lines) == 1 else "s"} on: {"; ".join(devices)}.'
+    )
+
+
+Method = tuple[str, tuple[str, ...]]
+
+
+def methods_of(lines: Iterable[dict]) -> list[Method]:
+    """The methods, each with its further options, in the order of the tables."""
+    found = {method_of(line) for line in lines}
+    return sorted(found, key=lambda method: (rank(method[0]), method))
+
+
+def method_of(line: dict) -> Method:
+    return line['run']['method'], tuple(line['run']['options'])
+
+
+def label_of(method: Method) -> str:
+    name, options = method
+    shown = NAMES.get(name, name)
+    return f'{shown}, `{" ".join(options)}`' if options else shown
+
+
+def score_table(
+    lines: list[dict], methods: list[Method], percents: list[float], key: str, published: list[dict] | None = None
+) -> str:
+    """One row per method, one column per percentage; published numbers beside ours, marked ~ where read from a figure."""
+    published = published or []
+    shown = [percent for percent in percents if any(f'{percent:g}' in row['values'] for row in published)]
+    header = ['method', 'images forwarded per step']
+    for percent in percents:
+        header += [f'{percent:g} %', *([f'{percent:g} %, published'] if percent in shown else [])]
+    ours = {name for name, options in methods if not options}
+    elsewhere = [row for row in published if row['method'] not in ours]
+    rows = []
+    for method in methods:
+        name, options = method
+        row = [label_of(method), images_text([line for line in lines if method_of(line) == method])]
+        own = next((p for p in published if p['method'] == name and not options), None)
+        for percent in percents:
+            row.append(spread([value(line, key) for line in select(lines, method, percent)]))
+            row += [published_cell(own, percent)] if percent in shown else []
+        rows.append(row)
+    for other in elsewhere:
+        row = [f'{other["name"]} (published only)', NONE]
+        for percent in percents:
+            row += [NONE, *([published_cell(other, percent)] if percent in shown else [])]
+        if any(f'{percent:g}' in other['values'] for percent in percents):
+            rows.append(row)
+    return markdown(header, rows)
+
+
+def published_cell(row: dict | None, percent: float) -> str:
+    number = None if row is None else row['values'].get(f'{percent:g}')
+    return NONE if number is None else f'{"~" if row["figure"] else ""}{number:g}'
+
+
+def head_to_head(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    """Differences to the labels-only run of the same seed and split, where there are two or more; else nothing."""
+    rows = []
+    for method in methods:
+        if method[0] == SUPERVISED:
+            continue
+        cells = [paired(lines, method, percent) for percent in percents]
+        if any(cell != NONE for cell in cells):
+            rows.append([label_of(method), *cells])
+    if not rows:
+        return ''
+    text = 'Per-image mIoU less that of labels only with the same seed and split: mean ± standard deviation of differences.'
+    return f'{text}\n\n{markdown(["method", *(f"{percent:g} %" for percent in percents)], rows)}'
+
+
+def paired(lines: list[dict], method: Method, percent: float) -> str:
+    def by_seed(one: Method) -> dict[tuple, float | None]:
+        return {
+            (line['run']['seed'], line['run']['split_seed']): value(line, 'mIoU_image')
+            for line in select(lines, one, percent)
+        }
+
+    own, base = by_seed(method), by_seed((SUPERVISED, ()))
+    shared = sorted(key for key in own.keys() & base.keys() if own[key] is not None and base[key] is not None)
+    if len(shared) < 2:
+        return NONE
+    differences = [own[key] - base[key] for key in shared]
+    return f'{statistics.mean(differences):+.1f} ± {statistics.stdev(differences):.1f} ({len(shared)})'
+
+
+def class_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    classes = list(
+        dict.fromkeys(key.split('.', 1)[1] for line in lines for key in line['last']['test'] if key.startswith('IoU.'))
+    )
+    rows = [
+        [
+            f'{percent:g} %',
+            label_of(method),
+            *(spread([value(line, f'IoU.{name}') for line in found]) for name in classes),
+        ]
+        for percent in percents
+        for method in methods
+        if (found := select(lines, method, percent))
+    ]
+    return markdown(['labels', 'method', *classes], rows)
+
+
+def branch_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    """Of methods that score their networks one by one."""
+    rows = []
+    for percent in percents:
+        for method in methods:
+            found = [line for line in select(lines, method, percent) if 'branch_0.mIoU_image' in line['last']['test']]
+            if not found:
+                continue
+            row = [f'{percent:g} %', label_of(method)]
+            for key in ('mIoU_image', 'mIoU_fg'):
+                means = [
+                    _mean(score for name, score in line['last']['test'].items() if _is_branch(name, key))
+                    for line in found
+                ]
+                row += [spread([value(line, key) for line in found]), spread(means)]
+            rows.append(row)
+    if not rows:
+        return ''
+    header = ['labels', 'method', 'per image, together', 'one alone', 'data set, together', 'one alone']
+    return f'“One alone” is the mean over the networks of a run.\n\n{markdown(header, rows)}'
+
+
+def _is_branch(name: str, key: str) -> bool:
+    return name.startswith('branch_') and name.endswith(f'.{key}')
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return statistics.mean(known) if known else None
+
+
+def best_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    """Of lines that have both."""
+    rows = []
+    for percent in percents:
+        for method in methods:
+            found = [line for line in select(lines, method, percent) if line['best']]
+            if found:
+                steps = ', '.join(f'{step:,}' for step in sorted(line['best']['iter'] for line in found))
+                last, best = ([value(line, 'mIoU_image', which) for line in found] for which in ('last', 'best'))
+                rows.append([f'{percent:g} %', label_of(method), spread(last), spread(best), steps])
+    if not rows:
+        return ''
+    return markdown(['labels', 'method', 'per-image mIoU, last', 'best on validation', 'its step, in each run'], rows)
+
+
+def cost_table(lines: list[dict], methods: list[Method]) -> str:
+    rows = []
+    for method in methods:
+        own = [line for line in lines if method_of(line) == method]
+        for device in sorted({line.get('device', NONE) for line in own}):
+            found = [line for line in own if line.get('device', NONE) == device]
+            jobs = sorted({line.get('jobs', 1) for line in found})
+            rows.append(
+                [
+                    label_of(method),
+                    middle(found, lambda line: line['parameters'] / 1e6, '{:.1f} M'),
+                    seen_text(found),
+                    images_text(found),
+                    middle(found, lambda line: line['seconds_per_step'], '{:.3f} s'),
+                    middle(found, lambda line: line['seconds'] / 60, '{:.0f} min'),
+                    middle(found, lambda line: line['peak_memory_mib'], '{:,.0f} MiB'),
+                    ', '.join(map(str, jobs)),
+                    device,
+                ]
+            )
+    header = [
+        'method',
+        'parameters of all networks',
+        'images drawn, labelled + unlabelled',
+        'images forwarded per step',
+        'a step',
+    ]
+    return (
+        'Medians over the runs; the time of a step under the load of as many runs at a time as stated.\n\n'
+        + markdown([*header, 'a training', 'peak memory', 'runs at a time', 'device'], rows)
+    )
+
+
+def middle(lines: list[dict], number: Callable[[dict], float], form: str) -> str:
+    """Median over the lines that have the number."""
+    values = []
+    for line in lines:
+        try:
+            values.append(number(line))
+        except KeyError:  # a line of the first version
+            continue
+    return form.format(statistics.median(values)) if values else NONE
+
+
+def seen_text(lines: list[dict]) -> str:
+    seen = {
+        (line['images_seen']['labeled'], line['images_seen']['unlabeled']) for line in lines if 'images_seen' in line
+    }
+    return ' / '.join(f'{labeled:,} + {unlabeled:,}' for labeled, unlabeled in sorted(seen)) or NONE
+
+
+def images_text(lines: list[dict]) -> str:
+    """Images that pass a network in one step: with a gradient, and how many more without one."""
+    counts = {(one['grad'], one['no_grad']) for line in lines if (one := line['images_per_step'])}
+    return (
+        ' / '.join(f'{grad:g}' + (f' + {rest:g} without gradient' if rest else '') for grad, rest in sorted(counts))
+        or NONE
+    )
+
+
+def sources(lines: list[dict], published: dict) -> str:
+    datasets = {line['run']['dataset'] for line in lines}
+    used = sorted({row['source'] for row in published['rows'] if row['dataset'] in datasets})
+    listed = '\n'.join(f'- {name}: {published["sources"][name]}' for name in used)
+    return (
+        f'Published numbers are {published["metric"]}, each under the settings of its paper (simEps on NEU-Seg: 256 x 256 '
+        'pixels, 48,000 steps), on unpublished splits, without variance: of our protocols only `paper` with the same network '
+        f'comes near. `~`: read from a figure.\n\n{listed}'
+    ).rstrip()
+
+
+def select(lines: Iterable[dict], method: Method, percent: float) -> list[dict]:
+    return [line for line in lines if method_of(line) == method and line['run']['percent'] == percent]
+
+
+def value(line: dict, key: str, which: str = 'last') -> float | None:
+    return line[which]['test'].get(key)
+
+
+def spread(values: Iterable[float | None]) -> str:
+    """Mean ± standard deviation (count); without the deviation for a single value."""
+    known = [one for one in values if one is not None]
+    if not known:
+        return NONE
+    deviation = f' ± {statistics.stdev(known):.1f}' if len(known) > 1 else ''
+    return f'{statistics.mean(known):.1f}{deviation} ({len(known)})'
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    table = [header, ['---'] * len(header), *rows]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in table)
+
+
+# -- the figure ------------------------------------------------------------------------------------------------------
+
+
+def curves(lines: Iterable[dict]) -> dict[str, list[tuple[float, float, float]]]:
+    """For each method without further options: percentage, mean and spread of the per-image mIoU."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    lines = list(lines)
+    for method in methods_of(lines):
+        for percent in sorted({line['run']['percent'] for line in lines}):
+            scores = [
+                score for line in select(lines, method, percent) if (score := value(line, 'mIoU_image')) is not None
+            ]
+            if scores and not method[1]:
+                deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
+                found.setdefault(method[0], []).append((percent, statistics.mean(scores), deviation))
+    return found
+
+
+def write_figure(lines: list[dict], path: Path) -> None:
+    """One panel per named protocol, data set and network; nothing where there are no such lines."""
+    figure = label_curve(lines)
+    if figure is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150, metadata={'Software': None})
+
+
+def label_curve(lines: list[dict]):
+    """The figure: per-image mIoU against the percentage of labels."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    panels = [(key, found) for key, group in grouped(lines) if key[0] in PROTOCOLS and (found := curves(group))]
+    if not panels:
+        return None
+    figure = Figure(figsize=(1.8 + 4.2 * len(panels), 3.8), layout='constrained')
+    handles = {}
+    for axes, (key, found) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for name, points in found.items():
+            colour, marker = STYLES[rank(name) % len(STYLES)]
+            percents, means, deviations = zip(*points)
+            handles[name] = axes.errorbar(
+                percents, means, deviations, color=colour, marker=marker, markersize=6, capsize=3, linewidth=1.3
+            )
+        ticks = sorted({percent for points in found.values() for percent, _, _ in points})
+        axes.set_xscale('log')
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels([f'{tick:g}' for tick in ticks])
+        axes.set(xlabel='labels, % of the training images', ylabel='per-image mIoU on test, %')
+        axes.set_title(f'{DATASETS.get(key[1], key[1])}, {key[2]}, {key[0]}', fontsize=10)
+        axes.grid(alpha=0.3)
+    names = sorted(handles, key=rank)
+    figure.legend(
+        [handles[name] for name in names], [NAMES.get(name, name) for name in names], loc='outside right center'
+    )
+    return figure
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,156 @@
+"""Catch what passes through a segmentor, without touching its code.
+
+Heads return their logits in several shapes while they train. Measured over all families of MMSegmentation: a tensor; a tuple
+with the output of the ``conv_seg`` classifier in it (EncNet, DANet, DDRNet first, PIDNet second); a list of stages, the last
+one final (K-Net). Point heads (PointRend) and query heads (MaskFormer) have no logit map before inference.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch.nn as nn
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor
+
+
+@dataclass
+class Caught:
+    """What passed by.
+
+    Attributes:
+        encoder: Deepest level of the encoder's output, shape (b, c, h', w').
+        read: What the classifier read, shape (b, ...). None: there is no classifier.
+        classified: What the classifier returned.
+        raw: What the main head handed to its loss. None: it was not asked for a loss.
+    """
+
+    encoder: Tensor | None = None
+    read: Tensor | None = None
+    classified: Any = None
+    raw: Any = None
+
+    @property
+    def decoder(self) -> Tensor | None:
+        """What the classifier read, else the encoder's output."""
+        return self.encoder if self.read is None else self.read
+
+    def logits(self) -> Tensor | None:
+        """The logit map (b, C, h', w') among the head's raw output, or None."""
+        return final_logits(self.raw, self.classified)
+
+
+@contextmanager
+def capture(branch: BaseModule) -> Iterator[Caught]:
+    """Collect what the forward that runs inside lets pass. The taps live as long as the context, so that a copied or
+    pickled model carries none.
+    """
+    caught = Caught()
+    head = main_head(branch)
+
+    def keep_features(module: nn.Module, args: tuple, output: Any) -> None:
+        caught.encoder = deepest_level(output)
+
+    def keep_classifier(module: nn.Module, args: tuple, output: Any) -> None:
+        caught.read, caught.classified = args[0], output
+
+    handles = [encoder_of(branch).register_forward_hook(keep_features)]
+    classifier = classifier_of(head)
+    if classifier is not None:
+        handles.append(classifier.register_forward_hook(keep_classifier))
+    if isinstance(head, BaseDecodeHead):
+        head.loss_by_feat = partial(_keep_raw, caught, head.loss_by_feat)
+    try:
+        yield caught
+    finally:
+        for handle in handles:
+            handle.remove()
+        vars(head).pop('loss_by_feat', None)
+
+
+def _keep_raw(caught: Caught, loss_by_feat: Any, raw: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    caught.raw = raw
+    return loss_by_feat(raw, *args, **kwargs)
+
+
+def final_logits(raw: Any, classified: Any = None) -> Tensor | None:
+    """The final logit map in a head's raw output.
+
+    Args:
+        raw: A tensor, a tuple or a list of stages.
+        classified: What the head's classifier returned; the member of a tuple that it *is* is the one.
+
+    Returns:
+        Shape (b, C, h', w'), or None if there is no map.
+    """
+    if isinstance(raw, list) and raw:
+        raw = raw[-1]
+    elif isinstance(raw, tuple) and raw:
+        raw = next((item for item in raw if item is classified), raw[0])
+    return raw if isinstance(raw, Tensor) and raw.ndim == 4 else None
+
+
+def heads_of(branch: BaseModule) -> list[nn.Module]:
+    """All stages of the decode head; one unless it is a cascade."""
+    head = branch.decode_head
+    return list(head) if isinstance(head, nn.ModuleList) else [head]
+
+
+def main_head(branch: BaseModule) -> nn.Module:
+    """The head that has the last word: the last one of a cascade."""
+    return heads_of(branch)[-1]
+
+
+def encoder_of(branch: BaseModule) -> nn.Module:
+    """The neck, or the backbone where there is none: what the heads read."""
+    return branch.neck if branch.with_neck else branch.backbone
+
+
+def classifier_of(head: nn.Module) -> nn.Module | None:
+    """The layer whose input is the decoder's feature: ``conv_seg``, or what stands in its place; None if nothing does."""
+    named = dict(head.named_modules())
+    found = [name for name in named if name.split('.')[-1] == 'conv_seg']
+    if found:
+        return named[found[-1]]
+    return named.get('patch_proj')  # Segmenter
+
+
+@contextmanager
+def perturbed_features(branch: BaseModule, perturbation: nn.Module) -> Iterator[None]:
+    """Pass every (b, c, h, w) map that the encoder returns through a module, in the forward that runs inside."""
+
+    def perturb(features: Any) -> Any:
+        if isinstance(features, Tensor):
+            return perturbation(features) if features.ndim == 4 else features
+        return type(features)([perturb(item) for item in features])
+
+    handle = encoder_of(branch).register_forward_hook(lambda module, args, output: perturb(output))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def deepest_level(features: Tensor | Iterable) -> Tensor:
+    """The map with the fewest pixels, the last one among equals; levels that are not maps (tokens) are passed over.
+
+    "Last" alone would not do: U-Net lists its levels from deep to shallow.
+
+    Raises:
+        ValueError: If there is no (b, c, h, w) map among the features.
+    """
+    levels = [level for level in _flatten(features) if level.ndim == 4]
+    if not levels:
+        raise ValueError('the encoder returned no feature map of shape (b, c, h, w)')
+    return min(reversed(levels), key=lambda level: level.shape[2] * level.shape[3])
+
+
+def _flatten(features: Tensor | Iterable) -> Iterator[Tensor]:
+    if isinstance(features, Tensor):
+        yield features
+    else:
+        for item in features:
+            yield from _flatten(item)

@@ -1,0 +1,129 @@
+"""One family of MMSegmentation for each shape in which heads return their logits, from MMSegmentation's own configs.
+
+Networks are narrowed where their config allows it; images are small.
+"""
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.utils import get_installed_path
+from mmseg.registry import MODELS
+
+from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn, walk_dicts
+from tests.helpers import make_samples
+
+pytestmark = pytest.mark.filterwarnings('ignore')
+NUM_CLASSES = 4
+SIZE = (64, 64)
+FAMILIES = {
+    'segformer': 'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',  # a tensor
+    'segmenter': 'segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512.py',  # no conv_seg
+    'encnet': 'encnet/encnet_r50-d8_4xb2-40k_cityscapes-512x1024.py',  # (logits, other)
+    'danet': 'danet/danet_r50-d8_4xb2-40k_cityscapes-512x1024.py',  # three logits
+    'ddrnet': 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py',  # a tuple only in training
+    'pidnet': 'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',  # the second of three; edges in the samples
+    'knet': 'knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512.py',  # a list of stages
+    'ocrnet': 'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py',  # a cascade
+    'icnet': 'icnet/icnet_r18-d8_4xb2-80k_cityscapes-832x832.py',  # a neck, two auxiliary heads
+    'stdc': 'stdc/stdc1_4xb12-80k_cityscapes-512x1024.py',  # an auxiliary head with classes of its own
+    'fastscnn': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+}
+
+
+def family(name: str) -> ConfigDict:
+    """The model of MMSegmentation's own config, with four classes, without pretrained weights, on small images."""
+    cfg = Config.fromfile(f'{get_installed_path("mmseg")}/.mim/configs/{FAMILIES[name]}')
+    remove_pretrained(cfg)
+    model = cfg.model
+    for _, node in walk_dicts(model):
+        if node.get('num_classes', 2) > 2:  # STDC's boundary head has its own two
+            node['num_classes'] = NUM_CLASSES
+        if 'class_weight' in node:
+            node['class_weight'] = None
+        if 'base_channels' not in node and node.get('type') in ('ResNet', 'ResNetV1c') and name in ('danet', 'encnet'):
+            node.update(depth=18, base_channels=8, stem_channels=8)
+        for key in ('in_channels', 'channels'):
+            if name in ('danet', 'encnet') and node.get('type', '').endswith('Head'):
+                node[key] = narrowed(node[key])
+    if name == 'segmenter':
+        model.backbone.img_size = SIZE
+    model.test_cfg = ConfigDict(mode='whole')
+    replace_sync_bn(model)
+    return model
+
+
+def narrowed(channels):
+    """Widths of ResNet-50's levels to those of a ResNet-18 with 8 channels."""
+    widths = {256: 8, 512: 16, 1024: 32, 2048: 64}
+    return [narrowed(c) for c in channels] if isinstance(channels, (list, tuple)) else widths.get(channels, channels)
+
+
+def samples(count: int, labeled: bool, size=SIZE):
+    made = make_samples(count, labeled, size)
+    for sample in made:
+        if labeled:
+            sample.gt_sem_seg.data[:, :4] = 255
+            sample.gt_edge_map = type(sample.gt_sem_seg)(data=(sample.gt_sem_seg.data == 1).long())  # for PIDNet
+    return made
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_labeled_logits_are_the_final_ones(name):
+    """With frozen statistics the logits that the loss saw are those that inference returns."""
+    torch.manual_seed(0)
+    branch = MODELS.build(family(name)).train()
+    for module in branch.modules():
+        if isinstance(module, (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)):
+            module.eval()
+        if type(module).__name__ == 'DropPath':
+            module.drop_prob = 0.0
+    inputs = torch.randn(2, 3, *SIZE)
+    with torch.no_grad():
+        labeled = forward_labeled(branch, inputs, samples(2, True))
+        unlabeled = forward_unlabeled(branch, inputs, [{}, {}])
+        torch.testing.assert_close(labeled.logits, unlabeled.logits, atol=1e-4, rtol=1e-4)
+        expected = branch.eval().encode_decode(inputs, [dict(img_shape=SIZE, ori_shape=SIZE, pad_shape=SIZE)] * 2)
+    torch.testing.assert_close(unlabeled.logits, expected, atol=1e-4, rtol=1e-4)
+    assert labeled.encoder.ndim == 4
+    assert len(labeled.decoder) == 2
+
+
+@pytest.mark.parametrize('name', ['segformer', 'segmenter', 'ddrnet'])
+def test_two_branches_learn_a_step(name):
+    stages = dict(encoder=1.0, decoder=1.0, logits=1.0)
+    model = MODELS.build(
+        dict(
+            type='MultiBranchSemiSegmentor',
+            num_branches=2,
+            branch=family(name),
+            cross_pseudo=dict(type='CrossPseudoLoss'),
+            similarity=dict(type='SimilarityConsistencyLoss', stages=stages, loss_weight=1.0),
+        )
+    ).train()
+    data = samples(2, True) + samples(2, False)
+    total, _ = model.parse_losses(model.loss(torch.randn(4, 3, *SIZE), data))
+    total.backward()
+    missing = [
+        n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())
+    ]
+    assert not missing
+    results = model.eval().predict(torch.randn(1, 3, *SIZE), samples(1, False))
+    assert results[0].pred_sem_seg.shape == SIZE
+
+
+def test_different_networks_compare_their_maps():
+    """A CNN beside a transformer: features of other shapes, maps of the same."""
+    stages = dict(encoder=1.0, decoder=1.0, logits=1.0)
+    model = MODELS.build(
+        dict(
+            type='MultiBranchSemiSegmentor',
+            branches=[family('segformer'), family('fastscnn'), family('segmenter')],
+            cross_pseudo=dict(type='CrossPseudoLoss'),
+            similarity=dict(type='SimilarityConsistencyLoss', stages=stages),
+        )
+    ).train()
+    losses = model.loss(torch.randn(4, 3, *SIZE), samples(2, True) + samples(2, False))
+    assert all(torch.isfinite(losses[f'unlabeled.loss_similarity_{stage}']) for stage in stages)
+    model.parse_losses(losses)[0].backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
