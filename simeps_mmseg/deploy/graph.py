@@ -121,7 +121,7 @@ def write_onnx(module: DeployedNetworks, images: Tensor, path: Path, info: Mappi
         UserError: If onnx is not installed, or the exporter cannot follow the network.
     """
     onnx = require('onnx')
-    with _quiet(), torch.no_grad():
+    with _quiet(), pooling_by_products(), torch.no_grad():
         _traced(
             lambda: torch.onnx.export(
                 module,
@@ -140,6 +140,48 @@ def write_onnx(module: DeployedNetworks, images: Tensor, path: Path, info: Mappi
     for key, value in info.items():
         model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     onnx.save(model, str(path))
+
+
+def adaptive_average(inputs: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
+    """``F.adaptive_avg_pool2d`` as two matrix products.
+
+    Args:
+        inputs: Shape (..., h, w).
+        output_size: Rows and columns of the result, or one number for both; None keeps those of the input.
+    """
+    wanted = (output_size, output_size) if isinstance(output_size, int) else output_size
+    height, width = (int(length) for length in inputs.shape[-2:])
+    rows, columns = (_cells(has, wants or has).to(inputs) for has, wants in zip((height, width), wanted))
+    return rows @ inputs @ columns.T
+
+
+def _cells(length: int, count: int) -> Tensor:
+    """Row i averages the i-th of ``count`` overlapping cells of ``length`` values, shape (count, length)."""
+    cells = torch.zeros(count, length)
+    for index in range(count):
+        start, end = index * length // count, -(-(index + 1) * length // count)
+        cells[index, start:end] = 1 / (end - start)
+    return cells
+
+
+@contextmanager
+def pooling_by_products() -> Iterator[None]:
+    """Let adaptive pooling be exported whose cells overlap, as in the pyramids of PSPNet and UPerNet.
+
+    The exporter has no operator for it. The size of the images is fixed, so that of the cells is too.
+    """
+    own = F.adaptive_avg_pool2d
+
+    def pool(inputs: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
+        wanted = (output_size, output_size) if isinstance(output_size, int) else output_size
+        fits = all(wants is None or int(has) % wants == 0 for has, wants in zip(inputs.shape[-2:], wanted))
+        return own(inputs, output_size) if fits else adaptive_average(inputs, output_size)
+
+    F.adaptive_avg_pool2d = pool
+    try:
+        yield
+    finally:
+        F.adaptive_avg_pool2d = own
 
 
 def run_torchscript(path: Path) -> Callable[[Tensor], Tensor]:

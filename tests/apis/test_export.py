@@ -14,6 +14,7 @@ from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
 from simeps_mmseg.deploy import branch_model, read_checkpoint, recorded_scores, stock_config
+from simeps_mmseg.deploy.graph import adaptive_average
 from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
@@ -224,6 +225,22 @@ class TestGraphs:
         path = self.untrained(trained, tiny_model(branch=branch), tmp_path)
         export(path, branch='0', out=str(tmp_path / 'slide.pt'), size=(20, 20))
         assert 'logits: float32, (batch, 4, 20, 20)' in capsys.readouterr().out
+
+    def test_a_pyramid_whose_cells_overlap(self, trained, tmp_path):
+        pytest.importorskip('onnxruntime')
+        branch = tiny_branch()
+        for key in ('num_convs', 'concat_input'):
+            branch.decode_head.pop(key)
+        branch.decode_head.update(type='PSPHead', pool_scales=(1, 3, 6))
+        export(self.untrained(trained, tiny_model(branch=branch), tmp_path), branch='0', out=str(tmp_path / 'x.onnx'))
+        assert (tmp_path / 'x.onnx').exists()
+
+    @pytest.mark.parametrize('output_size', [1, 3, 6, (2, 5), (None, 4)])
+    def test_pooling_by_products(self, output_size):
+        inputs = torch.randn(2, 3, 8, 11)
+        torch.testing.assert_close(
+            adaptive_average(inputs, output_size), torch.nn.functional.adaptive_avg_pool2d(inputs, output_size)
+        )
 
     def test_a_network_of_this_package(self, trained, tmp_path):
         branch = tiny_branch()
