@@ -6,6 +6,15 @@ import textwrap
 
 import pytest
 
+from tests.conftest import ROOT
+
+# The module without its package, which imports torchvision.
+ALONE = (
+    'from importlib.util import module_from_spec, spec_from_file_location; '
+    f'spec = spec_from_file_location("compat", {str(ROOT / "simeps_mmseg/compat.py")!r}); '
+    'compat = module_from_spec(spec); spec.loader.exec_module(compat)'
+)
+
 
 def python(code: str) -> str:
     """What a fresh interpreter prints."""
@@ -41,7 +50,9 @@ def test_missing_torchvision_operators_are_declared(tmp_path):
         python(f"""
             import sys
             sys.path.insert(0, {str(tmp_path)!r})
-            import simeps_mmseg.compat as compat, torchvision
+            {ALONE}
+            compat.declare_torchvision_schemas()
+            import torchvision
             print(torchvision.__file__.startswith({str(tmp_path)!r}), len(compat._kept_alive))
         """)
         == 'True 1'
@@ -50,10 +61,10 @@ def test_missing_torchvision_operators_are_declared(tmp_path):
 
 def test_a_working_torchvision_is_left_alone():
     assert (
-        python("""
+        python(f"""
         import sys, types
         sys.modules['torchvision'] = types.ModuleType('torchvision')
-        import simeps_mmseg.compat as compat
+        {ALONE}
         print(compat.declare_torchvision_schemas())
     """)
         == 'False'
