@@ -9,6 +9,12 @@ from tqdm import tqdm
 T = TypeVar('T')
 
 
-def progress(items: Iterable[T], description: str) -> Iterable[T]:
-    """Go through ``items`` under a bar with rate and remaining time; one line every ten seconds where nobody watches."""
-    return tqdm(items, desc=description, mininterval=0.1 if sys.stderr.isatty() else 10, leave=True)
+def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+    """Go through ``items`` under a bar with rate and remaining time; one line every ten seconds where nobody watches.
+
+    Args:
+        items: What to go through.
+        description: Stands before the bar.
+        total: Number of items where ``items`` does not know it.
+    """
+    return tqdm(items, desc=description, total=total, mininterval=0.1 if sys.stderr.isatty() else 10, leave=True)
