@@ -159,7 +159,7 @@ def refer(path: Path, out: Path) -> str:
     """A path as the config at ``out`` names it: relative where both are in one project or home folder, else absolute."""
     path, folder = path.resolve(), out.resolve().parent
     common = Path(os.path.commonpath([path, folder]))
-    is_near = len(common.parts) > 2  # not only /home or /work
+    is_near = len(common.parts) > 2  # not only / or /home
     return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
 
 
