@@ -18,7 +18,7 @@ def check_data_is_there(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None
     Raises:
         UserError: With all that is missing, the name of the download and the command that prepares it.
     """
-    missing = list(dict.fromkeys(missing_data(cfg, loaders)))
+    missing = list({found[0]: found for found in reversed([*missing_data(cfg, loaders)])}.values())[::-1]
     if missing:
         listed = '\n'.join(f'  - {path} ({key})' for path, key, _ in missing)
         steps = '\n'.join(dict.fromkeys(step for _, _, step in missing if step))
@@ -33,6 +33,8 @@ def missing_data(cfg: Config, loaders: tuple[str, ...]) -> Iterator[tuple[str, s
                 continue
             root = Path(node.get('data_root') or '')
             step = next_step(node.get('type'))
+            if node.get('data_root') and 'data_prefix' not in node and not root.is_dir():
+                yield str(root), f'{key}.data_root', step
             for prefix in ('img_path', 'seg_map_path'):
                 folder = (node.get('data_prefix') or {}).get(prefix)
                 if folder is not None and not (root / folder).is_dir():

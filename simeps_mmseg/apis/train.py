@@ -1,5 +1,6 @@
 """Train a config."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,7 @@ from mmseg.registry import RUNNERS
 
 from ..models.utils import replace_sync_bn
 from ..utils import UserError
+from .check_dataset import check_before_training
 from .config import load_config
 from .data import check_data_is_there
 from .pretrained import check_pretrained, remove_pretrained
@@ -43,6 +45,8 @@ def train(
     """
     cfg = load_config(config, options, work_dir, launcher)
     check_data_is_there(cfg)
+    for warning in check_before_training(cfg):
+        print_log(warning, 'current', logging.WARNING)
     prepare_model(cfg, from_scratch)
     if amp:
         use_amp(cfg)

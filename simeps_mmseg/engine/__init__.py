@@ -1,4 +1,14 @@
 from .hooks import ChannelsLastHook, SemiSupervisedHook
-from .optimizers import BFloat16OptimWrapper
+from .optimizers import (
+    BFloat16OptimWrapper,
+    BranchLayerDecayOptimizerConstructor,
+    BranchLearningRateDecayOptimizerConstructor,
+)
 
-__all__ = ['BFloat16OptimWrapper', 'ChannelsLastHook', 'SemiSupervisedHook']
+__all__ = [
+    'BFloat16OptimWrapper',
+    'BranchLayerDecayOptimizerConstructor',
+    'BranchLearningRateDecayOptimizerConstructor',
+    'ChannelsLastHook',
+    'SemiSupervisedHook',
+]

@@ -15,6 +15,6 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
     Args:
         items: What to go through.
         description: What stands before the bar.
-        total: How many there are, where ``items`` has no length.
+        total: Number of items where ``items`` does not know it.
     """
     return tqdm(items, desc=description, total=total, mininterval=0.1 if sys.stderr.isatty() else 10, leave=True)

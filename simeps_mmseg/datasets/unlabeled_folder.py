@@ -1,0 +1,129 @@
+"""Images without masks, straight from a folder."""
+
+import inspect
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from ..utils import UserError
+from .splits import read_split
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
+
+
+def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
+    """Paths of all images below a folder, relative to it, with ``/``, sorted.
+
+    Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed.
+    """
+    suffixes = tuple(suffix.lower() for suffix in suffixes)
+    found = []
+    visited = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in visited else [name for name in folders if not name.startswith('.')]
+        if real in visited:  # a link back up
+            continue
+        visited.add(real)
+        below = Path(parent).relative_to(folder)
+        found += [(below / n).as_posix() for n in files if n.lower().endswith(suffixes) and not n.startswith('.')]
+    return sorted(found)
+
+
+@DATASETS.register_module()
+class UnlabeledFolderDataset(BaseSegDataset):
+    """Every image below a folder, whatever its suffix, size, depth and nesting. There are no masks to open.
+
+    It knows no classes: in ``dict(type='ConcatDataset', datasets=[labeled, unlabeled], ignore_keys=[...])`` those of the
+    labelled data set count. Without ``ignore_keys=['classes', 'palette', 'label_map', 'reduce_zero_label']`` mmengine
+    insists that both say the same; then hand over ``metainfo`` and ``reduce_zero_label`` here. Begin the pipeline with
+    :class:`LoadImageAsUint8` where images may have more than 8 bits.
+
+    Args:
+        data_root: The folder.
+        suffixes: Suffixes of the images, in any case.
+        ann_file: Text file, relative to the folder, with the images to use: one per line, as a path relative to the
+            folder, with or without suffix. Empty: all.
+        exclude: Configs of data sets whose images are not to be used, such as those for validation and test where they
+            are in the same folder.
+        **kwargs: See ``mmseg.datasets.BaseSegDataset``.
+
+    Raises:
+        UserError: If the folder or the list is not there, if there is no image, or if the list names one that is not there.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        suffixes: Sequence[str] = IMAGE_SUFFIXES,
+        ann_file: str = '',
+        exclude: Sequence[dict] = (),
+        **kwargs,
+    ) -> None:
+        self.suffixes = tuple(suffixes)
+        self.exclude = list(exclude)
+        super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=dict(img_path=''), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One dict per image, with ``img_path``."""
+        if not Path(self.data_root).is_dir():
+            raise UserError(f'{self.data_root} (data_root of UnlabeledFolderDataset) is not a folder')
+        names = list_images(self.data_root, self.suffixes)
+        if not names:
+            raise UserError(
+                f'{self.data_root} holds no image: looked for {", ".join(self.suffixes)}, also in sub-folders'
+            )
+        if self.ann_file:
+            names = self._listed(names)
+        if self.exclude:
+            excluded = image_paths(self.exclude)
+            names = [name for name in names if _absolute(Path(self.data_root) / name) not in excluded]
+            if not names:
+                raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
+        common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
+        return [dict(img_path=str(Path(self.data_root) / name), seg_fields=[], **common) for name in names]
+
+    def _listed(self, names: list[str]) -> list[str]:
+        """Those that the list names, in the order of the list."""
+        if not Path(self.ann_file).is_file():
+            raise UserError(f'{self.ann_file} (ann_file of UnlabeledFolderDataset) is not there')
+        known = {name.rpartition('.')[0]: name for name in names} | {name: name for name in names}
+        listed = read_split(self.ann_file)
+        missing = [name for name in listed if name not in known]
+        if missing:
+            raise UserError(
+                f'{self.ann_file} names {len(missing)} image(s) that are not in {self.data_root}, such as {missing[0]}'
+            )
+        return [known[name] for name in listed]
+
+
+def image_paths(configs: Sequence[dict]) -> set[str]:
+    """Absolute paths of the images of data sets, wrapped ones included."""
+    datasets = [build_listing(leaf) for config in configs for leaf in leaf_configs(config)]
+    return {_absolute(dataset.get_data_info(i)['img_path']) for dataset in datasets for i in range(len(dataset))}
+
+
+def build_listing(config: dict) -> BaseSegDataset:
+    """A data set (not a wrapper) that only lists its files: nothing is loaded from them.
+
+    Its list is not packed for worker processes either, which would cost mmengine a second of collecting garbage.
+    """
+    listing = {**config, 'pipeline': []}
+    parameters = inspect.signature(DATASETS.get(config['type']).__init__).parameters
+    if 'serialize_data' in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        listing['serialize_data'] = False
+    return DATASETS.build(listing)
+
+
+def leaf_configs(config: dict) -> list[dict]:
+    """Configs of the data sets inside wrappers such as ConcatDataset and RepeatDataset, as they are."""
+    if 'datasets' in config:
+        return [leaf for inner in config['datasets'] for leaf in leaf_configs(inner)]
+    return leaf_configs(config['dataset']) if 'dataset' in config else [config]
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(path)

@@ -1,0 +1,118 @@
+"""The pipeline of the unlabelled images, from that of the labelled ones."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from mmseg.registry import TRANSFORMS
+
+# Steps that are nothing without a mask. Whatever has LoadAnnotations in its name opens one.
+NEED_MASK = ('GenerateEdge', 'LoadBiomedicalAnnotation')
+MASK_KEYS = ('seg_map_path', 'gt_seg_map', 'gt_semantic_seg', 'seg_fields', 'gt_edge_map')
+# Steps that look at a mask by an option, and what keeps them from it.
+WITHOUT_LOOKING = dict(RandomCrop=dict(cat_max_ratio=1.0))
+# Steps made of steps.
+NESTING = ('RandomApply', 'RandomChoice', 'TransformBroadcaster')
+# Steps that a folder of single images cannot feed, and what they are for.
+OTHER_TASKS = dict(
+    LoadMultipleRSImageFromFile='change detection between two images',
+    ConcatCDInput='change detection between two images',
+    LoadDepthAnnotation='depth estimation',
+    RandomDepthMix='depth estimation',
+)
+
+
+def unlabeled_changes(pipeline: Sequence[dict]) -> dict[str, dict]:
+    """By type of step, the options that change for images without masks.
+
+    ``LoadImageFromFile`` becomes ``LoadImageAsUint8`` where it reads ordinary colour images, and ``RandomCrop`` keeps its
+    first crop.
+
+    Example:
+        >>> unlabeled_changes([dict(type='LoadImageFromFile'), dict(type='RandomCrop', cat_max_ratio=0.75)])
+        {'LoadImageFromFile': {'type': 'LoadImageAsUint8'}, 'RandomCrop': {'cat_max_ratio': 1.0}}
+    """
+    changes = {}
+    for step in walk_steps(pipeline):
+        kind = step.get('type')
+        if kind == 'LoadImageFromFile' and _is_ordinary(step):
+            changes[kind] = dict(type='LoadImageAsUint8')
+        elif kind in WITHOUT_LOOKING and any(
+            step.get(key, value) != value for key, value in WITHOUT_LOOKING[kind].items()
+        ):
+            changes[kind] = WITHOUT_LOOKING[kind]
+    return changes
+
+
+def _is_ordinary(step: dict) -> bool:
+    fixed = dict(color_type='color', imdecode_backend='cv2', file_client_args=None)
+    return all(step.get(key, value) == value for key, value in fixed.items())
+
+
+def steps_that_need_masks(pipeline: Sequence[dict]) -> list[str]:
+    """Types of the steps that have to go, each once."""
+    kinds = [str(step.get('type')) for step in walk_steps(pipeline)]
+    return list(dict.fromkeys(kind for kind in kinds if 'LoadAnnotations' in kind or kind in NEED_MASK))
+
+
+def unlabeled_pipeline(pipeline: Sequence[dict], dropped: Iterable[str], changes: dict[str, dict]) -> list[dict]:
+    """A pipeline without the steps that are dropped, and with the options that are changed; nested ones likewise.
+
+    Example:
+        >>> unlabeled_pipeline([dict(type='LoadAnnotations'), dict(type='PackSegInputs')], ['LoadAnnotations'], {})
+        [{'type': 'PackSegInputs'}]
+    """
+    dropped = tuple(dropped)
+
+    def convert(node: Any) -> Any:
+        if isinstance(node, (list, tuple)):
+            return [convert(step) for step in node if not (isinstance(step, dict) and step.get('type') in dropped)]
+        changed = {**node, **changes.get(node.get('type'), {})}
+        if node.get('type') in NESTING:
+            changed['transforms'] = convert(node['transforms'])
+        return changed
+
+    return convert(pipeline)
+
+
+def walk_steps(pipeline: Any) -> Iterator[dict]:
+    """All steps, nested ones too."""
+    for step in pipeline:
+        if isinstance(step, (list, tuple)):
+            yield from walk_steps(step)
+        else:
+            yield step
+            if step.get('type') in NESTING:
+                yield from walk_steps(step['transforms'])
+
+
+def is_nested(pipeline: Sequence[dict]) -> bool:
+    """Whether any step is made of steps."""
+    return any(step.get('type') in NESTING for step in pipeline)
+
+
+def steps_that_ask_for_masks(pipeline: Sequence[dict], image: str) -> list[str]:
+    """Types of the steps that fail for want of a mask when an image passes them.
+
+    Args:
+        pipeline: Without the steps that are known to need one.
+        image: Path of an image that can be read.
+
+    Returns:
+        At most one type for each outermost step. Steps that fail for another reason are not among them.
+    """
+    asking = []
+    sample = dict(img_path=image, seg_fields=[], reduce_zero_label=False, label_map=None)
+    for step in pipeline:
+        try:
+            after = TRANSFORMS.build(dict(step))(dict(sample))
+        except KeyError as error:
+            if error.args and error.args[0] in MASK_KEYS:
+                asking.append(step['type'])
+                continue
+            break
+        except Exception:  # not about masks: building the data set will tell
+            break
+        if after is None:
+            break
+        sample = after
+    return asking

@@ -1,0 +1,267 @@
+"""Every kind of problem, in generated files, through the whole check."""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from simeps_mmseg.apis.check_dataset import check_dataset, check_quickly, find_sources, inspect_sources
+from simeps_mmseg.apis.train import train
+from simeps_mmseg.utils import UserError
+from tests.conftest import ROOT
+from tests.helpers import save, tiny_model
+from tests.tools.test_tools import run
+
+SIZE = 16
+PARTS = ('labelled', 'unlabelled', 'val', 'test')
+
+
+def image(part: str, index: int) -> np.ndarray:
+    grey = np.random.default_rng([PARTS.index(part), index]).integers(0, 255, (SIZE, SIZE, 1), dtype=np.uint8)
+    return np.repeat(grey, 3, axis=2)
+
+
+def mask() -> np.ndarray:
+    array = np.zeros((SIZE, SIZE), np.uint8)
+    array[2:8, 3:9] = 1
+    array[9:12, 3:9] = 2
+    return array
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three images in each part, nothing wrong."""
+    for part in PARTS:
+        for index in range(3):
+            save(tmp_path / f'{part}/images/{index}.png', image(part, index))
+            if part != 'unlabelled':
+                save(tmp_path / f'{part}/masks/{index}.png', mask())
+    return tmp_path
+
+
+def config(root, **changes) -> Config:
+    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
+
+    def labelled(part, **options):
+        prefix = dict(img_path=f'{part}/images', seg_map_path=f'{part}/masks')
+        pipeline = [load, dict(type='LoadAnnotations'), pack]
+        meta = dict(classes=('background', 'crack', 'pit'), palette=[[0] * 3, [1] * 3, [2] * 3])
+        common = dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', metainfo=meta)
+        return dict(**common, data_prefix=prefix, pipeline=pipeline, **options)
+
+    unlabelled = dict(type='UnlabeledFolderDataset', data_root=str(root / 'unlabelled'), pipeline=[load, pack])
+    keys = ['classes', 'palette', 'label_map', 'reduce_zero_label']
+    train_set = dict(type='ConcatDataset', datasets=[labelled('labelled'), unlabelled], ignore_keys=keys)
+    sampler = dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=2)
+    cfg = dict(
+        default_scope='mmseg',
+        custom_imports=dict(imports=['simeps_mmseg']),
+        model=tiny_model(),
+        train_dataloader=dict(batch_size=4, num_workers=0, sampler=sampler, dataset=train_set),
+        val_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('val')),
+        test_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('test')),
+    )
+    return Config({**cfg, **changes})
+
+
+def check(cfg, tmp_path, capsys, workers=0):
+    """Error (or empty) and what was printed."""
+    path = tmp_path / 'config.json'
+    cfg.dump(path)
+    try:
+        check_dataset(str(path), workers=workers)
+        error = ''
+    except UserError as raised:
+        error = str(raised)
+    return error, capsys.readouterr().out
+
+
+def test_nothing_wrong(root, tmp_path, capsys):
+    error, printed = check(config(root), tmp_path, capsys)
+    assert error == ''
+    assert '0 errors\n0 warnings' in printed
+    row = next(line for line in printed.splitlines() if line.startswith('| labelled'))
+    assert [cell.strip() for cell in row.split('|')][2:6] == ['3', '3', '16 x 16', '3']
+    assert '14.06 %' in row  # 36 of 256 pixels
+
+
+def damage_unreadable(root):
+    content = (root / 'labelled/images/0.png').read_bytes()
+    (root / 'labelled/images/0.png').write_bytes(content[: len(content) // 2])
+    (root / 'val/masks/0.png').write_bytes(b'')
+
+
+def damage_size(root):
+    save(root / 'labelled/masks/0.png', mask()[:, :12])
+
+
+def damage_value(root):
+    save(root / 'labelled/masks/0.png', mask() * 2)
+
+
+def damage_binary(root):
+    for index in range(3):
+        save(root / f'labelled/masks/{index}.png', (mask() > 0).astype(np.uint8) * 255)
+
+
+def damage_ignored(root):
+    save(root / 'labelled/masks/0.png', np.full((SIZE, SIZE), 255, np.uint8))
+
+
+def damage_pair(root):
+    (root / 'labelled/masks/0.png').unlink()
+
+
+def damage_leak(root):
+    save(root / 'unlabelled/images/deep/copy.bmp', image('test', 1))
+
+
+def damage_channels(root):
+    save(root / 'labelled/masks/0.png', np.repeat(mask()[..., None], 3, axis=2))
+
+
+ERRORS = [
+    (
+        damage_unreadable,
+        ['unreadable: 2', 'labelled/images/0.png (labelled): expected a readable image', 'an empty file'],
+    ),
+    (damage_size, ['size mismatch: 1', 'expected 16 x 16 (height x width), as its image, found 16 x 12']),
+    (damage_value, ['value outside the classes: 1', 'expected values 0 to 2, 255, found [4] in 18 of 256 pixels']),
+    (damage_binary, ['0/255 mask: 3', 'expected class indices (0, 1, ...), found 0 and 255 alone']),
+    (damage_ignored, ['all-ignore mask: 1', 'found only ignored pixels (values [255])']),
+    (damage_pair, ['missing pair: 1', 'labelled/images/0.png (labelled): expected its mask', 'found no such file']),
+    (damage_leak, ['same image: unlabelled and test: 1', 'copy.bmp']),
+    (damage_channels, ['size mismatch: 1', 'a mask has one channel']),
+]
+
+
+@pytest.mark.parametrize(('damage', 'expected'), ERRORS, ids=lambda value: getattr(value, '__name__', ''))
+def test_errors(root, tmp_path, capsys, damage, expected):
+    damage(root)
+    error, printed = check(config(root), tmp_path, capsys)
+    assert 'error(s) in the data' in error
+    for text in expected:
+        assert text in printed
+
+
+def test_warnings_do_not_fail(root, tmp_path, capsys):
+    for index in range(3):
+        save(root / f'labelled/masks/{index}.png', np.minimum(mask(), 1))
+    save(
+        root / 'unlabelled/images/colour.png',
+        np.random.default_rng(9).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8),
+    )
+    save(root / 'unlabelled/images/copy.png', image('labelled', 0))
+    save(root / 'labelled/masks/9.png', mask())
+    save(root / 'unlabelled/images/dark.png', np.arange(256).reshape(16, 16).astype(np.uint16))
+    error, printed = check(config(root), tmp_path, capsys)
+    assert error == ''
+    assert '0 errors\n5 warnings' in printed
+    for text in (
+        'class absent: 1',
+        'expected pixels of class 2 (pit), found none',
+        'grey and colour mixed: 1',
+        'colour.png (unlabelled): expected grey, as 3 of 3 labelled images, found colour',
+        'same image: labelled and unlabelled: 1',
+        'mask without image: 1',
+        'dark 16-bit image: 1',
+    ):
+        assert text in printed
+
+
+def test_what_the_data_set_says_is_respected(root, tmp_path, capsys):
+    """reduce_zero_label, ignore_index, classes left out, wrappers, test sets without masks."""
+    cfg = config(root)
+    labelled = cfg.train_dataloader.dataset.datasets[0]
+    labelled.reduce_zero_label = True  # 0 is ignored, 1 and 2 become 0 and 1
+    labelled.metainfo = dict(classes=('crack', 'pit'), palette=[[1] * 3, [2] * 3])
+    wrapped = dict(type='RepeatDataset', times=3, dataset=dict(type='ConcatDataset', datasets=[labelled]))
+    cfg.train_dataloader.dataset.datasets[0] = wrapped
+    cfg.val_dataloader.dataset.ignore_index = 2
+    cfg.val_dataloader.dataset.metainfo = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
+    test = cfg.test_dataloader.dataset
+    test.pipeline = [step for step in test.pipeline if step.type != 'LoadAnnotations']
+    save(root / 'test/masks/0.png', np.full((3, 3), 77, np.uint8))  # not looked at
+    error, printed = check(cfg, tmp_path, capsys)
+    assert (error, '0 warnings' in printed) == ('', True)
+    row = next(line for line in printed.splitlines() if line.startswith('| labelled'))
+    assert [cell.strip() for cell in row.split('|')][-3:-1] == ['66.67 %', '33.33 %']
+
+
+def test_supervised_configs_too(root, tmp_path, capsys):
+    cfg = config(root)
+    cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.datasets[0]
+    cfg.train_dataloader.sampler = dict(_delete_=True, type='InfiniteSampler')
+    cfg.test_dataloader = cfg.val_dataloader
+    error, printed = check(cfg, tmp_path, capsys)
+    assert error == ''
+    assert 'validation is test: 1' in printed
+    assert 'all 3 images also in validation' in printed
+
+
+def test_classes_left_out(tmp_path, synthetic_root):
+    from simeps_mmseg.datasets import SyntheticDefectDataset
+
+    classes = SyntheticDefectDataset.METAINFO['classes'][:2]
+    dataset = dict(
+        type='SyntheticDefectDataset',
+        data_root=str(synthetic_root / 'synthetic'),
+        ann_file='splits/test.txt',
+        data_prefix=dict(img_path='images', seg_map_path='annotations'),
+        metainfo=dict(classes=classes),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')],
+    )
+    sources, problems = find_sources(Config(dict(val_dataloader=dict(dataset=dataset))))
+    reports = inspect_sources(sources, workers=0)
+    assert problems == []
+    assert [p for report in reports for p in report.problems if p.kind != 'all-ignore mask'] == []
+    assert {value for report in reports for value in report.classes} == {0, 1, 255}
+
+
+def test_processes_see_the_same(root, tmp_path, capsys):
+    damage_value(root)
+    damage_leak(root)
+    alone = check(config(root), tmp_path, capsys, workers=0)
+    assert check(config(root), tmp_path, capsys, workers=2) == alone
+
+
+class TestBeforeTraining:
+    def test_cheap_part(self, root):
+        damage_pair(root)
+        kinds = {problem.kind for problem in check_quickly(config(root))}
+        assert kinds == {'missing pair'}
+
+    def test_overlap_by_path(self, root):
+        cfg = config(root)
+        cfg.train_dataloader.dataset.datasets[1].data_root = str(root / 'val/images')
+        problems = check_quickly(cfg)
+        assert {(p.kind, p.is_error) for p in problems} == {('same image: unlabelled and validation', True)}
+        assert len(problems) == 3
+
+    def test_a_list_with_suffixes(self, root):
+        (root / 'list.txt').write_text('0.png\n1.png\n')
+        cfg = config(root)
+        cfg.train_dataloader.dataset.datasets[0].ann_file = 'list.txt'
+        assert 'names without .png' in check_quickly(cfg)[0].found
+
+    def test_a_set_that_cannot_be_listed(self, root):
+        cfg = config(root)
+        cfg.val_dataloader.dataset.type = 'PascalVOCDataset'
+        (problem,) = check_quickly(cfg)
+        assert (problem.kind, problem.file) == ('data set cannot be listed', 'val_dataloader.dataset')
+
+    def test_training_does_not_begin(self, root, tmp_path):
+        damage_size(root)
+        config(root).dump(tmp_path / 'config.json')
+        with pytest.raises(UserError, match=r'cannot be trained on:\n  - size mismatch: .*0\.png'):
+            train(str(tmp_path / 'config.json'), work_dir=str(tmp_path / 'run'))
+        assert not (tmp_path / 'run').exists()
+
+
+def test_command(root, tmp_path):
+    damage_value(root)
+    config(root).dump(tmp_path / 'config.json')
+    done = run(ROOT / 'simeps_cli.py', 'check_dataset', tmp_path / 'config.json', '--workers', 1, check=False)
+    assert done.returncode == 1
+    assert 'value outside the classes: 1' in done.stdout
+    assert 'error: 1 error(s) in the data' in done.stderr
+    assert 'labelled (train_dataloader.dataset.datasets[0])' in done.stderr  # the bar

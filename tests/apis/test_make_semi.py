@@ -1,0 +1,517 @@
+"""Stock configs of MMSegmentation, converted unchanged."""
+
+from pathlib import Path
+
+import mmseg
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
+
+from simeps_mmseg.apis.check_dataset import check_quickly
+from simeps_mmseg.apis.config import load_config
+from simeps_mmseg.apis.make_semi import code, make_semi
+from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.apis.schedule import iteration_based, scheduler_in_iterations
+from simeps_mmseg.datasets.unlabeled_folder import leaf_configs
+from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
+from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts
+from simeps_mmseg.utils import UserError
+from tests.conftest import ROOT
+from tests.helpers import experiment, save
+from tests.tools.test_tools import run
+
+STOCK = Path(mmseg.__file__).parent / '.mim/configs'
+CONFIGS = [
+    'bisenetv1/bisenetv1_r18-d32_4xb4-160k_coco-stuff164k-512x512.py',
+    'convnext/convnext-tiny_upernet_8xb2-amp-160k_ade20k-512x512.py',
+    'deeplabv3/deeplabv3_r50-d8_4xb4-40k_pascal-context-59-480x480.py',
+    'deeplabv3plus/deeplabv3plus_r18-d8_4xb4-80k_vaihingen-512x512.py',
+    'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+    'hrnet/fcn_hr18s_4xb4-80k_potsdam-512x512.py',
+    'hrnet/fcn_hr18s_4xb4-80k_loveda-512x512.py',
+    'knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512.py',
+    'mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py',
+    'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
+    'poolformer/fpn_poolformer_s12_8xb4-40k_ade20k-512x512.py',
+    'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
+    'segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512.py',
+    'unet/unet-s5-d16_fcn_4xb4-40k_drive-64x64.py',
+    'upernet/upernet_r18_4xb4-20k_voc12aug-512x512.py',
+]
+METHODS = ['cps', 'fixmatch', 'mean_teacher', 'simeps', 'simeps_200', 'simeps_paper', 'simeps_plus', 'uaps', 'unimatch']
+
+
+@pytest.fixture
+def one_thread():
+    """A second thread only waits where the network is tiny and the machine busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with unlabelled images of several kinds."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    save(Path('images/a.jpg'), rng.integers(0, 255, (50, 60, 3), dtype=np.uint8))
+    save(Path('images/deep/b.PNG'), rng.integers(0, 65535, (40, 40), dtype=np.uint16))
+    save(Path('images/deep/c.tif'), rng.integers(0, 255, (64, 48), dtype=np.uint8))
+    return tmp_path
+
+
+def make_files(config: dict, count: int = 3, size: int = 64) -> None:
+    """Images and masks in the layout that a data set of MMSeg expects, with all raw values that it knows."""
+    rng = np.random.default_rng(0)
+    suffixes = dict(
+        CityscapesDataset=('_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
+        DRIVEDataset=('.png', '_manual1.png'),
+    )
+    for leaf in leaf_configs(config):
+        kind = DATASETS.get(leaf['type'])
+        image_suffix, mask_suffix = suffixes.get(leaf['type'], ('.jpg', '.png'))
+        root = Path(leaf['data_root'])
+        names = [f'{Path(leaf.get("ann_file", "all")).stem}{index}' for index in range(count)]
+        for name in names:
+            image = rng.integers(0, 255, (size, size, 3), dtype=np.uint8)
+            save(root / leaf['data_prefix']['img_path'] / f'{name}{image_suffix}', image)
+            values = 1 + rng.integers(0, min(2, len(kind.METAINFO['classes']) - 1), (size, size), dtype=np.uint8)
+            save(root / leaf['data_prefix']['seg_map_path'] / f'{name}{mask_suffix}', values)
+        if leaf.get('ann_file'):
+            path = root / leaf['ann_file']
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('\n'.join(names))
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_stock_configs(name, here, capsys):
+    base = Config.fromfile(STOCK / name)
+    out = make_semi(f'mmseg::{name}' if CONFIGS.index(name) % 2 else str(STOCK / name), 'images', 'out.py')
+    assert 'python tools/train.py out.py' in capsys.readouterr().out
+    cfg = Config.fromfile(out)
+
+    # The model is wrapped, nothing in it is changed.
+    assert cfg.model.type == 'TriBranchSemiSegmentor'
+    assert {k: v for k, v in cfg.model.branch.items() if k != '_scope_'} == base.model
+    assert 'simeps_mmseg' in cfg.custom_imports.imports
+    assert [hook.type for hook in cfg.custom_hooks] == ['SemiSupervisedHook']
+    # Optimiser and schedule stay.
+    for key in ('param_scheduler', 'train_cfg', 'val_dataloader', 'val_evaluator', 'default_hooks'):
+        assert strip(cfg[key]) == strip(base[key]), key
+    assert strip(cfg.optim_wrapper) == {
+        **strip(base.optim_wrapper),
+        **({'constructor': cfg.optim_wrapper.constructor} if 'constructor' in base.optim_wrapper else {}),
+    }
+    # So does what is done to the labelled images.
+    loader, old = cfg.train_dataloader, base.train_dataloader
+    n = max(2, old.batch_size)
+    assert loader.batch_size == 2 * n
+    assert loader.sampler == dict(type='LabeledUnlabeledSampler', num_labeled=n, num_unlabeled=n)
+    labeled, unlabeled = loader.dataset.datasets
+    kept = old.dataset.dataset if old.dataset.type == 'RepeatDataset' else old.dataset
+    assert strip(labeled) == strip(kept)
+    # The unlabelled ones pass the same steps without a mask, on real files.
+    old_steps = [s['type'] for s in leaf_configs(kept)[0]['pipeline']]
+    steps = [step['type'] for step in unlabeled.pipeline]
+    assert steps[0] == 'LoadImageAsUint8'
+    assert steps[1:] == [step for step in old_steps[1:] if step not in ('LoadAnnotations', 'GenerateEdge')]
+    crops = [step for step in unlabeled.pipeline if step['type'] == 'RandomCrop']
+    assert all(step['cat_max_ratio'] == 1.0 for step in crops)
+    assert (
+        crops[0]['crop_size'] == next(s for s in leaf_configs(kept)[0]['pipeline'] if s.type == 'RandomCrop').crop_size
+    )
+    dataset = DATASETS.build(unlabeled)
+    assert len(dataset) == 3
+    assert all('gt_sem_seg' not in dataset[index]['data_samples'] for index in range(3))
+
+
+def strip(node):
+    """Without the scope that inheriting from ``mmseg::`` leaves behind."""
+    if isinstance(node, dict):
+        return {key: strip(value) for key, value in node.items() if key != '_scope_'}
+    return [strip(one) for one in node] if isinstance(node, (list, tuple)) else node
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+        'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
+        'unet/unet-s5-d16_fcn_4xb4-40k_drive-64x64.py',
+    ],
+)
+@pytest.mark.usefixtures('one_thread')
+def test_stock_configs_train(name, here, capsys):
+    """The files are there, so the conversion checks them; then one step on images of 32 x 32."""
+    base = Config.fromfile(STOCK / name)
+    make_files(base.train_dataloader.dataset)
+    make_files(base.val_dataloader.dataset)
+    make_semi(f'mmseg::{name}', 'images', 'out.py')
+    printed = capsys.readouterr().out
+    count = 3 * len(leaf_configs(base.train_dataloader.dataset))
+    assert f'images: {count} labelled, 3 unlabelled, 3 validation' in printed
+    cfg = load_config('out.py')
+    remove_pretrained(cfg)
+    replace_sync_bn(cfg.model)
+    shrink(cfg)
+    model = MODELS.build(cfg.model)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    losses = model.train_step(next(iter(Runner.build_dataloader(cfg.train_dataloader))), optimizer)
+    assert all(value.isfinite().all() for value in losses.values())
+    assert {'labeled.loss_similarity_logits', 'unlabeled.loss_cross_pseudo_2'} <= losses.keys()
+    assert any((old != new).any() for old, new in zip(before, model.parameters()))
+
+
+def shrink(cfg: Config) -> None:
+    """One step on two CPU cores."""
+    for _, node in walk_dicts(cfg._cfg_dict):
+        if node.get('type') == 'RandomResize':
+            node['scale'] = (32, 32)
+        if 'crop_size' in node and node.get('type') == 'RandomCrop':
+            node['crop_size'] = (32, 32)
+        if node.get('type') == 'Pad':
+            node['size'] = (32, 32)
+        if node.get('type') == 'SegDataPreProcessor':
+            node['size'] = (32, 32)
+    sampler = dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=2)
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=4, sampler=sampler)
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_methods(method, synthetic_root, here):
+    config = str(supervised(synthetic_root, here))
+    cfg = Config.fromfile(make_semi(config, 'images', 'out.py', method=method))
+    shipped = load_config(f'_base_/semi/{method}.py')
+    name = method if method in shipped else 'simeps'
+    assert {**shipped[name], 'branch': cfg.model.branch} == cfg.model
+    assert cfg.custom_hooks == shipped.get(f'{name}_hooks', shipped.get('custom_hooks'))
+
+
+def train_one(cfg: Config) -> None:
+    """One iteration by mmengine's runner."""
+    plain = Config({**cfg._cfg_dict, 'work_dir': 'run'}, format_python_code=False)  # formatting takes seconds
+    plain.train_cfg.max_iters = 1
+    runner = Runner.from_cfg(plain)
+    runner.train()
+    assert runner.iter == 1
+
+
+def supervised(synthetic_root, tmp_path, **changes) -> Path:
+    """A user's own config: a small network on the generated set."""
+    cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, **changes)
+    path = tmp_path / 'mine.json'
+    cfg.dump(path)
+    return path
+
+
+@pytest.mark.usefixtures('one_thread')
+class TestOwnConfig:
+    def test_trains_and_lists_images_of_the_folder_once(self, synthetic_root, here, capsys):
+        """One folder holds all images: those labelled, validated and tested on are not unlabelled too."""
+        config = supervised(synthetic_root, here)
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
+        assert 'images: 8 labelled, 26 unlabelled, 6 validation, 6 test' in capsys.readouterr().out
+        assert (
+            'exclude=[labeled, _base_.val_dataloader.dataset, _base_.test_dataloader.dataset]'
+            in Path('semi.py').read_text()
+        )
+        cfg = Config.fromfile('semi.py')
+        assert check_quickly(cfg) == []
+        train_one(cfg)
+
+    def test_hooks_of_its_own_stay(self, synthetic_root, here):
+        config = supervised(synthetic_root, here, custom_hooks=[dict(type='EMAHook')], load_from='old.pth')
+        for method in ('simeps', 'cps'):
+            cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py', method=method, overwrite=True))
+            assert [hook.type for hook in cfg.custom_hooks] == ['EMAHook', 'SemiSupervisedHook']
+            assert cfg.load_from is None
+        assert MODELS.build(cfg.model).num_classes == 4
+
+    @pytest.mark.parametrize('form', ['list', 'root', 'beside'])
+    def test_labelled_part(self, form, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        source, images = synthetic_root / 'synthetic', here / 'own'
+        if form == 'list':
+            names = (source / 'splits/seed0/25pct_labeled.txt').read_text().split()[:3]
+            (here / 'own.txt').write_text('\n'.join(names))
+            images = here / 'own.txt'
+        else:
+            beside = form == 'beside'
+            for index in range(3):
+                pixels = np.random.default_rng(index).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+                save(images / ('' if beside else 'images') / f'{index}.jpg', pixels)
+                save(images / ('' if beside else 'annotations') / f'{index}.png', np.eye(32, dtype=np.uint8))
+        make_semi(str(config), 'images', 'semi.py', labeled=[str(images)])
+        assert 'images: 3 labelled' in capsys.readouterr().out
+        dataset = DATASETS.build(Config.fromfile('semi.py').train_dataloader.dataset)
+        sample = dataset.datasets[0][0]['data_samples']
+        assert sample.gt_sem_seg.shape == (32, 32)
+
+    def test_part_of_the_image_folder(self, here, capsys):
+        name = f'mmseg::{CONFIGS[4]}'
+        base = Config.fromfile(STOCK / CONFIGS[4])
+        for leaf in (base.train_dataloader.dataset, base.val_dataloader.dataset):
+            for city in ('aachen', 'bonn'):
+                prefix = {key: f'{value}/{city}' for key, value in leaf.data_prefix.items()}
+                make_files({**leaf, 'data_prefix': prefix})
+        make_semi(name, 'images', 'out.py', labeled=['data/cityscapes/leftImg8bit/train/bonn'])
+        assert 'images: 3 labelled' in capsys.readouterr().out
+
+    def test_a_list_for_each_concatenated_set(self, here):
+        name = CONFIGS[-1]
+        make_files(Config.fromfile(STOCK / name).train_dataloader.dataset)
+        for part in ('train', 'aug'):
+            Path(f'{part}.txt').write_text(f'{part}0\n')
+        with pytest.raises(UserError, match=r'concatenates 2 labelled data set\(s\), so give 2'):
+            make_semi(f'mmseg::{name}', 'images', 'out.py', labeled=['train.txt'])
+        cfg = Config.fromfile(make_semi(f'mmseg::{name}', 'images', 'out.py', labeled=['train.txt', 'aug.txt']))
+        assert len(DATASETS.build(cfg.train_dataloader.dataset.datasets[0])) == 2
+
+    def test_mosaics_stay(self, synthetic_root, here):
+        cfg = experiment(synthetic_root, here / 'run', semi=False)
+        inner = cfg.train_dataloader.dataset
+        load, annotations, pack = inner.pipeline
+        inner.pipeline = [load, annotations]
+        mosaic = [
+            dict(type='RandomMosaic', prob=1.0, img_scale=(16, 16)),
+            dict(type='RandomCrop', crop_size=(16, 16)),
+            pack,
+        ]
+        cfg.train_dataloader.dataset = dict(type='MultiImageMixDataset', dataset=inner, pipeline=mosaic)
+        cfg.dump(here / 'mine.json')
+        text = (here / 'mine.json').read_text().replace('[\n', '[')  # JSON has no tuples, and RandomMosaic insists
+        (here / 'mine.json').write_text(text)
+        (here / 'mine.py').write_text(
+            "_base_ = 'mine.json'\ntrain_dataloader = dict(dataset=dict(pipeline=[\n"
+            "    dict(type='RandomMosaic', prob=1.0, img_scale=(16, 16)),\n"
+            "    dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=0.75), dict(type='PackSegInputs')]))\n"
+        )
+        semi = Config.fromfile(make_semi('mine.py', 'images', 'semi.py'))
+        unlabeled = semi.train_dataloader.dataset.datasets[1]
+        assert [step.type for step in unlabeled.pipeline] == ['RandomMosaic', 'RandomCrop', 'PackSegInputs']
+        dataset = DATASETS.build(semi.train_dataloader.dataset)
+        for index, has_mask in ((0, True), (len(dataset) - 1, False)):
+            sample = dataset[index]
+            assert sample['inputs'].shape == (3, 16, 16)
+            assert ('gt_sem_seg' in sample['data_samples']) == has_mask
+
+    def test_epochs_become_iterations(self, synthetic_root, here):
+        config = supervised(
+            synthetic_root,
+            here,
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=2),
+            param_scheduler=[dict(type='MultiStepLR', milestones=[3, 5])],
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=3), logger=dict(type='LoggerHook')),
+        )
+        cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py'))
+        steps = 4  # 8 labelled images, two at a time
+        assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=6 * steps, val_interval=2 * steps)
+        assert cfg.param_scheduler == [dict(type='MultiStepLR', milestones=[12, 20], by_epoch=False)]
+        assert cfg.default_hooks.checkpoint == dict(type='CheckpointHook', interval=12, by_epoch=False)
+        assert not cfg.log_processor.by_epoch
+        text = Path('semi.py').read_text()
+        assert '6 epochs of 4 steps' in text
+        train_one(cfg)
+
+    def test_a_step_of_ones_own_that_asks_for_a_mask(self, synthetic_root, here, capsys):
+        cfg = experiment(synthetic_root, here / 'run', semi=False)
+        cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='BioMedical3DRandomFlip', prob=1.0, axes=(0, 1)))
+        cfg.dump(here / 'mine.json')
+        semi = Config.fromfile(make_semi('mine.json', 'images', 'semi.py'))
+        assert [s.type for s in semi.train_dataloader.dataset.datasets[1].pipeline] == [
+            'LoadImageAsUint8',
+            'PackSegInputs',
+        ]
+        assert 'BioMedical3DRandomFlip ask for a mask' in capsys.readouterr().out
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ('name', 'message'),
+        [
+            ('swin/swin-tiny-patch4-window7_upernet_1xb8-20k_levir-256x256.py', 'is for change detection'),
+            ('vpd/vpd_sd_4xb8-25k_nyu-480x480.py', 'is for depth estimation'),
+            ('fcn/none.py', 'is not there; MMSegmentation keeps its own'),
+        ],
+    )
+    def test_other_tasks(self, name, message, here):
+        if 'none' not in name and not (STOCK / name).is_file():
+            pytest.skip('this MMSegmentation does not have it')
+        with pytest.raises(UserError, match=message):
+            make_semi(f'mmseg::{name}', 'images', 'out.py')
+        assert not Path('out.py').exists()
+
+    def test_images_of_another_kind(self, here):
+        name = 'unet/unet-s5-d16_fcn_4xb4-160k_hsidrive-192x384.py'
+        if not (STOCK / name).is_file():
+            pytest.skip('this MMSegmentation does not have it')
+        with pytest.raises(UserError, match=r'images holds no image; looked for \.npy'):
+            make_semi(f'mmseg::{name}', 'images', 'out.py')
+
+    def test_semi_supervised_already(self, here):
+        with pytest.raises(UserError, match='is semi-supervised already'):
+            make_semi('simeps/unet_neu_10pct.py', 'images', 'out.py')
+
+    def test_arguments(self, synthetic_root, here):
+        config = str(supervised(synthetic_root, here))
+        for arguments, message in (
+            (dict(unlabeled='nowhere'), '--unlabeled nowhere is not a folder'),
+            (dict(method='none'), '--method none is not there; choose one of cps, '),
+            (dict(labeled=['nowhere']), '--labeled nowhere is neither a list of names nor a folder'),
+            (dict(labeled=['images']), 'no image in images has a mask'),
+            (dict(out=config), 'is there already'),
+            (dict(out=config, overwrite=True), 'is the supervised config itself'),
+        ):
+            with pytest.raises(UserError, match=message):
+                make_semi(**{**dict(config=config, unlabeled='images', out='semi.py'), **arguments})
+
+    def test_masks_beside_unlabelled_images(self, synthetic_root, here):
+        save(here / 'images/a.png', np.zeros((8, 8), np.uint8))
+        config = str(supervised(synthetic_root, here))
+        with pytest.raises(UserError, match=r'a\.jpg and a\.png: is one the mask of the other\?'):
+            make_semi(config, 'images', 'semi.py')
+        cfg = Config.fromfile(make_semi(config, 'images', 'semi.py', suffixes=['.jpg']))
+        assert cfg.train_dataloader.dataset.datasets[1].suffixes == ['.jpg']
+
+    def test_pure_python_configs(self, here):
+        Path('plain.py').write_text(
+            'from mmseg.datasets import ADE20KDataset\n'
+            'model = dict(type="EncoderDecoder")\noptim_wrapper = dict(type="OptimWrapper")\n'
+            'train_dataloader = dict(batch_size=2, dataset=dict(type=ADE20KDataset, '
+            'pipeline=[dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]))\n'
+        )
+        with pytest.raises(UserError, match='in the pure Python style of mmengine'):
+            make_semi('plain.py', 'images', 'out.py')
+        assert [path.name for path in here.glob('*.py')] == ['plain.py']
+
+
+def learning_rates(config: dict, every: int, count: int) -> list[float]:
+    """Of each step, where the scheduler moves on after ``every`` steps, ``count`` times."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = PARAM_SCHEDULERS.build(config, default_args=dict(optimizer=optimizer))
+    rates = []
+    for _ in range(count):
+        rates += [optimizer.param_groups[0]['lr']] * every
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def test_command(synthetic_root, here):
+    command = [ROOT / 'simeps_cli.py', 'make_semi', supervised(synthetic_root, here), '--unlabeled', 'images']
+    done = run(*command, '-o', 'semi.py', '--method', 'unimatch', cwd=here)
+    assert 'simeps check_dataset semi.py' in done.stdout
+    assert Config.fromfile('semi.py').model.type == 'UniMatchSegmentor'
+
+
+class TestSchedule:
+    def test_learning_rates_are_the_same(self):
+        """Step by step: steps against mmengine's schedulers by epoch, smooth ones against its own conversion."""
+        steps, epochs = 5, 12
+        for scheduler in (dict(type='MultiStepLR', milestones=[4, 9], gamma=0.1), dict(type='StepLR', step_size=3)):
+            by_epoch = learning_rates(scheduler, steps, epochs)
+            assert learning_rates(scheduler_in_iterations(scheduler, steps), 1, steps * epochs) == pytest.approx(
+                by_epoch
+            )
+        for scheduler in (
+            dict(type='PolyLR', eta_min=0.0, power=0.9, begin=2, end=12),
+            dict(type='CosineAnnealingLR', T_max=12),
+            dict(type='ConstantLR', factor=0.1, begin=0, end=4),
+            dict(type='LinearLR', start_factor=0.1, begin=0, end=3),
+            dict(type='CosineRestartLR', periods=[4, 8], restart_weights=[1, 0.5], eta_min=0.0),
+        ):
+            converted = learning_rates(
+                {**scheduler, 'convert_to_iter_based': True, 'epoch_length': steps}, 1, steps * epochs
+            )
+            own = scheduler_in_iterations({**scheduler, 'convert_to_iter_based': True}, steps)
+            assert learning_rates(own, 1, steps * epochs) == pytest.approx(converted)
+        smooth = scheduler_in_iterations(dict(type='ExponentialLR', gamma=0.5), steps)
+        assert smooth['gamma'] ** steps == pytest.approx(0.5)
+
+    def test_what_counts_iterations_stays(self):
+        warmup = dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100)
+        assert scheduler_in_iterations(warmup, 10) == warmup
+        cfg = dict(train_cfg=dict(by_epoch=True, max_epochs=3, dynamic_intervals=[(2, 1)]), param_scheduler=warmup)
+        changes = iteration_based(cfg, 10).changes
+        assert changes['param_scheduler'] == [warmup]
+        assert changes['train_cfg']['dynamic_intervals'] == [(20, 10)]
+        with pytest.raises(UserError, match='OneCycleLR needs total_steps'):
+            scheduler_in_iterations(dict(type='OneCycleLR', eta_max=1.0), 10)
+
+
+class TestPipeline:
+    def test_nested_steps(self):
+        crop = dict(type='RandomCrop', crop_size=(8, 8), cat_max_ratio=0.75)
+        pipeline = [
+            dict(type='LoadImageFromFile', imdecode_backend='tifffile'),
+            dict(type='LoadAnnotations'),
+            dict(
+                type='RandomChoice', transforms=[[crop], [dict(type='GenerateEdge'), dict(type='RandomFlip', prob=1.0)]]
+            ),
+            dict(type='Albu', transforms=[dict(type='RandomCrop', height=4, width=4)]),
+        ]
+        changes = unlabeled_changes(pipeline)
+        assert changes == dict(RandomCrop=dict(cat_max_ratio=1.0))  # another decoder is left alone
+        assert unlabeled_pipeline(pipeline, ['LoadAnnotations', 'GenerateEdge'], changes) == [
+            pipeline[0],
+            dict(
+                type='RandomChoice',
+                transforms=[[dict(crop, cat_max_ratio=1.0)], [dict(type='RandomFlip', prob=1.0)]],
+            ),
+            pipeline[3],
+        ]
+
+    def test_in_a_config(self, synthetic_root, here):
+        cfg = experiment(synthetic_root, here / 'run', semi=False)
+        flip = dict(type='RandomChoice', transforms=[[dict(type='RandomFlip', prob=1.0)], [dict(type='GenerateEdge')]])
+        cfg.train_dataloader.dataset.pipeline.insert(2, flip)
+        cfg.dump(here / 'mine.json')
+        semi = Config.fromfile(make_semi('mine.json', 'images', 'semi.py'))
+        pipeline = semi.train_dataloader.dataset.datasets[1].pipeline
+        assert [step.type for step in pipeline] == ['LoadImageAsUint8', 'RandomChoice', 'PackSegInputs']
+        assert pipeline[1].transforms == [[dict(type='RandomFlip', prob=1.0)], []]
+
+
+def test_layer_decay_is_that_of_each_branch():
+    """Learning rate of each parameter, against MMSeg's constructor on the branch alone."""
+    from torch import nn
+
+    class MAE(nn.Module):  # MMSeg goes by the name of the class
+        def __init__(self):
+            super().__init__()
+            self.patch_embed = nn.Conv2d(3, 4, 2)
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    class Segmentor(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone, self.decode_head = MAE(), nn.Linear(4, 2)
+
+    wrapped = nn.Module()
+    wrapped.branches = nn.ModuleList(Segmentor() for _ in range(2))
+    options = dict(num_layers=3, decay_rate=0.5, decay_type='layer_wise')
+    wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
+
+    def rates(kind, model):
+        constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
+            dict(type=kind, optim_wrapper_cfg=dict(wrapper), paramwise_cfg=dict(options))
+        )
+        return {id(p): group['lr'] for group in constructor(model).optimizer.param_groups for p in group['params']}
+
+    expected = {}
+    for branch in wrapped.branches:
+        expected.update(rates('LearningRateDecayOptimizerConstructor', branch))
+    assert rates('BranchLearningRateDecayOptimizerConstructor', wrapped) == expected
+    assert len(set(expected.values())) == 5
+
+
+def test_code_reads_back():
+    value = dict(a=[1, (2,), 'x' * 60], b={'c-d': dict(e=None, f='y' * 60)}, g=())
+    assert eval(code(value)) == value
+    assert max(map(len, code(value).splitlines())) <= 100
