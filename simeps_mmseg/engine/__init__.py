@@ -1,4 +1,4 @@
-from .hooks import ChannelsLastHook, SemiSupervisedHook
+from .hooks import ChannelsLastHook, PredictionVisualizationHook, SemiSupervisedHook
 from .optimizers import BFloat16OptimWrapper
 
-__all__ = ['BFloat16OptimWrapper', 'ChannelsLastHook', 'SemiSupervisedHook']
+__all__ = ['BFloat16OptimWrapper', 'ChannelsLastHook', 'PredictionVisualizationHook', 'SemiSupervisedHook']
