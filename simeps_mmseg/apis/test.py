@@ -1,12 +1,12 @@
 """Evaluate a checkpoint."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..utils import UserError
+from .checkpoint import find_checkpoint
 from .config import load_config
 from .data import check_data_is_there
 from .pretrained import remove_pretrained
@@ -45,8 +45,8 @@ def test(
         UserError: If config, checkpoint or data is not there, or has no ``tta_pipeline``.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    if not Path(checkpoint).is_file() and '://' not in checkpoint:
-        raise UserError(f'checkpoint {checkpoint} is not there{_others_beside(Path(checkpoint))}')
+    if '://' not in checkpoint:
+        find_checkpoint(checkpoint)
     check_data_is_there(cfg, ('test_dataloader',))
     remove_pretrained(cfg)
     cfg.load_from = checkpoint
@@ -58,11 +58,6 @@ def test(
     if out is not None:
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
     return Runner.from_cfg(cfg).test()
-
-
-def _others_beside(checkpoint: Path) -> str:
-    others = sorted(file.name for file in checkpoint.parent.glob('*.pth'))
-    return f'; in {checkpoint.parent} there are {", ".join(others)}' if others else ''
 
 
 def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
