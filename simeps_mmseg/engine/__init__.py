@@ -1,4 +1,4 @@
-from .hooks import ChannelsLastHook, SemiSupervisedHook
+from .hooks import ChannelsLastHook, PredictionVisualizationHook, SemiSupervisedHook
 from .optimizers import (
     BFloat16OptimWrapper,
     BranchLayerDecayOptimizerConstructor,
@@ -10,5 +10,6 @@ __all__ = [
     'BranchLayerDecayOptimizerConstructor',
     'BranchLearningRateDecayOptimizerConstructor',
     'ChannelsLastHook',
+    'PredictionVisualizationHook',
     'SemiSupervisedHook',
 ]

@@ -96,10 +96,10 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
     sources = getattr(dataset, 'datasets', [])
     if len(sources) != 2:
         return
-    for source in _leaves(sources[0]):
+    for source in leaves(sources[0]):
         if not _opens_masks(source):
             yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
-    for source in _leaves(sources[1]):
+    for source in leaves(sources[1]):
         if _opens_masks(source):
             yield (
                 'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
@@ -152,19 +152,19 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
         )
 
 
-def _leaves(dataset: Dataset) -> Iterator[Dataset]:
+def leaves(dataset: Dataset) -> Iterator[Dataset]:
     """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
     if hasattr(dataset, 'datasets'):
         for inner in dataset.datasets:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     elif hasattr(dataset, 'dataset'):
-        yield from _leaves(dataset.dataset)
+        yield from leaves(dataset.dataset)
     else:
         yield dataset
 
 
 def _name(dataset: Dataset) -> str:
-    return type(next(_leaves(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
+    return type(next(leaves(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
 
 
 def _opens_masks(dataset: Dataset) -> bool:
@@ -179,4 +179,4 @@ def _transforms(pipeline: Any) -> Iterator[object]:
 
 
 def _paths(dataset: Dataset) -> set[str]:
-    return {leaf.get_data_info(index)['img_path'] for leaf in _leaves(dataset) for index in range(len(leaf))}
+    return {leaf.get_data_info(index)['img_path'] for leaf in leaves(dataset) for index in range(len(leaf))}

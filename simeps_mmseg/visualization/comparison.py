@@ -1,11 +1,16 @@
 """Images, their ground truth and the predictions of several methods side by side."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+
+from .error_map import ERROR_COLORS, ERROR_KINDS, error_map
+from .overlay import dim, overlay
+from .resize import resize_image, resize_labels
 
 
 @dataclass
@@ -17,44 +22,35 @@ class ComparedImage:
         target: Class indices, shape (h, w).
         predictions: For each method class indices, shape (h, w).
         captions: For each method a short text below its prediction, such as a score.
+        name: A short text below the image.
     """
 
     image: np.ndarray
     target: np.ndarray
     predictions: Mapping[str, np.ndarray]
     captions: Mapping[str, str]
-
-
-def paint(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], opacity: float = 0.75) -> np.ndarray:
-    """Lay the colours of the foreground classes over a dimmed image.
-
-    Args:
-        image: Shape (h, w) or (h, w, 3), uint8.
-        labels: Class indices, shape (h, w); what is 0 or no class stays image.
-        palette: RGB of each class.
-        opacity: Of the colours, in [0, 1].
-
-    Returns:
-        Shape (h, w, 3), uint8.
-    """
-    rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-    painted = 0.6 * rgb.astype(np.float32)
-    colours = np.asarray(palette, np.float32)
-    foreground = (labels > 0) & (labels < len(colours))
-    painted[foreground] = (1 - opacity) * painted[foreground] + opacity * colours[labels[foreground]]
-    return painted.round().astype(np.uint8)
+    name: str = ''
 
 
 def comparison_figure(
-    rows: Sequence[ComparedImage], classes: Sequence[str], palette: Sequence[Sequence[int]], tile: float = 2.0
+    rows: Sequence[ComparedImage],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    tile: float = 2.0,
+    errors: bool = False,
+    ignore_index: int = 255,
 ) -> Figure:
-    """A grid with one row per image: image, ground truth, then each method; below it the legend of the classes.
+    """A grid with one row per image: image, ground truth, then each method; below it the legend.
+
+    Source: Sime et al. 2022, Fig. 5.
 
     Args:
         rows: At least one, all with the same methods.
         classes: Names, background first.
         palette: RGB of each class.
         tile: Width of a picture in inches.
+        errors: Whether the methods' columns show their errors by kind in place of their classes.
+        ignore_index: The value in a target that does not count.
 
     Returns:
         The figure; write it with ``savefig``.
@@ -68,18 +64,63 @@ def comparison_figure(
     if any(list(row.predictions) != methods for row in rows):
         raise ValueError('all rows of a comparison need the same methods')
     titles = ['image', 'ground truth', *methods]
-    figure = Figure(figsize=(tile * len(titles), (tile + 0.18) * len(rows) + 0.6), layout='constrained')
-    axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    # Characters of a title that fit over a picture, at 10 points.
+    wrapped = ['\n'.join(textwrap.wrap(title, max(8, round(11 * tile)))) for title in titles]
+    lines = max(title.count('\n') + 1 for title in wrapped)
+    heights = [tile * row.target.shape[0] / row.target.shape[1] + 0.17 for row in rows]
+    size = (tile * len(titles), sum(heights) + 0.5 + 0.17 * lines)
+    figure = Figure(figsize=size, layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
+    axes = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=heights)
     for row, (compared, line) in enumerate(zip(rows, axes)):
-        maps = [compared.target, *(compared.predictions[method] for method in methods)]
-        pictures = [compared.image, *(paint(compared.image, labels, palette) for labels in maps)]
-        captions = ['', '', *(compared.captions.get(method, '') for method in methods)]
+        pictures = _pictures(compared, methods, palette, errors, ignore_index)
+        captions = [_middle_out(compared.name, round(13 * tile)), '', *(compared.captions.get(m, '') for m in methods)]
         for column, (axis, picture, caption) in enumerate(zip(line, pictures, captions)):
             axis.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(caption, fontsize=8, labelpad=2)
             if row == 0:
-                axis.set_title(titles[column], fontsize=10)
-    handles = [Patch(color=np.array(palette[k]) / 255, label=name) for k, name in enumerate(classes) if k]
-    figure.legend(handles=handles, loc='outside lower center', ncols=len(handles), frameon=False, fontsize=9)
+                axis.set_title(wrapped[column], fontsize=10)
+    entries = [(name, color) for k, (name, color) in enumerate(zip(classes, palette)) if k]
+    if errors:
+        entries += list(zip(ERROR_KINDS, ERROR_COLORS))[1:]
+    # As many columns as fit: about 12 characters to the inch at 9 points, beside the swatch.
+    longest = max(len(name) for name, _ in entries)
+    fitting = min(len(entries), max(1, int(size[0] / (0.55 + longest / 12))))
+    columns = -(-len(entries) // -(-len(entries) // fitting))  # the rows of the legend alike in length
+    # matplotlib fills a legend column by column, people read it row by row.
+    entries = [entry for column in range(columns) for entry in entries[column::columns]]
+    handles = [Patch(color=np.array(color) / 255, label=name) for name, color in entries]
+    figure.legend(handles=handles, loc='outside lower center', ncols=columns, frameon=False, fontsize=9)
     return figure
+
+
+def _pictures(
+    compared: ComparedImage, methods: Sequence[str], palette: Sequence[Sequence[int]], errors: bool, ignore_index: int
+) -> list[np.ndarray]:
+    """Large enough that a contour is thin beside a defect."""
+    height, width = compared.target.shape
+    factor = max(1, round(400 / width))
+    size = factor * height, factor * width
+    image = resize_image(compared.image, size)
+
+    def classes(labels: np.ndarray) -> np.ndarray:
+        return overlay(image, resize_labels(labels, size), palette, opacity=0.5, contour=3)
+
+    pictures = [image, classes(compared.target)]
+    for method in methods:
+        labels = compared.predictions[method]
+        if errors:
+            wrong = error_map(labels, compared.target, ignore_index=ignore_index)
+            pictures.append(overlay(dim(image), resize_labels(wrong, size), ERROR_COLORS, opacity=0.75, contour=3))
+        else:
+            pictures.append(classes(labels))
+    return pictures
+
+
+def _middle_out(text: str, length: int) -> str:
+    """The text, at most so many characters, its middle left out if need be."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f'{text[:half]}…{text[-half:]}'

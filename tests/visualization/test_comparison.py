@@ -1,27 +1,21 @@
 import numpy as np
 import pytest
 
-from simeps_mmseg.visualization import ComparedImage, comparison_figure, paint
+from simeps_mmseg.visualization import ERROR_KINDS, ComparedImage, comparison_figure
 
 PALETTE = [[0, 0, 0], [230, 159, 0], [86, 180, 233]]
 CLASSES = ['background', 'scratch', 'patch']
 
 
-def row(*methods):
-    labels = np.random.default_rng(0).integers(0, 3, (12, 16))
-    image = np.full((12, 16), 120, np.uint8)
-    return ComparedImage(image, labels, dict.fromkeys(methods, labels), {methods[0]: 'mIoU 50 %'} if methods else {})
+def row(*methods, size=(12, 16)):
+    labels = np.random.default_rng(0).integers(0, 3, size)
+    image = np.full(size, 120, np.uint8)
+    captions = {methods[0]: 'mIoU 50 %'} if methods else {}
+    return ComparedImage(image, labels, dict.fromkeys(methods, labels), captions, 'a_name_that_is_much_too_long_for_it')
 
 
-def test_paint_colours_the_foreground_and_dims_the_rest():
-    image = np.full((1, 3), 100, np.uint8)
-    painted = paint(image, np.array([[0, 1, 255]]), PALETTE, opacity=1.0)
-    assert painted.tolist() == [[[60, 60, 60], [230, 159, 0], [60, 60, 60]]]
-
-
-def test_paint_blends():
-    painted = paint(np.zeros((1, 1, 3), np.uint8), np.array([[2]]), PALETTE, opacity=0.5)
-    assert np.abs(painted.astype(float) - np.array(PALETTE[2]) / 2).max() <= 1
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_figure_has_titles_captions_and_a_legend(tmp_path):
@@ -30,7 +24,26 @@ def test_figure_has_titles_captions_and_a_legend(tmp_path):
     assert len(figure.axes) == 8
     assert [axis.get_title() for axis in figure.axes[:4]] == ['image', 'ground truth', 'labels only', 'simEps']
     assert figure.axes[2].get_xlabel() == 'mIoU 50 %'
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == CLASSES[1:]
+    assert figure.axes[0].get_xlabel() == 'a_name_that_…long_for_it'[:12] + '…' + 'too_long_for_it'[-12:]
+    assert legend_of(figure) == CLASSES[1:]
+
+
+def test_errors_take_the_place_of_classes():
+    compared = row('perfect')
+    compared.predictions['perfect'] = compared.target
+    figure = comparison_figure([compared], CLASSES, PALETTE, errors=True)
+    assert sorted(legend_of(figure)) == sorted([*CLASSES[1:], *ERROR_KINDS[1:]])
+    grey = figure.axes[2].images[0].get_array()
+    assert (grey == 72).all()  # nothing is wrong, so nothing is painted
+
+
+def test_long_titles_are_wrapped_and_rows_keep_their_proportions():
+    name = 'a method with a long name, trained for long'
+    figure = comparison_figure([row(name, size=(10, 40)), row(name, size=(40, 40))], CLASSES, PALETTE)
+    assert figure.axes[2].get_title().count('\n') == 1
+    figure.draw_without_rendering()
+    heights = [figure.axes[k].get_position().height for k in (0, 3)]
+    assert heights[1] / heights[0] == pytest.approx(4, rel=0.1)
 
 
 def test_figure_errors():

@@ -1,4 +1,5 @@
 from .channels_last import ChannelsLastHook
+from .prediction_visualization import PredictionVisualizationHook
 from .semi_supervised import SemiSupervisedHook
 
-__all__ = ['ChannelsLastHook', 'SemiSupervisedHook']
+__all__ = ['ChannelsLastHook', 'PredictionVisualizationHook', 'SemiSupervisedHook']

@@ -185,6 +185,15 @@ class BaseSemiSegmentor(BaseSegmentor):
         metas = [sample.metainfo for sample in data_samples]
         return [evaluation_logits(network, inputs, metas) for network in networks]
 
+    def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
+        """What the branches would be taught of images (b, 3, h, w), with all networks in evaluation mode: for looking at.
+
+        Returns:
+            One (b, h, w) map for all branches or one for each; ``ignore_index`` where a pixel would not count.
+        """
+        logits = self.teaching_logits(inputs, data_samples)
+        return [self.hide_padding(own.argmax(dim=1), data_samples) for own in logits]
+
     def hide_padding(self, labels: Tensor, data_samples: SampleList) -> Tensor:
         """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
         return mask_padding(labels, data_samples, self.ignore_index)

@@ -53,6 +53,10 @@ class FixMatchSegmentor(BaseSemiSegmentor):
         self.last_step.predictions = [logits.detach().argmax(dim=1), maps[0]]
         return losses
 
+    def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
+        """See :class:`BaseSemiSegmentor`: pixels without confidence do not count."""
+        return [self.confident_labels(inputs, data_samples).counted(self.ignore_index)]
+
     def confident_labels(self, inputs: Tensor, data_samples: SampleList) -> PseudoLabel:
         """Labels and weights (b, h, w) of images (b, 3, h, w) as they are."""
         target = self.pseudo.pseudo_label(self.teaching_logits(inputs, data_samples)[0])

@@ -94,6 +94,11 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         targets = self.cross_pseudo.pseudo_labels(logits)
         return [PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight) for target in targets]
 
+    def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
+        """See :class:`BaseSemiSegmentor`: one map per branch; none without a loss on pseudo-labels."""
+        targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
+        return [target.counted(self.ignore_index) for target in targets]
+
     def consistency_losses(self, outputs: Sequence[BranchOutput], targets: Sequence[PseudoLabel]) -> dict[str, Tensor]:
         """Cross-pseudo and similarity losses of one part of the batch."""
         losses: dict[str, Tensor] = {}

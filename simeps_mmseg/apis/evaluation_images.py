@@ -1,0 +1,135 @@
+"""Images of a config's validation or test set with their ground truth, and trained models to predict on them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from mmseg.models import BaseSegmentor
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.structures import SegDataSample
+
+from ..deploy import find_checkpoint
+from ..engine.checks import leaves
+from ..engine.snapshot import opens_masks, predict
+from ..models.utils import replace_sync_bn, walk_dicts
+from ..utils import UserError
+from .data import check_data_is_there
+from .pretrained import remove_pretrained
+
+SPLITS = ('val', 'test')
+
+
+class EvaluationImages:
+    """The images that a config validates or tests on, at their own size.
+
+    Args:
+        cfg: The whole config; not changed.
+        split: ``'val'`` or ``'test'``.
+
+    Raises:
+        UserError: If the config has no such set, or its files are not there.
+    """
+
+    def __init__(self, cfg: Config, split: str = 'test') -> None:
+        loader = f'{split}_dataloader'
+        if not cfg.get(loader):
+            raise UserError(f'{cfg.filename} has no {loader}')
+        check_data_is_there(cfg, (loader,))
+        init_default_scope(cfg.get('default_scope') or 'mmseg')
+        dataset = DATASETS.build(cfg[loader].dataset)
+        self._dataset = dataset
+        self._load_target = [step for step in next(leaves(dataset)).pipeline.transforms if opens_masks(step)] or [
+            TRANSFORMS.build(dict(type='LoadAnnotations'))
+        ]
+        self.classes: Sequence[str] = dataset.metainfo['classes']
+        self.palette: Sequence[Sequence[int]] | None = dataset.metainfo.get('palette')
+        self.ignore_index: int = getattr(next(leaves(dataset)), 'ignore_index', 255)
+        self.paths = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> np.ndarray:
+        """Shape (h, w, 3), RGB, uint8."""
+        return mmcv.imread(str(self.paths[index]), channel_order='rgb')
+
+    def target(self, index: int) -> np.ndarray:
+        """Class indices, shape (h, w), int64.
+
+        Raises:
+            UserError: If the image has no ground truth.
+        """
+        info = self._dataset.get_data_info(index)
+        if not info.get('seg_map_path'):
+            raise UserError(f'{self.paths[index]} has no ground truth: the data set of the config has no seg_map_path')
+        return self._load_target[0](info)['gt_seg_map'].astype(np.int64)
+
+    def indices(self, names: Sequence[str]) -> list[int]:
+        """Places of images by file name, with or without suffix.
+
+        Raises:
+            UserError: If one is not there.
+        """
+        places = {key: index for index, path in enumerate(self.paths) for key in (path.name, path.stem)}
+        missing = [name for name in names if name not in places]
+        if missing:
+            raise UserError(
+                f'{", ".join(missing)}: not among the {len(self)} images in {self.paths[0].parent}; names are file names, '
+                f'such as {self.paths[0].stem}'
+            )
+        return [places[name] for name in names]
+
+
+class TrainedModel:
+    """A trained model and what leads from a file to its input.
+
+    Args:
+        cfg: The whole config; not changed.
+        checkpoint: Path of the weights.
+        device: Where the model goes.
+        split: ``'val'`` or ``'test'``: whose pipeline prepares the images.
+
+    Raises:
+        UserError: If the checkpoint is not there, or its weights are not those of this model.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: str | Path, device: str = 'cpu', split: str = 'test') -> None:
+        path = find_checkpoint(checkpoint)
+        cfg = cfg.copy()
+        remove_pretrained(cfg)
+        replace_sync_bn(cfg.model)
+        if cfg.get('data_preprocessor'):
+            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+        init_default_scope(cfg.get('default_scope') or 'mmseg')
+        model = MODELS.build(cfg.model)
+        try:
+            load_checkpoint(model, str(path), map_location='cpu', strict=True)
+        except RuntimeError as error:
+            problem = ' '.join(str(error).split())[:300]
+            raise UserError(f'checkpoint {path} is not of the model in {cfg.filename}: {problem}') from error
+        self.model: BaseSegmentor = model.to(device).eval()
+        dataset = cfg[f'{split}_dataloader'].dataset
+        steps = Compose(next(_pipelines(dataset))).transforms
+        self._pipeline = Compose([step for step in steps if not opens_masks(step)])
+
+    def prepare(self, path: Path) -> dict:
+        """What the test pipeline makes of an image file."""
+        return self._pipeline(dict(img_path=str(path)))
+
+    def predict(self, path: Path) -> SegDataSample:
+        """What the model says of an image file, at the size of the file: see :func:`simeps_mmseg.engine.snapshot.predict`."""
+        return predict(self.model, self.prepare(path))
+
+    def labels(self, path: Path) -> np.ndarray:
+        """Class indices of an image file, shape (h, w), int64."""
+        return self.predict(path).pred_sem_seg.data[0].numpy().astype(np.int64)
+
+
+def _pipelines(dataset: dict) -> Iterator[list]:
+    """Those in the config of a data set, outermost first."""
+    return (node['pipeline'] for _, node in walk_dicts(dataset) if node.get('pipeline'))

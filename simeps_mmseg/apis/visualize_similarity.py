@@ -1,0 +1,160 @@
+"""Similarity maps of a batch as the branches see them, and how far apart they were during training."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmseg.registry import HOOKS, MODELS
+
+from ..engine.snapshot import unchanged
+from ..models.losses import similarity_map
+from ..models.losses.similarity_consistency import STAGES
+from ..models.segmentors import BaseSemiSegmentor
+from ..models.utils import forward_unlabeled
+from ..utils import UserError
+from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
+from ..visualization.training_log import log_files, read_training_log
+from .compare_predictions import save_figure
+from .config import load_config
+from .evaluation_images import EvaluationImages, TrainedModel
+
+
+def visualize_similarity(
+    config: str,
+    checkpoint: str,
+    out: str | Path = 'similarity',
+    names: Sequence[str] | None = None,
+    count: int = 8,
+    split: str = 'val',
+    dpi: int = 150,
+    device: str = 'cpu',
+    options: Sequence[str] = (),
+) -> list[Path]:
+    """Draw the similarity maps of one batch at encoder, decoder and logits, for each branch, and their differences.
+
+    Args:
+        config: Path of a config, also below the shipped ``configs/``.
+        checkpoint: Path of the weights.
+        out: Path of the figure without suffix.
+        names: File names of the images of the batch, in place of evenly spaced ones.
+        count: Size of the batch.
+        split: ``'val'`` or ``'test'``.
+        dpi: Pixels to the inch.
+        device: Such as ``cpu`` or ``cuda:0``.
+        options: ``key=value`` changes of the config.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UserError: If something is not there, or the batch has fewer than two images.
+    """
+    cfg = load_config(config, options)
+    images = EvaluationImages(cfg, split)
+    if names:
+        indices = images.indices(names)
+    else:
+        indices = [int(index) for index in np.unique(np.linspace(0, len(images) - 1, count).round())]
+    if len(indices) < 2:
+        raise UserError(f'a similarity map compares the images of a batch: 2 or more are needed, got {len(indices)}')
+    maps = similarity_maps(TrainedModel(cfg, checkpoint, device, split), [images.paths[index] for index in indices])
+    return save_figure(similarity_figure(maps, [images.image(index) for index in indices]), out, dpi)
+
+
+def similarity_maps(trained: TrainedModel, paths: Sequence[Path]) -> dict[str, list[np.ndarray]]:
+    """The (b, b) map of each branch at each stage, with the branches in evaluation mode.
+
+    Args:
+        trained: A semi-supervised model, or a plain one as a single branch.
+        paths: The b images, which the test pipeline must bring to one size.
+
+    Raises:
+        UserError: If the images come out in different sizes.
+    """
+    model = trained.model
+    branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else [model]
+    samples = [trained.prepare(path) for path in paths]
+    sizes = sorted({tuple(sample['inputs'].shape[1:]) for sample in samples})
+    if len(sizes) > 1:
+        raise UserError(
+            f'the images of a similarity map need one size, the pipeline of the config gives {sizes}: choose images of one '
+            'size by --names, or set a Resize with keep_ratio=False'
+        )
+    with unchanged(model), torch.no_grad():
+        model.eval()
+        ready = model.data_preprocessor(pseudo_collate(samples), False)
+        metas = [sample.metainfo for sample in ready['data_samples']]
+        outputs = [forward_unlabeled(branch, ready['inputs'], metas) for branch in branches]
+    return {stage: [similarity_map(output.stage(stage)).cpu().numpy() for output in outputs] for stage in STAGES}
+
+
+def visualize_similarity_log(
+    log: str,
+    out: str | Path = 'similarity_log',
+    config: str | None = None,
+    dpi: int = 150,
+    options: Sequence[str] = (),
+) -> list[Path]:
+    """Draw how far apart the similarity maps of the branches were during training.
+
+    With a config (given, or found beside the log) the logged losses are divided by their weights, which leaves the sum of
+    the mean squared differences of all pairs of branches; without one they are drawn as they were logged.
+
+    Args:
+        log: Work folder, folder of a single start, or JSON file.
+        out: Path of the figure without suffix.
+        config: Of the training; by default that which mmengine wrote beside the log.
+        dpi: Pixels to the inch.
+        options: ``key=value`` changes of the config.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UserError: If the log is not there, or holds no similarity loss.
+    """
+    history = read_training_log(log)
+    logged = logged_similarity(history)
+    if not logged:
+        raise UserError(f'{log} holds no loss_similarity_*: it is the log of a training without model.similarity')
+    cfg = load_config(config, options) if config else config_beside(Path(log))
+    weight = similarity_weight(cfg) if cfg is not None else None
+    unit = 'loss_similarity, weighted as logged'
+    curves = {}
+    if weight is not None:
+        unit = 'sum over the pairs of branches of\nthe mean squared difference of their maps'
+    for (part, stage), (steps, values) in logged.items():
+        scale = np.array([weight(stage, int(step)) for step in steps]) if weight is not None else 1.0
+        curves[f'{part}, {stage}'] = (steps, values / scale)
+    print(
+        'values: '
+        + ('loss_similarity_* divided by its weights' if weight is not None else 'loss_similarity_* as logged')
+    )
+    return save_figure(distance_figure(curves, unit), out, dpi)
+
+
+def config_beside(log: Path) -> Config | None:
+    """The config that mmengine wrote for the newest start of a training: ``vis_data/config.py``; None if it is not there."""
+    file = log_files(log)[-1].parent / 'config.py'
+    return Config.fromfile(file) if file.is_file() else None
+
+
+def similarity_weight(cfg: Config) -> Callable[[str, int], float] | None:
+    """What the similarity loss of a stage was multiplied with in the n-th step; None if the config has no such loss.
+
+    That is lambda times the weight of the stage times, with ``ramp=True``, the ramp of ``SemiSupervisedHook``.
+    """
+    config = cfg.model.get('similarity')
+    if not config:
+        return None
+    loss = MODELS.build(config)
+    hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
+
+    def weight(stage: str, step: int) -> float:
+        ramp = hooks[0].rampup(step - 1, cfg.train_cfg.max_iters) if loss.ramp and hooks else 1.0
+        return loss.loss_weight * loss.stages[stage] * ramp
+
+    return weight

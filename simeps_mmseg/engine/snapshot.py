@@ -1,0 +1,87 @@
+"""What a model says of an image at this moment, without leaving a trace in it."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import PixelData
+from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..models.segmentors import BaseSemiSegmentor
+
+
+def opens_masks(transform: object) -> bool:
+    """Whether a transform asks for the ground truth."""
+    return 'LoadAnnotations' in type(transform).__name__
+
+
+def predict(model: BaseSegmentor, data: dict, with_pseudo_labels: bool = False) -> SegDataSample:
+    """What a model says of one sample, in evaluation mode; the model is left as it was.
+
+    Args:
+        model: Any segmentor.
+        data: What a test pipeline returns.
+        with_pseudo_labels: Whether to add what its branches would be taught.
+
+    Returns:
+        A new sample with ``pred_sem_seg``, ``gt_sem_seg`` where ``data`` has it and, of a semi-supervised model,
+        ``pred_sem_seg_branches`` and ``pseudo_sem_seg`` (K, h, w), all at the image's own size.
+    """
+    semi = isinstance(model, BaseSemiSegmentor)
+    batch = pseudo_collate([dict(inputs=data['inputs'], data_samples=data['data_samples'].clone())])
+    with unchanged(model), torch.no_grad():
+        model.eval()
+        if semi:
+            model.test_cfg = {**model.test_cfg, 'branch_predictions': True}
+        ready = model.data_preprocessor(batch, False)
+        inputs, samples = ready['inputs'], ready['data_samples']
+        pseudo_labels = model.pseudo_labels_for(inputs, samples) if semi and with_pseudo_labels else []
+        sample = model.predict(inputs, samples)[0]
+    if pseudo_labels:
+        maps = [to_original(labels[0], sample) for labels in pseudo_labels]
+        sample.set_data({'pseudo_sem_seg': PixelData(data=torch.stack(maps))})
+    return sample.cpu()
+
+
+def to_original(labels: Tensor, sample: SegDataSample) -> Tensor:
+    """A label map (h, w) of the network's input at the size of the file: padding cut off, nearest neighbour."""
+    left, right, top, bottom = sample.metainfo.get('padding_size', (0, 0, 0, 0))
+    height, width = labels.shape
+    real = labels[top : height - bottom, left : width - right]
+    return F.interpolate(real[None, None].float(), size=sample.ori_shape[:2], mode='nearest')[0, 0].long()
+
+
+@contextmanager
+def unchanged(model: BaseSegmentor) -> Iterator[None]:
+    """Put modes, running averages, ``test_cfg`` and random numbers back to what they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    test_cfg = model.test_cfg
+    try:
+        with undisturbed_random_numbers():
+            yield
+    finally:
+        model.test_cfg = test_cfg
+        for module, training in modes:
+            module.training = training
+        for buffer, value in buffers:
+            buffer.copy_(value)
+
+
+@contextmanager
+def undisturbed_random_numbers() -> Iterator[None]:
+    """Whatever is drawn inside is not missed outside: Python, NumPy, PyTorch on the CPU and on the current GPU."""
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -1,0 +1,138 @@
+"""Which curves a training log holds, and which of them belong into one picture."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .training_log import TrainingLog, class_names
+
+LOSSES, COURSE, HEALTH, VALIDATION = 'losses', 'course', 'pseudo-labels', 'validation'
+SECTIONS = (LOSSES, COURSE, HEALTH, VALIDATION)
+COURSE_KEYS = dict(
+    consistency_weight='w(t) of the pseudo-labels', lr='learning rate', agreement='agreement of the branches'
+)
+SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU', 'mDice_image', 'aAcc_image')
+CLASS_SCORES = 'IoU by class'
+MODEL = 'model'  # the curve of a loss or score that is not of one branch
+
+
+class Curve(NamedTuple):
+    """One line.
+
+    Attributes:
+        name: Such as ``branch 0``; what is compared over several pictures has the same name in each.
+        steps: Iterations, shape (n,), int64.
+        values: Shape (n,), float64.
+        reference: Whether it is what others are measured by.
+    """
+
+    name: str
+    steps: np.ndarray
+    values: np.ndarray
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves with a common axis.
+
+    Attributes:
+        title: What they show: the key in the log, or what stands for several keys.
+        section: One of ``SECTIONS``.
+        unit: Of the values; empty for plain numbers.
+        curves: At least one.
+        log_scale: Whether small values matter as much as large ones.
+    """
+
+    title: str
+    section: str
+    unit: str
+    curves: tuple[Curve, ...]
+    log_scale: bool = False
+
+
+def panels_of(log: TrainingLog) -> list[Panel]:
+    """All pictures that a log gives: losses by term, course, pseudo-labels by class, scores."""
+    return [*loss_panels(log), *course_panels(log), *health_panels(log), *score_panels(log)]
+
+
+def loss_panels(log: TrainingLog) -> Iterator[Panel]:
+    """The total, then one panel per term with a curve per branch."""
+    terms: dict[str, list[Curve]] = {}
+    for key in log.scalars():
+        if 'loss' in key:
+            term, name = term_and_branch(key)
+            terms.setdefault(term, []).append(Curve(name, *log.series(key)))
+    for term, curves in terms.items():
+        positive = all((curve.values[np.isfinite(curve.values)] > 0).all() for curve in curves)
+        yield Panel(term, LOSSES, '', tuple(curves), log_scale=positive and _spread(curves) > 20)
+
+
+def course_panels(log: TrainingLog) -> Iterator[Panel]:
+    """Weight of the pseudo-labels, learning rate, agreement."""
+    for key, title in COURSE_KEYS.items():
+        steps, values = log.series(key)
+        if len(steps):
+            percent = key == 'agreement'
+            curve = Curve(MODEL, steps, 100 * values if percent else values)
+            yield Panel(title, COURSE, '%' if percent else '', (curve,))
+
+
+def health_panels(log: TrainingLog) -> Iterator[Panel]:
+    """For each class but the first (the background) its share of the pseudo-labels beside its share of the labels."""
+    for name in class_names(log)[1:]:
+        steps, pseudo = log.series(f'pseudo_share.{name}')
+        if not len(steps):
+            continue
+        curves = [Curve('pseudo-labels', steps, 100 * pseudo)]
+        steps, labels = log.series(f'label_share.{name}')
+        if len(steps):
+            curves.append(Curve('labels', steps, 100 * labels, reference=True))
+        yield Panel(f'pixels of {name}', HEALTH, '%', tuple(curves))
+
+
+def score_panels(log: TrainingLog) -> Iterator[Panel]:
+    """One panel per score with model and branches, then the IoU of each class of the model."""
+    keys = log.scalars('val')
+    for score in SCORES:
+        curves = []
+        for key in keys:
+            match = re.fullmatch(rf'(?:branch_(\d+)\.)?{score}', key)
+            if match:
+                name = MODEL if match[1] is None else f'branch {match[1]}'
+                curves.append(Curve(name, *log.series(key, 'val')))
+        if curves:
+            yield Panel(score, VALIDATION, '%', tuple(curves))
+    classes = [Curve(key.removeprefix('IoU.'), *log.series(key, 'val')) for key in keys if key.startswith('IoU.')]
+    if classes:
+        yield Panel(CLASS_SCORES, VALIDATION, '%', tuple(classes))
+
+
+def term_and_branch(key: str) -> tuple[str, str]:
+    """The term that a key of the log belongs to, and the name of its curve.
+
+    Example:
+        >>> term_and_branch('branch_1.decode.loss_ce')
+        ('decode.loss_ce', 'branch 1')
+        >>> term_and_branch('unlabeled.loss_cross_pseudo_2')
+        ('unlabeled.loss_cross_pseudo', 'branch 2')
+        >>> term_and_branch('unlabeled.loss_view_0')
+        ('unlabeled.loss_view', 'view 0')
+        >>> term_and_branch('loss')
+        ('loss', 'model')
+    """
+    match = re.fullmatch(r'branch_(\d+)\.(.+)', key)
+    if match:
+        return match[2], f'branch {match[1]}'
+    match = re.fullmatch(r'((?:un)?labeled\.loss_(.+))_(\d+)', key)
+    if match:
+        return match[1], f'view {match[3]}' if match[2] == 'view' else f'branch {match[3]}'
+    return key, MODEL
+
+
+def _spread(curves: list[Curve]) -> float:
+    values = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
+    return float(values.max() / values.min()) if len(values) and values.min() > 0 else 1.0
