@@ -1,5 +1,7 @@
 """The tools that draw, on tiny trained models."""
 
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,8 @@ from simeps_mmseg.apis.visualize_similarity import (
 from simeps_mmseg.models.losses import similarity_consistency
 from simeps_mmseg.models.utils import forward_unlabeled
 from simeps_mmseg.utils import UserError
+from tests.conftest import ROOT
 from tests.helpers import experiment
-from tests.tools.test_tools import run
 
 NAN = float('nan')
 
@@ -45,6 +47,12 @@ def trained(synthetic_root, tmp_path_factory) -> dict[str, tuple[str, str]]:
         Runner.from_cfg(cfg).train()
         found[name] = str(work_dir / 'config.py'), str(work_dir / 'iter_2.pth')
     return found
+
+
+def tool(monkeypatch, name: str, *arguments) -> int:
+    """Run a tool in this process, which costs no second import of PyTorch."""
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+    return runpy.run_path(str(ROOT / f'tools/{name}.py'), run_name='tool')['main']()
 
 
 def sides(path: Path) -> tuple[int, int]:
@@ -71,14 +79,13 @@ class TestComparePredictions:
             assert width == 4 * 2 * 150
             assert height > 600
 
-    def test_command_line(self, trained, tmp_path):
+    def test_command_line(self, trained, tmp_path, capsys, monkeypatch):
         config, checkpoint = trained['plain']
         out = tmp_path / 'picture.png'
-        done = run(
-            'tools/compare_predictions.py', config, '--checkpoints', checkpoint, '--names', '00000', '--out', out
-        )
-        assert f'pictures: {out}' in done.stdout
-        assert out.exists()
+        arguments = ['--checkpoints', checkpoint, '--names', '00000', '--dpi', '50', '--out', out]
+        assert tool(monkeypatch, 'compare_predictions', config, *arguments) == 0
+        assert f'pictures: {out}' in capsys.readouterr().out
+        assert sides(out)[0] == 3 * 2 * 50
         assert out.with_suffix('.pdf').exists()
 
     def test_what_does_not_fit(self, trained, tmp_path):
@@ -157,6 +164,17 @@ class TestSimilarity:
         with pytest.raises(UserError, match=r'without model.similarity'):
             visualize_similarity_log(str(Path(trained['plain'][0]).parent))
 
+    def test_command_line(self, trained, tmp_path, capsys, monkeypatch):
+        arguments = [*trained['semi'], '--count', 3, '--dpi', 50, '--out', tmp_path / 'maps']
+        assert tool(monkeypatch, 'visualize_similarity', *arguments) == 0
+        assert (tmp_path / 'maps.pdf').exists()
+        work_dir = Path(trained['semi'][0]).parent
+        assert tool(monkeypatch, 'visualize_similarity', '--log', work_dir, '--dpi', 50, '--out', tmp_path / 'log') == 0
+        assert (tmp_path / 'log.png').exists()
+        with pytest.raises(SystemExit, match='2'):
+            tool(monkeypatch, 'visualize_similarity', *trained['semi'], '--log', work_dir)
+        assert 'it takes no checkpoint' in capsys.readouterr().err
+
     def test_weight_of_a_step(self):
         cfg = Config(
             dict(
@@ -188,8 +206,11 @@ class TestPlotLog:
         with pytest.raises(UserError, match='2 runs need as many different labels, got one'):
             plot_log(folders, ['one'])
 
-    def test_command_line(self, tmp_path):
-        done = run('tools/plot_log.py', tmp_path / 'nowhere', check=False)
-        assert done.returncode == 1
-        assert 'nowhere is not there' in done.stderr
-        assert 'Traceback' not in done.stderr
+    def test_command_line(self, trained, tmp_path, capsys, monkeypatch):
+        work_dir = Path(trained['plain'][0]).parent
+        assert tool(monkeypatch, 'plot_log', work_dir, '--labels', 'ours', '--dpi', '50', '--out', tmp_path / 'c') == 0
+        assert 'ours: 2 iterations' in capsys.readouterr().out
+        assert tool(monkeypatch, 'plot_log', tmp_path / 'nowhere') == 1
+        assert 'nowhere is not there' in capsys.readouterr().err
+        assert tool(monkeypatch, 'plot_log', work_dir, '--dpi', '1') == 1
+        assert '--dpi must be 10 or more, got 1' in capsys.readouterr().err
