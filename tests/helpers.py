@@ -180,7 +180,7 @@ def experiment(data_root: Path, work_dir: Path, semi: bool = True, max_iters: in
         custom_hooks=[dict(type='SemiSupervisedHook', rampup_iters=1.0, rampup_interval=1, health_interval=2)]
         if semi
         else [],
-        visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
+        visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
         log_processor=dict(by_epoch=False),
         randomness=dict(seed=0),
         env_cfg=dict(cudnn_benchmark=False),

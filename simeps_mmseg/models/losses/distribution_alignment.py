@@ -23,7 +23,7 @@ def align(probabilities: Tensor, wanted: Tensor, seen: Tensor, strength: float =
         >>> even = torch.tensor([0.5, 0.5]).view(1, 2, 1, 1)
         >>> align(even, wanted=torch.tensor([0.8, 0.2]), seen=torch.tensor([0.8, 0.2])).flatten().tolist()
         [0.5, 0.5]
-        >>> align(even, wanted=torch.tensor([0.75, 0.25]), seen=torch.tensor([0.5, 0.5])).flatten().tolist()
+        >>> [round(p, 3) for p in align(even, torch.tensor([0.75, 0.25]), torch.tensor([0.5, 0.5])).flatten().tolist()]
         [0.75, 0.25]
     """
     factor = ((wanted + 1e-6) / (seen + 1e-6)) ** strength
