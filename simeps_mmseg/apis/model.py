@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors import BaseSemiSegmentor
-from ..models.segmentors.base import ENSEMBLE, STUDENT
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
 from ..utils.images import UnreadableImage
@@ -85,18 +84,7 @@ def dataset_meta(checkpoint: Mapping, num_classes: int) -> dict:
 
 def networks_of(model: BaseSegmentor) -> list[BaseSegmentor]:
     """The plain segmentors inside a model, one per branch: the moving averages where the model predicts with them."""
-    if not isinstance(model, BaseSemiSegmentor):
-        return [model]
-    if model.teachers is not None and model.test_cfg['predict_with'] != STUDENT:
-        return [teacher.module for teacher in model.teachers]
-    return list(model.branches)
-
-
-def answering_networks(model: BaseSegmentor) -> list[BaseSegmentor]:
-    """Those of :func:`networks_of` whose mean is the model's prediction: all, or the one that ``test_cfg`` names."""
-    networks = networks_of(model)
-    chosen = model.test_cfg['predict_on'] if isinstance(model, BaseSemiSegmentor) else 0
-    return networks if chosen == ENSEMBLE else [networks[chosen]]
+    return model.networks() if isinstance(model, BaseSemiSegmentor) else [model]
 
 
 class Preparation:
@@ -172,7 +160,7 @@ def predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
 @torch.no_grad()
 def _predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
     inputs, samples = preprocessed(model, [data])
-    networks = answering_networks(model)
+    networks = model.answering_networks() if isinstance(model, BaseSemiSegmentor) else [model]
     if len(networks) == 1:
         result = networks[0].predict(inputs, samples)[0]
         return Prediction(_labels(result), _confidence(result, networks), None)

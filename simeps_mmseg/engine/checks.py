@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets.samplers import LabeledUnlabeledSampler
 from ..models.utils import one_image_fails
 from ..utils import UserError
+from .snapshot import opens_masks
 
 
 def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:
@@ -168,7 +169,7 @@ def _name(dataset: Dataset) -> str:
 
 
 def _opens_masks(dataset: Dataset) -> bool:
-    return any('LoadAnnotations' in type(transform).__name__ for transform in _transforms(dataset.pipeline))
+    return any(opens_masks(transform) for transform in _transforms(dataset.pipeline))
 
 
 def _transforms(pipeline: Any) -> Iterator[object]:

@@ -206,12 +206,12 @@ class BaseSemiSegmentor(BaseSegmentor):
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
-        networks = self._answering()
+        networks = self.answering_networks()
         return mean_logits(networks, [one.encode_decode(inputs, _copies(batch_img_metas)) for one in networks])
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Like :meth:`encode_decode`, in each branch's own mode, ``whole`` or ``slide``."""
-        networks = self._answering()
+        networks = self.answering_networks()
         return mean_logits(networks, [one.inference(inputs, _copies(batch_img_metas)) for one in networks])
 
     def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
@@ -228,7 +228,7 @@ class BaseSemiSegmentor(BaseSegmentor):
         metas = _metas(inputs, data_samples)
         if not self.test_cfg['branch_predictions']:
             return self.postprocess_result(self.inference(inputs, metas), data_samples)
-        networks, chosen = self._networks(), self.test_cfg['predict_on']
+        networks, chosen = self.networks(), self.test_cfg['predict_on']
         logits = [network.inference(inputs, _copies(metas)) for network in networks]
         together = mean_logits(networks, logits) if chosen == ENSEMBLE else logits[chosen]
         results = self.postprocess_result(together, data_samples)
@@ -241,14 +241,15 @@ class BaseSemiSegmentor(BaseSegmentor):
     def _forward(self, inputs: Tensor, data_samples: OptSampleList = None) -> Tensor:
         return self.encode_decode(inputs, _metas(inputs, data_samples))
 
-    def _networks(self) -> list[BaseSegmentor]:
-        """Students or teachers, as ``test_cfg.predict_with`` has it."""
+    def networks(self) -> list[BaseSegmentor]:
+        """What predicts, one per branch: the branches or their teachers, as ``test_cfg.predict_with`` has it."""
         with_teacher = self.test_cfg['predict_with'] != STUDENT and self.teachers is not None
         return [teacher.module for teacher in self.teachers] if with_teacher else list(self.branches)
 
-    def _answering(self) -> list[BaseSegmentor]:
+    def answering_networks(self) -> list[BaseSegmentor]:
+        """Those of :meth:`networks` whose mean is the prediction: all, or the one that ``test_cfg.predict_on`` names."""
         chosen = self.test_cfg['predict_on']
-        networks = self._networks()
+        networks = self.networks()
         return networks if chosen == ENSEMBLE else [networks[chosen]]
 
 
