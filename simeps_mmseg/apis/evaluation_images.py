@@ -8,18 +8,16 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
-from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
-from ..deploy import find_checkpoint
+from ..deploy import read_checkpoint
 from ..engine.checks import leaves
 from ..engine.snapshot import opens_masks, predict
-from ..models.utils import replace_sync_bn, walk_dicts
+from ..models.utils import walk_dicts
 from ..utils import UserError
 from .data import check_data_is_there
-from .pretrained import remove_pretrained
+from .model import load_model
 
 SPLITS = ('val', 'test')
 
@@ -99,20 +97,10 @@ class TrainedModel:
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str = 'cpu', split: str = 'test') -> None:
-        path = find_checkpoint(checkpoint)
-        cfg = cfg.copy()
-        remove_pretrained(cfg)
-        replace_sync_bn(cfg.model)
-        if cfg.get('data_preprocessor'):
-            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-        init_default_scope(cfg.get('default_scope') or 'mmseg')
-        model = MODELS.build(cfg.model)
         try:
-            load_checkpoint(model, str(path), map_location='cpu', strict=True)
-        except RuntimeError as error:
-            problem = ' '.join(str(error).split())[:300]
-            raise UserError(f'checkpoint {path} is not of the model in {cfg.filename}: {problem}') from error
-        self.model: BaseSegmentor = model.to(device).eval()
+            self.model = load_model(cfg, read_checkpoint(checkpoint), device)
+        except UserError as error:
+            raise UserError(f'{checkpoint} with {cfg.filename}: {error}') from error
         dataset = cfg[f'{split}_dataloader'].dataset
         steps = Compose(next(_pipelines(dataset))).transforms
         self._pipeline = Compose([step for step in steps if not opens_masks(step)])
