@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmseg import registry
 from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
+from mmseg.visualization import SegLocalVisualizer
 
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
@@ -50,6 +51,12 @@ def branch_model(cfg: Config, branch: int) -> ConfigDict:
     return network
 
 
+def _stock_visualizer(visualizer: Mapping) -> dict:
+    stock_options = inspect.signature(SegLocalVisualizer.__init__).parameters
+    kept = {key: value for key, value in visualizer.items() if key in stock_options}
+    return {**kept, 'type': 'SegLocalVisualizer'}
+
+
 def _several(model: Mapping) -> bool:
     parameters = inspect.signature(registry.MODELS.get(model['type']).__init__).parameters
     return 'branches' in parameters
@@ -71,8 +78,8 @@ def own_model_types(model: Mapping) -> list[str]:
 def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     """A config for prediction and test that names nothing of this package.
 
-    Losses become cross-entropy, data sets ``BaseSegDataset`` with the classes written down, metrics ``IoUMetric``; hooks,
-    optimiser, schedule and training data are left out.
+    Losses become cross-entropy, data sets ``BaseSegDataset`` with the classes written down, metrics ``IoUMetric``, the
+    visualizer ``SegLocalVisualizer``; hooks, optimiser, schedule and training data are left out.
 
     Args:
         cfg: The whole config.
@@ -85,6 +92,8 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     stock = {key: copy.deepcopy(cfg[key]) for key in KEPT if cfg.get(key) is not None}
     stock.setdefault('default_scope', 'mmseg')
     stock['model'] = _stock_model(model)
+    if is_own((stock.get('visualizer') or {}).get('type')):
+        stock['visualizer'] = _stock_visualizer(stock['visualizer'])
     for part in ('val', 'test'):
         loader, evaluator, loop = f'{part}_dataloader', f'{part}_evaluator', f'{part}_cfg'
         if cfg.get(loader) and cfg.get(evaluator) and cfg.get(loop):  # the runner takes all three or none
