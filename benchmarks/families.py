@@ -151,8 +151,8 @@ def outcome(step, *args) -> str:
     return 'works'
 
 
-def stripped_model(config: Path) -> dict:
-    """A config's model without pretrained weights and with BN for SyncBN."""
+def stripped_model(config: Path, size: int | None = None) -> dict:
+    """A config's model without pretrained weights, with BN for SyncBN, for images of one size."""
     from mmengine.config import Config
 
     from simeps_mmseg.apis.pretrained import remove_pretrained
@@ -161,6 +161,8 @@ def stripped_model(config: Path) -> dict:
     cfg = Config.fromfile(config)
     remove_pretrained(cfg)
     replace_sync_bn(cfg.model)
+    if size and cfg.model.get('data_preprocessor', {}).get('size'):  # else small images are padded to the size of the config
+        cfg.model.data_preprocessor.size = (size, size)
     return cfg.model
 
 
@@ -168,7 +170,7 @@ def alone(config: Path, size: int) -> None:
     """A training step and a prediction as MMSegmentation makes them."""
     from mmseg.registry import MODELS
 
-    model = MODELS.build(stripped_model(config))
+    model = MODELS.build(stripped_model(config, size))
     model.init_weights()
     train_and_predict(model, size, unlabeled=0)
 
@@ -181,7 +183,7 @@ def semi(config: Path, size: int, branches: int) -> None:
         dict(
             type='MultiBranchSemiSegmentor',
             num_branches=branches,
-            branch=stripped_model(config),
+            branch=stripped_model(config, size),
             cross_pseudo=dict(type='CrossPseudoLoss'),
             similarity=dict(type='SimilarityConsistencyLoss', stages=dict(encoder=1.0, decoder=1.0, logits=1.0)),
         )

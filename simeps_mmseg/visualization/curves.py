@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .palette import COLOR_BLIND_SAFE, RGB
 from .training_log import TrainingLog, class_names
 
 LOSSES, COURSE, HEALTH, VALIDATION = 'losses', 'course', 'pseudo-labels', 'validation'
@@ -17,6 +18,7 @@ COURSE_KEYS = dict(
 SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU', 'mDice_image', 'aAcc_image')
 CLASS_SCORES = 'IoU by class'
 MODEL = 'model'  # the curve of a loss or score that is not of one branch
+INK: RGB = (32, 32, 32)
 
 
 class Curve(NamedTuple):
@@ -52,6 +54,43 @@ class Panel:
     unit: str
     curves: tuple[Curve, ...]
     log_scale: bool = False
+
+
+class CurveStyle(NamedTuple):
+    """How a curve is drawn where its panel is of one training.
+
+    Attributes:
+        label: In the legend.
+        color: RGB.
+        width: In points.
+        dashed: Whether it is what the others are measured by.
+    """
+
+    label: str
+    color: RGB
+    width: float
+    dashed: bool
+
+
+def styles_of(panel: Panel) -> list[CurveStyle]:
+    """One style per curve: branches and classes by colour, the whole model and what is measured against in ink."""
+    others = [curve.name for curve in panel.curves if curve.name != MODEL and not curve.reference]
+    styles = []
+    for index, curve in enumerate(panel.curves):
+        leading = curve.name == MODEL
+        if panel.title == CLASS_SCORES:  # in pictures, too, the first defect has the first colour
+            color = line_color(index - 1) if index else INK
+        else:
+            color = INK if leading or curve.reference else line_color(others.index(curve.name))
+        whole = 'ensemble' if panel.section == VALIDATION and others else 'prediction'
+        width = 2.0 if leading and others else 1.3
+        styles.append(CurveStyle(whole if leading else curve.name, color, width, curve.reference))
+    return styles
+
+
+def line_color(index: int) -> RGB:
+    """The colour of the n-th of several curves."""
+    return COLOR_BLIND_SAFE[index % len(COLOR_BLIND_SAFE)]
 
 
 def panels_of(log: TrainingLog) -> list[Panel]:

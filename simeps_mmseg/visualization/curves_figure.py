@@ -8,13 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .curves import CLASS_SCORES, MODEL, SECTIONS, VALIDATION, Panel, panels_of
-from .palette import COLOR_BLIND_SAFE
+from .curves import CLASS_SCORES, INK, MODEL, SECTIONS, Panel, line_color, panels_of, styles_of
+from .palette import RGB
 from .training_log import TrainingLog
 
 DASHES = ('-', '--', ':', '-.')
 MARKERS = 'osD^vP*X'
-INK = '#202020'
 
 
 def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float = 3.2) -> Figure:
@@ -55,7 +54,7 @@ def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float
     for axis in axes[len(titles) :]:
         axis.remove()
     if len(logs) > 1:
-        handles = [Line2D([], [], color=line_color(k), label=name, linewidth=2) for k, name in enumerate(logs)]
+        handles = [Line2D([], [], color=unit_color(line_color(k)), label=name, linewidth=2) for k, name in enumerate(logs)]
         width = max(len(name) for name in logs)
         per_row = max(1, min(len(logs), int(tile * columns / (0.6 + width / 11))))
         figure.legend(handles=handles, loc='outside upper center', ncols=per_row, frameon=False)
@@ -70,46 +69,33 @@ def _ordered(by_run: Mapping[str, Mapping[str, Panel]]) -> list[str]:
 
 
 def _draw_one(axis: Axes, panel: Panel) -> None:
-    others = [curve.name for curve in panel.curves if curve.name != MODEL and not curve.reference]
-    for curve in panel.curves:
-        leading = curve.name == MODEL
-        color = INK if leading or curve.reference else line_color(others.index(curve.name))
-        if (
-            panel.title == CLASS_SCORES
-        ):  # in pictures, too, the background is black and the first defect has the first colour
-            color = INK if curve is panel.curves[0] else line_color(others.index(curve.name) - 1)
-        width = 2.0 if leading and others else 1.3
-        style = '--' if curve.reference else '-'
+    for curve, style in zip(panel.curves, styles_of(panel)):
         axis.plot(
             curve.steps,
             curve.values,
-            style,
-            color=color,
-            linewidth=width,
-            marker='' if curve.reference and len(curve.steps) > 1 else _marker(curve.steps),
+            '--' if style.dashed else '-',
+            color=unit_color(style.color),
+            linewidth=style.width,
+            marker='' if style.dashed and len(curve.steps) > 1 else _marker(curve.steps),
             markersize=3.5,
-            label=_model_name(panel, others) if leading else curve.name,
-            zorder=3 if leading else 2,
+            label=style.label,
+            zorder=3 if curve.name == MODEL else 2,
         )
     if len(panel.curves) > 1:
         axis.legend(fontsize=7, frameon=False, ncols=2 if len(panel.curves) > 5 else 1, labelspacing=0.25)
 
 
-def _model_name(panel: Panel, others: Sequence[str]) -> str:
-    return 'ensemble' if panel.section == VALIDATION and others else 'prediction'
-
-
 def _draw_several(axis: Axes, panels: Mapping[str, Panel], runs: Sequence[str]) -> None:
-    dashes = Line2D([], [], color=INK, linestyle='--', label='labels')
+    dashes = Line2D([], [], color=unit_color(INK), linestyle='--', label='labels')
     named: dict[str, Line2D] = {}
     for run, panel in panels.items():
-        color = line_color(runs.index(run))
+        color = unit_color(line_color(runs.index(run)))
         names = [curve.name for curve in panel.curves]
         if panel.title == CLASS_SCORES:
             shown = [(curve, DASHES[k % len(DASHES)]) for k, curve in enumerate(panel.curves)]
             for k, (curve, style) in enumerate(shown):
                 marker = _marker(curve.steps, k)
-                line = Line2D([], [], color=INK, linestyle=style, marker=marker, markersize=3.5, label=curve.name)
+                line = Line2D([], [], color=unit_color(INK), linestyle=style, marker=marker, markersize=3.5, label=curve.name)
                 named.setdefault(curve.name, line)
         elif MODEL in names:
             shown = [(panel.curves[names.index(MODEL)], '-')]
@@ -159,6 +145,6 @@ def _marker(steps: np.ndarray, kind: int = 0) -> str:
     return MARKERS[kind % len(MARKERS)] if len(steps) <= 15 else ''
 
 
-def line_color(index: int) -> tuple[float, ...]:
-    """The colour of the n-th of several curves, for matplotlib."""
-    return tuple(value / 255 for value in COLOR_BLIND_SAFE[index % len(COLOR_BLIND_SAFE)])
+def unit_color(color: RGB) -> tuple[float, ...]:
+    """RGB as matplotlib has it."""
+    return tuple(value / 255 for value in color)

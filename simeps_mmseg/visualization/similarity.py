@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from .curves import line_color
+from .curves_figure import DASHES, unit_color
 from .resize import resize_image
 from .training_log import TrainingLog
 
@@ -147,8 +149,6 @@ def distance_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: s
     Returns:
         The figure.
     """
-    from .curves_figure import DASHES, line_color
-
     figure = Figure(figsize=(width, 0.6 * width), layout='constrained')
     axis = figure.subplots()
     stages = list(dict.fromkeys(name.rpartition(', ')[2] for name in curves))
@@ -159,7 +159,7 @@ def distance_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: s
             steps,
             values,
             DASHES[parts.index(part) % len(DASHES)],
-            color=line_color(stages.index(stage)),
+            color=unit_color(line_color(stages.index(stage))),
             marker='o' if len(steps) <= 15 else '',
             markersize=4,
             label=name,
