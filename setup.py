@@ -40,6 +40,7 @@ OPENMMLAB = [
     'setuptools<82',
 ]
 EXPORT = ['onnx>=1.23', 'onnxruntime>=1.32']
+BROWSER = ['playwright>=1.60']  # drives a Chromium that is already there; without one its tests are skipped
 TEST = ['pytest>=9', *EXPORT]
 
 setup(
@@ -51,11 +52,25 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['simeps_mmseg', 'simeps_mmseg.*']),
+    package_data={'simeps_mmseg.report': ['template.html']},
     py_modules=['simeps_cli'],
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['simeps = simeps_cli:main']),
-    install_requires=['torch>=2.13', 'torchvision>=0.28', 'numpy', 'pillow', 'opencv-python', 'prettytable', 'tqdm'],
-    extras_require=dict(onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, dev=[*TEST, 'ruff>=0.17']),
+    install_requires=[
+        'torch>=2.13',
+        'torchvision>=0.28',
+        'numpy',
+        'pillow',
+        'opencv-python',
+        'matplotlib',
+        'prettytable',
+        'tqdm',
+        'jinja2',
+        'plotly>=7',
+    ],
+    extras_require=dict(
+        onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, dev=[*TEST, *BROWSER, 'ruff>=0.17']
+    ),
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Programming Language :: Python :: 3.10',

@@ -1,4 +1,4 @@
-"""The main job on generated data: labels only against simEps, a table and a picture."""
+"""The main job on generated data: labels only against simEps, a table, a picture and a report."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ..datasets.splits import read_split
 from ..evaluation import image_scores
 from ..visualization import ComparedImage, comparison_figure
 from .prepare_data import prepare_data
+from .report import report
 from .test import test
 from .train import train
 
@@ -25,29 +26,31 @@ def run_demo(folder: str | Path = 'demo', iters: int | None = None) -> Path:
     """Prepare the synthetic set, train both methods for the same number of steps, compare them on the test set.
 
     Args:
-        folder: For data, checkpoints and the picture.
+        folder: For data, checkpoints, the picture and the report.
         iters: Training steps in place of those in the config.
 
     Returns:
-        The picture.
+        The picture; the report lies in ``simeps/report.html``.
     """
     folder = Path(folder)
-    print('--- 1 of 4: generate surfaces with defects', flush=True)
+    print('--- 1 of 5: generate surfaces with defects', flush=True)
     data = prepare_data('synthetic', data_root=folder / 'data')
     scores, models = {}, {}
     for step, (name, config) in enumerate(METHODS.items(), 2):
-        print(f'--- {step} of 4: train and test: {name}', flush=True)
+        print(f'--- {step} of 5: train and test: {name}', flush=True)
         work_dir = folder / Path(config).parent.name
         options = [*data_options(config, data), *(schedule_options(iters) if iters else [])]
         runner = train(config, work_dir=str(work_dir), options=options)
         checkpoint = work_dir / f'iter_{runner.iter}.pth'
         scores[name] = test(config, str(checkpoint), work_dir=str(work_dir), options=options)
         models[name] = (runner.cfg, checkpoint)
-    print('--- 4 of 4: compare', flush=True)
+    print('--- 4 of 5: compare', flush=True)
     print(score_table(scores))
     picture = folder / 'comparison.png'
     draw_comparison(models, data, picture)
     print(f'picture: {picture}')
+    print('--- 5 of 5: report on simEps', flush=True)
+    report(folder / 'simeps')
     return picture
 
 

@@ -1,7 +1,7 @@
 """Which images to label next: those that the branches disagree about, no two alike."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from mmseg.models import BaseSegmentor
 from torch import Tensor
 from torch.nn import functional as F
@@ -106,26 +107,17 @@ def rank_unlabeled(
             'trained with branches, such as by configs/simeps/'
         )
     prepare = Preparation(cfg)
-    names, uncertainties, features, failed = [], [], [], []
-    for name, file in progress(files.items(), 'rank'):
-        try:
-            uncertainty, feature = assess(model, prepare, file)
-        except UnreadableImage as error:
-            failed.append(f'  - {file}: {error}')
-            continue
-        names.append(name)
-        uncertainties.append(uncertainty)
-        features.append(feature)
-    if not names:
+    ranking, failed = rank_files(model, prepare, files, similarity)
+    if not ranking:
         raise UserError('none of the images could be read:\n' + '\n'.join(failed))
-    ranking = rank(names, uncertainties, np.stack(features), similarity)
     write_ranking(target / RANKING, ranking)
     fresh = sum(not image.repeats for image in ranking)
     print(
         f'{len(ranking)} images in {target / RANKING}, {len(ranking) - fresh} of them near-duplicates of better ranked ones'
     )
     if sheet:
-        write_sheet(target / SHEET, model, prepare, ranking[:sheet], files)
+        with whole_file(target / SHEET) as partial:
+            sheet_figure(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
         print(f'the first {min(sheet, len(ranking))} in {target / SHEET}')
     if split_out:
         move(split_in, split_out, [image.name for image in ranking], count, fresh)
@@ -212,6 +204,33 @@ def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[Imag
     return image_uncertainty(probabilities), features
 
 
+def rank_files(
+    model: BaseSegmentor, prepare: Preparation, files: Mapping[str, Path], similarity: float
+) -> tuple[list[RankedImage], list[str]]:
+    """Assess and rank image files.
+
+    Args:
+        model: With two networks or more.
+        prepare: The way from a file to the model's input.
+        files: By name.
+        similarity: Cosine above which images are near-duplicates.
+
+    Returns:
+        Those that could be read, as :func:`rank` orders them, and a line for each of the others.
+    """
+    names, uncertainties, features, failed = [], [], [], []
+    for name, file in progress(files.items(), 'rank unlabelled images'):
+        try:
+            uncertainty, feature = assess(model, prepare, file)
+        except UnreadableImage as error:
+            failed.append(f'  - {file}: {error}')
+            continue
+        names.append(name)
+        uncertainties.append(uncertainty)
+        features.append(feature)
+    return (rank(names, uncertainties, np.stack(features), similarity) if names else []), failed
+
+
 def rank(
     names: Sequence[str], uncertainties: Sequence[ImageUncertainty], features: np.ndarray, similarity: float
 ) -> list[RankedImage]:
@@ -241,9 +260,9 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage]) -> None:
             writer.writerow([place, image.name, *(f'{value:.6g}' for value in image.uncertainty), image.repeats])
 
 
-def write_sheet(
-    path: Path, model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path]
-) -> None:
+def sheet_figure(
+    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path]
+) -> Figure:
     """Image, prediction of the ensemble and mutual information of the first images."""
     tiles = []
     for place, image in enumerate(ranking, 1):
@@ -259,8 +278,7 @@ def write_sheet(
                 f'{place}. {image.name}\n{image.uncertainty.score:.3f} nats',
             )
         )
-    with whole_file(path) as partial:
-        contact_sheet(tiles).savefig(partial, dpi=150)
+    return contact_sheet(tiles)
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -54,7 +54,9 @@ def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float
     for axis in axes[len(titles) :]:
         axis.remove()
     if len(logs) > 1:
-        handles = [Line2D([], [], color=unit_color(line_color(k)), label=name, linewidth=2) for k, name in enumerate(logs)]
+        handles = [
+            Line2D([], [], color=unit_color(line_color(k)), label=name, linewidth=2) for k, name in enumerate(logs)
+        ]
         width = max(len(name) for name in logs)
         per_row = max(1, min(len(logs), int(tile * columns / (0.6 + width / 11))))
         figure.legend(handles=handles, loc='outside upper center', ncols=per_row, frameon=False)
@@ -95,7 +97,9 @@ def _draw_several(axis: Axes, panels: Mapping[str, Panel], runs: Sequence[str]) 
             shown = [(curve, DASHES[k % len(DASHES)]) for k, curve in enumerate(panel.curves)]
             for k, (curve, style) in enumerate(shown):
                 marker = _marker(curve.steps, k)
-                line = Line2D([], [], color=unit_color(INK), linestyle=style, marker=marker, markersize=3.5, label=curve.name)
+                line = Line2D(
+                    [], [], color=unit_color(INK), linestyle=style, marker=marker, markersize=3.5, label=curve.name
+                )
                 named.setdefault(curve.name, line)
         elif MODEL in names:
             shown = [(panel.curves[names.index(MODEL)], '-')]

@@ -1,0 +1,257 @@
+"""The part of a report that needs the model: scores, pictures, similarity maps, what to label next."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from PIL import Image
+
+from ..evaluation import image_scores
+from ..evaluation.confusion import areas_from_confusion, confusion_matrix
+from ..evaluation.defect_iou_metric import SUMMARY, summarize
+from ..evaluation.functional import iou_and_dice
+from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
+from ..utils import UserError, progress
+from ..utils.images import UnreadableImage, check_image_is_whole
+from ..visualization.palette import class_colors
+from ..visualization.sheet import Style, layers_of, sheet
+from ..visualization.similarity import similarity_figure
+from .check_dataset import UNLABELED, find_sources
+from .compare_predictions import choose_images
+from .evaluation_images import EvaluationImages, TrainedModel
+from .model import Preparation, networks_of
+from .rank_unlabeled import rank_files, sheet_figure
+from .visualize_similarity import similarity_maps
+
+PER_CHOICE = 3  # best, median and worst images
+SIMILARITY_BATCH = 8
+TO_LABEL = 12
+ALIKE = 0.999  # as tools/rank_unlabeled.py has it
+SPLIT_NAMES = dict(val='validation', test='test')
+
+
+@dataclass(frozen=True)
+class ScoredImage:
+    """One image of the validation or test set.
+
+    Attributes:
+        index: Its place in the set.
+        matrices: Confusion of the prediction, then of each branch, shape (1 + K, C, C), int64.
+        miou: Per-image mIoU of the prediction in per cent; NaN where no defect is to be seen.
+    """
+
+    index: int
+    matrices: np.ndarray
+    miou: float
+
+
+def model_sections(
+    cfg: Config,
+    weights: Path,
+    distances: Sequence[Chart],
+    split: str = 'val',
+    images: int = 200,
+    unlabeled: int = 100,
+    device: str = 'cpu',
+) -> tuple[list[Finding], list[Section]]:
+    """What a trained model makes of its validation images and of unlabelled ones.
+
+    Args:
+        cfg: The whole config.
+        weights: Path of the checkpoint.
+        distances: Charts that belong beside the similarity maps.
+        split: ``'val'`` or ``'test'``.
+        images: At most so many, evenly spaced. 0: all.
+        unlabeled: At most so many unlabelled images are ranked. 0: none.
+        device: Such as ``cpu`` or ``cuda:0``.
+
+    Returns:
+        What to know of the scores, and the sections. What cannot be shown is said in its place.
+    """
+    try:
+        data = EvaluationImages(cfg, split)
+        trained = TrainedModel(cfg, weights, device, split)
+    except UserError as error:
+        return [], [
+            Section('Images', [Text(f'The images could not be looked at: {error}')]),
+            Section('Similarity maps', distances),
+        ]
+    scored, failed = score_images(data, trained, images)
+    if not scored:
+        return [], [Section('Images', [Text('None of the images could be read: ' + '; '.join(failed[:3]))])]
+    findings = score_findings(np.sum([one.matrices[0] for one in scored], axis=0), data.classes, len(scored))
+    if failed:
+        findings.append(Finding(True, f'{len(failed)} images could not be read: {"; ".join(failed[:3])}'))
+    sections = [_scores(scored, data.classes, split, len(data)), _gallery(data, trained, scored)]
+    several = len(networks_of(trained.model)) > 1
+    if several:
+        sections.append(
+            Section('Similarity maps', [_similarity(data, trained, [one.index for one in scored]), *distances])
+        )
+    if several and unlabeled:
+        sections.append(_next_to_label(cfg, trained, unlabeled))
+    return findings, sections
+
+
+def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tuple[list[ScoredImage], list[str]]:
+    """Compare what a model says of images with their ground truth.
+
+    Args:
+        data: The images.
+        trained: The model.
+        most: At most so many, evenly spaced. 0: all.
+
+    Returns:
+        Those that could be read, and what was wrong with the others.
+    """
+    chosen = charts.thinned(len(data), most or len(data))
+    scored, failed = [], []
+    for index in progress([int(index) for index in chosen], 'score images'):
+        try:
+            check_image_is_whole(data.paths[index])
+            scored.append(score_image(data, trained, index))
+        except UnreadableImage as error:
+            failed.append(f'{data.paths[index]}: {error}')
+    return scored, failed
+
+
+def score_image(data: EvaluationImages, trained: TrainedModel, index: int) -> ScoredImage:
+    """Compare what a model says of one image with its ground truth."""
+    sample = trained.predict(data.paths[index])
+    target = torch.from_numpy(data.target(index))
+    maps = [sample.pred_sem_seg.data[0]]
+    if 'pred_sem_seg_branches' in sample:
+        maps.extend(sample.pred_sem_seg_branches.data)
+    matrices = [confusion_matrix(one, target, len(data.classes), data.ignore_index) for one in maps]
+    miou = image_scores(maps[0], target, len(data.classes), data.ignore_index).miou
+    return ScoredImage(index, torch.stack(matrices).numpy(), 100 * miou)
+
+
+def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, total: int) -> Section:
+    matrices = np.stack([one.matrices for one in scored])
+    branches = matrices.shape[1] - 1
+    names = ['ensemble' if branches else 'prediction', *(f'branch {k}' for k in range(branches))]
+    rows, bars = [], {}
+    for k, name in enumerate(names):
+        areas = torch.stack([areas_from_confusion(torch.from_numpy(one)) for one in matrices[:, k]])
+        summary = summarize(areas)
+        rows.append([name, *(f'{summary[key]:.2f}' for key in SUMMARY)])
+        bars[name] = 100 * iou_and_dice(areas.sum(dim=0))[0].numpy()
+    of = f'{total} images' if len(scored) == total else f'{len(scored)} of {total} images, evenly spaced'
+    return Section(
+        f'Scores on the {SPLIT_NAMES[split]} images',
+        [
+            Table(['per cent', *SUMMARY], rows, f'These weights on {of}.'),
+            charts.class_bars(bars, classes, 'IoU by class (%)'),
+            charts.confusion_chart(matrices[:, 0].sum(axis=0), classes, 'What is taken for what (% of the true class)'),
+            charts.histogram([one.miou for one in scored if one.miou == one.miou], 'Images by their mIoU', 'mIoU (%)'),
+        ],
+    )
+
+
+def _gallery(data: EvaluationImages, trained: TrainedModel, scored: Sequence[ScoredImage]) -> Section:
+    """Best, median and worst images: image, ground truth, prediction, disagreement, errors."""
+    title = 'Best, median and worst images'
+    with_defect = [one for one in scored if one.miou == one.miou]
+    if not with_defect:
+        return Section(title, [Text('None of the images shows a defect.')])
+    style = Style(data.classes, class_colors(len(data.classes), data.palette), panel=240)
+    blocks: list[Picture] = []
+    shown: set[int] = set()
+    for kind, ranked in by_quality(with_defect, PER_CHOICE).items():
+        for one in ranked:
+            if one.index not in shown:
+                shown.add(one.index)
+                caption = f'{kind}: {data.paths[one.index].stem}, mIoU {one.miou:.0f} %'
+                blocks.append(Picture.of(_drawn(data, trained, one.index, style), caption))
+    return Section(title, blocks)
+
+
+def _drawn(data: EvaluationImages, trained: TrainedModel, index: int, style: Style) -> np.ndarray:
+    sample = trained.predict(data.paths[index])
+    layers = layers_of(
+        data.image(index),
+        data.target(index),
+        sample.pred_sem_seg.data[0].numpy(),
+        sample.pred_sem_seg_branches.data.numpy() if 'pred_sem_seg_branches' in sample else None,
+        ignore_index=data.ignore_index,
+    )
+    # The branches themselves would make the picture too wide to read; their disagreement shows where they differ.
+    return sheet([layer for layer in layers if not layer.title.startswith('branch ')], style, zooms=1)
+
+
+def by_quality(scored: Sequence[ScoredImage], count: int) -> dict[str, list[ScoredImage]]:
+    """The first images by mIoU from above, from the middle and from below."""
+    values = [one.miou for one in scored]
+    middle = [-abs(value - float(np.median(values))) for value in values]
+    picked = {
+        'best': choose_images(values, 'best', count),
+        'median': choose_images(middle, 'best', count),
+        'worst': choose_images(values, 'worst', count),
+    }
+    return {kind: [scored[index] for index in indices] for kind, indices in picked.items()}
+
+
+def _similarity(data: EvaluationImages, trained: TrainedModel, readable: Sequence[int]) -> Picture | Text:
+    indices = [readable[place] for place in charts.thinned(len(readable), SIMILARITY_BATCH)]
+    try:
+        maps = similarity_maps(trained, [data.paths[index] for index in indices])
+    except UserError as error:
+        return Text(str(error))
+    caption = (
+        'How similar the images of a batch are to each branch, at encoder, decoder and logits, and where two branches '
+        'differ. Images stand beside the rows and columns that are theirs.'
+    )
+    return picture_of(similarity_figure(maps, [data.image(index) for index in indices]), caption)
+
+
+def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
+    title = 'What to label next'
+    sources = [source for source in find_sources(cfg)[0] if source.part == UNLABELED]
+    paths = [Path(info['img_path']) for source in sources for info in source.infos]
+    if not paths:
+        return Section(title, [Text('The config has no unlabelled images, or they are not where it says.')])
+    chosen = [paths[index] for index in charts.thinned(len(paths), count)]
+    files = {_short_name(path, chosen): path for path in chosen}
+    prepare = Preparation(cfg)
+    ranking, failed = rank_files(trained.model, prepare, files, ALIKE)
+    if not ranking:
+        return Section(title, [Text('None of the unlabelled images could be read: ' + '; '.join(failed[:3]))])
+    some = f'{len(files):,} of the {len(paths):,}' if len(files) < len(paths) else f'the {len(paths):,}'
+    blocks = [
+        Text(
+            f'Of {some} unlabelled images, those that the branches disagree about most. tools/rank_unlabeled.py ranks all '
+            'of them and writes the new split.'
+        ),
+        picture_of(
+            sheet_figure(trained.model, prepare, ranking[:TO_LABEL], files),
+            'Image, prediction of the ensemble, and mutual information of the branches (brighter: they differ).',
+        ),
+        Table(
+            ['rank', 'image', 'score (nats)', 'pixels in dispute'],
+            [
+                [str(place), one.name, f'{one.uncertainty.score:.4f}', f'{one.uncertainty.disagreement:.1%}']
+                for place, one in enumerate(ranking[:TO_LABEL], 1)
+            ],
+        ),
+    ]
+    if failed:
+        blocks.append(Text(f'{len(failed)} images could not be read: ' + '; '.join(failed[:3])))
+    return Section(title, blocks)
+
+
+def _short_name(path: Path, others: Sequence[Path]) -> str:
+    alone = sum(other.stem == path.stem for other in others) == 1
+    return path.stem if alone else str(path)
+
+
+def picture_of(figure: Figure, caption: str, dpi: int = 130) -> Picture:
+    """A figure as a picture of the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, format='png')
+    return Picture.of(np.asarray(Image.open(buffer).convert('RGB')), caption)

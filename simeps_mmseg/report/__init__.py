@@ -1,0 +1,19 @@
+"""One HTML file that tells whether a training can be trusted: what it found, what it gets wrong, what to label next."""
+
+from .findings import Finding, log_findings, score_findings
+from .page import Block, Chart, Code, Page, Picture, Section, Table, Text, render
+
+__all__ = [
+    'Block',
+    'Chart',
+    'Code',
+    'Finding',
+    'Page',
+    'Picture',
+    'Section',
+    'Table',
+    'Text',
+    'log_findings',
+    'render',
+    'score_findings',
+]

@@ -1,0 +1,41 @@
+"""The environment of a training, as mmengine wrote it into its log."""
+
+import re
+from pathlib import Path
+
+from ..visualization.training_log import log_files
+
+WANTED = (
+    'sys.platform',
+    'Python',
+    'GPU 0',
+    'CUDA available',
+    'PyTorch',
+    'TorchVision',
+    'OpenCV',
+    'MMEngine',
+    'seed',
+    'GPU number',
+)
+
+
+def environment_of(work_dir: Path) -> list[tuple[str, str]]:
+    """Name and value of what matters, of the newest start of a training; empty where there is no log in words."""
+    start = log_files(work_dir)[-1].parents[1]
+    file = start / f'{start.name}.log'
+    return parse_environment(file.read_text(encoding='utf-8', errors='replace')) if file.is_file() else []
+
+
+def parse_environment(text: str) -> list[tuple[str, str]]:
+    """The lines of mmengine's two blocks that matter.
+
+    Example:
+        >>> text = 'System environment:\\n    Python: 3.11.7\\n    GCC: n/a\\n\\nRuntime environment:\\n    seed: 0\\n---'
+        >>> parse_environment(text)
+        [('Python', '3.11.7'), ('seed', '0')]
+    """
+    found: dict[str, str] = {}
+    block = re.search(r'^System environment:$(.*?)^-+$', text, flags=re.DOTALL | re.MULTILINE)
+    for name, value in re.findall(r'^    (\S[^:\n]*): (.*)$', block[1] if block else '', flags=re.MULTILINE):
+        found.setdefault(name, value)
+    return [(name, found[name]) for name in WANTED if name in found]

@@ -1,0 +1,190 @@
+"""The report on tiny trainings: finished, labels-only, crashed, moved; and in a real browser."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simeps_mmseg.apis.evaluation_images import EvaluationImages
+from simeps_mmseg.apis.report import report
+from simeps_mmseg.apis.report_images import ScoredImage, by_quality
+from simeps_mmseg.utils import UserError
+
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
+ARGUMENTS = (
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+)
+
+
+def sections(html: str) -> list[str]:
+    return re.findall(r'<h2 id="[^"]*">(.*?)</h2>', html)
+
+
+def copied(trained, folder: Path) -> Path:
+    """The work folder of a training, to be changed."""
+    target = folder / 'work'
+    shutil.copytree(Path(trained.config).parent, target)
+    return target
+
+
+@pytest.fixture(scope='module')
+def finished(trained, tmp_path_factory) -> Path:
+    from mmengine.registry import init_default_scope
+
+    init_default_scope('mmseg')
+    return report(Path(trained.config).parent, tmp_path_factory.mktemp('report') / 'semi.html', unlabeled=3)
+
+
+@pytest.fixture(scope='module')
+def labels_only(trained_plain, tmp_path_factory) -> Path:
+    from mmengine.registry import init_default_scope
+
+    init_default_scope('mmseg')
+    return report(Path(trained_plain.config).parent, tmp_path_factory.mktemp('report') / 'plain.html')
+
+
+@pytest.fixture(scope='module')
+def crashed(trained, tmp_path_factory) -> Path:
+    """Killed while it wrote a line, before its first checkpoint and its first validation."""
+    folder = tmp_path_factory.mktemp('crashed')
+    work_dir = copied(trained, folder)
+    for file in [*work_dir.glob('*.pth'), work_dir / 'last_checkpoint']:
+        file.unlink()
+    for log in work_dir.glob('*/vis_data/*.json'):
+        lines = [line for line in log.read_text().splitlines() if '"loss"' in line]
+        log.write_text(lines[0] + '\n' + lines[1][:30])
+    return report(work_dir, folder / 'crashed.html')
+
+
+class TestContent:
+    def test_of_a_semi_supervised_training(self, finished):
+        html = finished.read_text()
+        assert sections(html) == [
+            'What to know',
+            'Validation scores',
+            'Scores on the validation images',
+            'Best, median and worst images',
+            'Similarity maps',
+            'What to label next',
+            'Health of the pseudo-labels',
+            'Losses',
+            'Course of the training',
+            'Data',
+            'Environment and config',
+        ]
+        for shown in ('branch 2 alone, last', 'scratch', 'PyTorch', 'TriBranchSemiSegmentor', '2 of 2'):
+            assert shown in html
+        assert finished.stat().st_size < 10e6
+
+    def test_counts_of_the_data(self, finished):
+        rows = re.findall(r'<tr><td>(\w+)</td><td>([\d,]+)</td>', finished.read_text())
+        counts = dict(rows)
+        assert int(counts['labelled']) + int(counts['unlabelled']) + int(counts['validation']) == 40
+        assert counts['test'] == '6'
+
+    def test_of_labels_only(self, labels_only):
+        html = labels_only.read_text()
+        assert {'Similarity maps', 'What to label next', 'Health of the pseudo-labels'}.isdisjoint(sections(html))
+        assert {'Scores on the validation images', 'Losses', 'Data'} <= set(sections(html))
+        assert 'ensemble' not in html.partition('<body>')[2]
+
+    def test_of_a_run_that_crashed(self, crashed):
+        html = crashed.read_text()
+        assert 'The training stopped at iteration 1 of 2' in html or 'There is no checkpoint' in html
+        assert 'There is no checkpoint' in html
+        assert 'There was no validation yet' in html
+        assert 'Losses' in sections(html)
+
+    def test_data_that_has_moved(self, trained, tmp_path):
+        gone = 'val_dataloader.dataset.data_root=/nowhere'
+        html = report(Path(trained.config).parent, tmp_path / 'a.html', options=[gone]).read_text()
+        assert 'The images could not be looked at' in html
+        assert '/nowhere' in html
+        assert 'Losses' in sections(html)
+
+    def test_a_damaged_image_is_named_and_the_rest_is_scored(self, trained, tmp_path, synthetic_root):
+        data = tmp_path / 'synthetic'
+        shutil.copytree(synthetic_root / 'synthetic', data)
+        option = f'val_dataloader.dataset.data_root={data}'
+        cfg = trained.cfg.copy()
+        cfg.val_dataloader.dataset.data_root = str(data)
+        broken = EvaluationImages(cfg, 'val').paths[0]
+        broken.write_bytes(broken.read_bytes()[:60])
+        html = report(Path(trained.config).parent, tmp_path / 'a.html', options=[option], unlabeled=0).read_text()
+        assert '1 images could not be read' in html
+        assert broken.name in html
+        assert 'What is taken for what' in html
+
+
+class TestErrors:
+    def test_a_folder_without_a_log(self, tmp_path):
+        with pytest.raises(UserError, match='no log'):
+            report(tmp_path)
+
+    def test_a_checkpoint_that_is_not_there(self, trained, tmp_path):
+        with pytest.raises(UserError, match=r'lost\.pth is not there'):
+            report(Path(trained.config).parent, tmp_path / 'a.html', checkpoint='lost.pth')
+        assert not (tmp_path / 'a.html').exists()
+
+
+def test_best_median_and_worst():
+    scored = [ScoredImage(k, np.zeros((1, 2, 2)), value) for k, value in enumerate((10.0, 90.0, 50.0, 55.0, 80.0))]
+    chosen = {kind: [one.index for one in some] for kind, some in by_quality(scored, 1).items()}
+    assert chosen == dict(best=[1], median=[3], worst=[0])
+
+
+@pytest.fixture(scope='module')
+def browser():
+    """A real Chromium without a window."""
+    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed (extra dev)')
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f'none of {", ".join(BROWSERS)} is installed: on Debian, apt-get install chromium')
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize('width', [1280, 400])
+@pytest.mark.parametrize('kind', ['finished', 'labels_only', 'crashed'])
+def test_in_a_browser(kind, width, browser, request, tmp_path):
+    file = request.getfixturevalue(kind)
+    page = browser.new_page(viewport=dict(width=width, height=900))
+    requests, problems = [], []
+    page.on('request', lambda one: requests.append(one.url))
+    page.on('console', lambda one: problems.append(one.text) if one.type in ('error', 'warning') else None)
+    page.on('pageerror', lambda one: problems.append(str(one)))
+    page.goto(file.as_uri())
+    charts = page.locator('.plotly-graph-div')
+    page.wait_for_function(
+        "[...document.querySelectorAll('.plotly-graph-div')].every(d => d.querySelector('.main-svg'))"
+    )
+    assert not problems
+    assert [url for url in requests if not url.startswith('data:')] == [file.as_uri()]
+    assert charts.count() == file.read_text().count('class="plotly-graph-div"') > 0
+    # Legible: nothing sticks out of the page, charts fill their column, letters are not tiny, pictures can be seen.
+    assert page.evaluate('document.documentElement.scrollWidth') <= width
+    for box in (charts.nth(k).bounding_box() for k in range(charts.count())):
+        assert 250 <= box['width'] <= width
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('p, li, td, dd')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 13
+    pictures = page.evaluate('[...document.images].map(i => [i.complete, i.naturalWidth, i.clientWidth])')
+    assert all(complete and natural > 0 for complete, natural, _ in pictures)
+    assert all(shown >= min(natural, 1000) for _, natural, shown in pictures)
+    assert bool(pictures) == (kind != 'crashed')
+    page.screenshot(path=tmp_path / 'page.png', full_page=True)
+    with Image.open(tmp_path / 'page.png') as shot:
+        assert shot.width == width
+    page.close()

@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simeps_mmseg.report import Finding, log_findings, score_findings
+from simeps_mmseg.report.findings import share_ratios
+from simeps_mmseg.visualization.training_log import TrainingLog
+
+STEPS = range(100, 4001, 100)
+
+
+def log_of(train=None, val=None, **values) -> TrainingLog:
+    """A training of 4,000 iterations with a loss of 1; ``values``: functions of the iteration."""
+    lines = [dict(step=step, loss=1.0, **{k.replace('__', '.'): f(step) for k, f in values.items()}) for step in STEPS]
+    return TrainingLog(Path('log.json'), train if train is not None else lines, val or [])
+
+
+def texts(findings: list[Finding]) -> str:
+    return '\n'.join(finding.text for finding in findings)
+
+
+def starving(step: int) -> float:
+    return 0.03 if step <= 2000 else 0.009
+
+
+class TestEnding:
+    def test_a_run_that_stopped_half_way(self):
+        found = log_findings(log_of(), max_iters=8000)
+        assert found[0].serious
+        assert 'stopped at iteration 4,000 of 8,000' in found[0].text
+
+    @pytest.mark.parametrize('max_iters', [None, 4000, 4050])
+    def test_a_run_that_ended_as_it_should(self, max_iters):
+        # The last line stands at the last multiple of the interval.
+        assert 'stopped' not in texts(log_findings(log_of(), max_iters))
+
+    def test_a_resumed_run(self):
+        log = log_of()
+        log.resumed.append(2100)
+        assert 'resumed at iteration 2,100' in texts(log_findings(log))
+
+
+class TestLosses:
+    def test_the_first_that_is_no_number(self):
+        found = log_findings(log_of(decode__loss_ce=lambda step: float('nan') if step >= 700 else 0.3))
+        assert 'decode.loss_ce was not a finite number at iteration 700' in found[0].text
+
+    def test_finite_ones_are_fine(self):
+        assert 'finite' not in texts(log_findings(log_of()))
+
+
+class TestPseudoLabels:
+    def test_a_class_that_starves(self):
+        log = log_of(pseudo_share__scratches=starving, label_share__scratches=lambda step: 0.03)
+        found = [finding for finding in log_findings(log) if 'scratches' in finding.text]
+        assert len(found) == 1
+        assert found[0].serious
+        # Means over five lines: below a half from the fourth line after the change on.
+        assert (
+            'scratches fell to a third of its labelled share among the pseudo-labels after iteration 2,400'
+            in found[0].text
+        )
+
+    def test_a_class_that_is_gone(self):
+        log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
+        assert 'pits fell to nothing among the pseudo-labels' in texts(log_findings(log))
+
+    def test_a_class_that_came_back(self):
+        log = log_of(
+            pseudo_share__pits=lambda step: 0.01 if step > 1000 else 0.001, label_share__pits=lambda step: 0.01
+        )
+        found = next(finding for finding in log_findings(log) if 'pits' in finding.text)
+        assert not found.serious
+        assert 'and came back' in found.text
+
+    def test_a_class_that_takes_over(self):
+        log = log_of(pseudo_share__pits=lambda step: 0.05, label_share__pits=lambda step: 0.01)
+        assert 'pits takes 5.0 times its labelled share' in texts(log_findings(log))
+
+    def test_healthy_ones_are_not_mentioned(self):
+        log = log_of(pseudo_share__pits=lambda step: 0.009, label_share__pits=lambda step: 0.01)
+        assert 'pits' not in texts(log_findings(log))
+
+    def test_ratio_is_of_means(self):
+        log = log_of(pseudo_share__pits=starving, label_share__pits=lambda step: 0.02 if step % 200 else 0.04)
+        steps, ratios = share_ratios(log, 'pits')
+        assert len(steps) == len(ratios) == len(STEPS) - 4
+        assert ratios[0] == pytest.approx(1.0)
+        assert ratios[-1] == pytest.approx(0.3)
+
+    def test_a_class_without_labels_has_no_ratio(self):
+        log = log_of(pseudo_share__pits=starving, label_share__pits=lambda step: 0.0)
+        assert len(share_ratios(log, 'pits')[0]) == 0
+
+
+def validations(*scores, **others) -> list[dict]:
+    return [
+        dict(step=1000 * (k + 1), mIoU_image=score, **{key.replace('__', '.'): value for key, value in others.items()})
+        for k, score in enumerate(scores)
+    ]
+
+
+class TestValidation:
+    def test_none(self):
+        assert 'no validation yet' in texts(log_findings(log_of()))
+
+    def test_a_best_one_in_the_middle(self):
+        found = log_findings(log_of(val=validations(40.0, 62.5, 60.0)))
+        assert 'mIoU_image 62.5 at iteration 2,000' in texts(found)
+        assert '2.5 points above the last one' in texts(found)
+
+    def test_one_that_still_rises(self):
+        found = log_findings(log_of(val=validations(40.0, 50.0, 60.0)))
+        assert 'still rose by 10.0 points' in texts(found)
+
+    def test_a_class_that_is_not_found(self):
+        found = log_findings(log_of(val=validations(40.0, IoU__background=99.0, IoU__pits=3.0)))
+        assert 'pits is hardly found: IoU 3.0 %' in texts(found)
+
+    def test_undefined_in_every_validation(self):
+        assert 'undefined in every validation' in texts(log_findings(log_of(val=validations(float('nan')))))
+
+    def test_a_branch_that_lags_behind(self):
+        val = validations(60.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=50.0)
+        assert 'Branch 1 is 11.0 points of mIoU_image behind branch 0' in texts(log_findings(log_of(val=val)))
+
+    def test_branches_that_disagree(self):
+        assert 'agree on only 70%' in texts(log_findings(log_of(agreement=lambda step: 0.7)))
+
+
+class TestScores:
+    classes = ('background', 'scratch', 'pit')
+
+    def test_missed_and_false_pixels(self):
+        matrix = np.array([[900, 0, 70], [60, 40, 0], [0, 0, 30]])
+        found = score_findings(matrix, self.classes, num_images=100)
+        assert found[0] == Finding(True, '60% of the pixels of scratch are missed, most of them as background.')
+        assert found[1] == Finding(True, '70% of what is called pit is something else, most of it background.')
+        assert len(found) == 2
+
+    def test_a_class_that_no_image_shows(self):
+        found = score_findings(np.diag([900, 40, 0]), self.classes, num_images=12)
+        assert 'None of the 12 images shows pit' in texts(found)
+        assert '12 images only' in texts(found)
+        assert not any(finding.serious for finding in found)

@@ -1,0 +1,118 @@
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simeps_mmseg.report import Code, Finding, Page, Picture, Section, Table, Text, charts, render
+from simeps_mmseg.report.environment import parse_environment
+from simeps_mmseg.visualization.curves import Curve, Panel
+
+
+def page_of(*blocks, findings=()) -> str:
+    return render(
+        Page('<b>title</b>', 'sub', [('Iterations', '5')], findings, [Section('A section', blocks)]), '/*js*/'
+    )
+
+
+class TestRender:
+    def test_text_is_escaped(self):
+        html = page_of(Text('a < b & c'), Code('config', "type='<script>'"), Table(['x'], [['<i>']]))
+        assert '<b>title</b>' not in html
+        for shown in ('&lt;b&gt;title', 'a &lt; b &amp; c', '&lt;script&gt;', '&lt;i&gt;'):
+            assert shown in html
+
+    def test_nothing_is_loaded_from_elsewhere(self):
+        pixels = np.zeros((4, 6, 3), np.uint8)
+        html = page_of(Picture.of(pixels, 'black'))
+        assert set(re.findall(r'(?:src|href)="([^#":]*):', html)) == {'data'}
+
+    def test_findings_or_a_word_that_there_are_none(self):
+        assert 'Nothing speaks against' in page_of(Text('x'))
+        html = page_of(Text('x'), findings=[Finding(True, 'it crashed'), Finding(False, 'it was resumed')])
+        assert 'Nothing speaks against' not in html
+        assert html.count('class="serious"') == 1
+        assert html.index('it crashed') < html.index('it was resumed')
+
+    def test_contents_lead_to_the_sections(self):
+        html = page_of(Text('x'))
+        assert 'href="#a-section"' in html
+        assert 'id="a-section"' in html
+
+    def test_charts_that_follow_each_other_share_a_row(self):
+        chart = charts.histogram([1.0], 'h', '%')
+        html = page_of(chart, chart, Text('between'), chart)
+        assert html.count('class="charts"') == 2
+
+
+class TestPicture:
+    def test_holds_the_pixels(self):
+        pixels = np.tile(np.array([[[10, 200, 60]]], np.uint8), (40, 60, 1))
+        picture = Picture.of(pixels, 'green')
+        data = base64.b64decode(picture.source.removeprefix('data:image/webp;base64,'))
+        decoded = np.asarray(Image.open(io.BytesIO(data)).convert('RGB'))
+        assert decoded.shape == pixels.shape
+        assert np.abs(decoded.astype(int) - pixels).max() < 8
+
+    def test_wide_ones_are_made_smaller(self):
+        picture = Picture.of(np.zeros((100, 4800, 3), np.uint8), '')
+        assert (picture.width, picture.height) == (2400, 50)
+
+
+class TestCharts:
+    def test_long_curves_are_thinned_and_keep_their_ends(self):
+        kept = charts.thinned(48000)
+        assert len(kept) == 1000
+        assert (kept[0], kept[-1]) == (0, 47999)
+        assert charts.thinned(0).tolist() == []
+
+    def test_a_panel_names_its_curves(self):
+        steps = np.arange(1, 40)
+        curves = tuple(Curve(name, steps, np.linspace(1, 0.1, 39)) for name in ('branch 0', 'branch 1'))
+        chart = charts.panel_chart(Panel('loss', 'losses', '', curves, log_scale=True), resumed=[20])
+        assert chart.title == 'loss'
+        assert '"name":"branch 1"' in chart.html
+        assert '"type":"log"' in chart.html
+
+    def test_zero_is_never_on_a_logarithmic_axis(self):
+        curve = Curve('model', np.array([1, 2]), np.array([0.0, 5.0]))
+        assert '"type":"log"' not in charts.panel_chart(Panel('loss', 'losses', '', (curve,), log_scale=True)).html
+
+    def test_bars_leave_out_what_is_undefined(self):
+        chart = charts.class_bars({'prediction': [50.0, float('nan')]}, ['a', 'b'], 'IoU')
+        assert '"y":[50.0,null]' in chart.html
+
+    def test_confusion_is_in_per_cent_of_the_true_class(self):
+        chart = charts.confusion_chart(np.array([[3, 1], [0, 0]]), ['a', 'b'], 'confusion')
+        assert '"x":["a","b"],"y":["b","a"]' in chart.html
+
+
+def test_environment_of_a_log_of_mmengine():
+    text = (
+        'INFO -\n-----\nSystem environment:\n    sys.platform: linux\n    Python: 3.11.7 (main)\n    PyTorch: 2.13.0+cpu\n'
+        '    PyTorch compiling details: PyTorch built with:\n  - GCC 13.3\n\n    MMEngine: 0.10.12\n\n'
+        'Runtime environment:\n    seed: 7\n    GPU number: 1\n-----\n'
+    )
+    found = dict(parse_environment(text))
+    assert found == {
+        'sys.platform': 'linux',
+        'Python': '3.11.7 (main)',
+        'PyTorch': '2.13.0+cpu',
+        'MMEngine': '0.10.12',
+        'seed': '7',
+        'GPU number': '1',
+    }
+
+
+@pytest.mark.parametrize('text', ['', 'nothing of this kind'])
+def test_environment_of_other_text(text):
+    assert parse_environment(text) == []
+
+
+def test_the_template_lies_in_the_package():
+    import simeps_mmseg.report
+
+    assert (Path(simeps_mmseg.report.__file__).parent / 'template.html').is_file()
