@@ -2,30 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
 from ..utils import UserError
-from ..utils.paths import shipped_folder
-
-
-def find_config(path: str | Path) -> Path:
-    """A config by its path, or by its path below the shipped ``configs/``.
-
-    Raises:
-        UserError: If there is none; names shipped ones with a similar name.
-    """
-    shipped = shipped_folder('configs')
-    candidates = [Path(path), shipped / path, shipped.parent / path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    names = {file.stem: file.relative_to(shipped).as_posix() for file in shipped.glob('[!_]*/*.py')}
-    close = [names[stem] for stem in get_close_matches(Path(path).stem, names, n=3)]
-    hint = f'did you mean {", ".join(close)}?' if close else f'shipped ones are in {shipped}'
-    raise UserError(f'config {path} is not there; {hint}')
+from ..utils.paths import find_config, shipped_folder
 
 
 def load_config(

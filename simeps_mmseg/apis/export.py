@@ -45,7 +45,7 @@ from ..models.utils import mean_logits, walk_dicts
 from ..utils import UserError
 from ..utils.files import whole_file
 from ..utils.images import image_files
-from .config import find_config
+from ..utils.paths import find_config
 from .model import Preparation, load_model, networks_of, preprocessed
 from .pretrained import remove_pretrained
 

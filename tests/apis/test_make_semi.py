@@ -13,9 +13,10 @@ from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_S
 
 from simeps_mmseg.apis.check_dataset import check_quickly
 from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.make_semi import code, make_semi
+from simeps_mmseg.apis.make_semi import make_semi
 from simeps_mmseg.apis.pretrained import remove_pretrained
-from simeps_mmseg.apis.schedule import iteration_based, scheduler_in_iterations
+from simeps_mmseg.conversion.python_source import code
+from simeps_mmseg.conversion.schedule import iteration_based, scheduler_in_iterations
 from simeps_mmseg.datasets.unlabeled_folder import leaf_configs
 from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
 from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts

@@ -1,0 +1,128 @@
+"""What a conversion starts from: a supervised config, a method, a folder of unlabelled images."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import mmseg
+from mmengine.config import Config
+
+from ..datasets.unlabeled_folder import IMAGE_SUFFIXES, leaf_configs, list_images
+from ..datasets.unlabeled_pipeline import OTHER_TASKS, walk_steps
+from ..models.utils import walk_dicts
+from ..utils import UserError
+from ..utils.paths import find_config, shipped_folder
+
+LAZY = (
+    'the config is in the pure Python style of mmengine (with read_base() or imports), which no other config can inherit; '
+    "write it out first: python -c \"from mmengine.config import Config; Config.fromfile('CONFIG').dump('plain.py')\""
+)
+
+
+class Method(NamedTuple):
+    """A file below ``configs/_base_/semi/``.
+
+    Attributes:
+        file: Its path.
+        name: The variable that holds the model.
+        model: That variable.
+        hooks: Its hooks.
+        hooks_name: The variable that holds them.
+        keys: All variables of the file.
+    """
+
+    file: Path
+    name: str
+    model: dict
+    hooks: list
+    hooks_name: str
+    keys: frozenset[str]
+
+
+def load_supervised(config: str, out: Path) -> tuple[Config, str]:
+    """A supervised config, and how a config at ``out`` refers to it.
+
+    Raises:
+        UserError: If it is not there, not supervised, or written in mmengine's pure Python style.
+    """
+    shipped = Path(mmseg.__file__).parent / '.mim' / 'configs'
+    path = shipped / config.removeprefix('mmseg::') if config.startswith('mmseg::') else find_config(config)
+    if not path.is_file():
+        raise UserError(f'config {config} is not there; MMSegmentation keeps its own in {shipped}')
+    if path.resolve() == out.resolve():
+        raise UserError(f'{out} is the supervised config itself; write to another file')
+    try:
+        cfg = Config.fromfile(path)
+    except ImportError as error:
+        raise UserError(f'{config} imports what is not installed: {str(error).splitlines()[0]}') from error
+    if any(isinstance(node.get('type'), type) for _, node in walk_dicts(cfg._cfg_dict)):
+        raise UserError(LAZY)
+    check_supervised(cfg, config)
+    inside = path.resolve().is_relative_to(shipped.resolve())
+    return cfg, f'mmseg::{path.resolve().relative_to(shipped.resolve()).as_posix()}' if inside else refer(path, out)
+
+
+def check_supervised(cfg: Config, config: str) -> None:
+    """Raise ``UserError`` unless a config trains one segmentor on images with masks."""
+    missing = [key for key in ('model', 'train_dataloader', 'optim_wrapper') if not cfg.get(key)]
+    if missing:
+        raise UserError(f'{config} has no {" and no ".join(missing)}: a config to train with is needed')
+    if {'branch', 'branches'} & cfg.model.keys():
+        raise UserError(f'{config} is semi-supervised already (model.type={cfg.model.type}); give the supervised one')
+    for leaf in leaf_configs(cfg.train_dataloader.dataset):
+        for step in walk_steps(leaf.get('pipeline') or []):
+            if step.get('type') in OTHER_TASKS:
+                raise UserError(
+                    f'{config} is for {OTHER_TASKS[step.type]} ({step.type} in its pipeline); '
+                    'only configs that segment single images can be converted'
+                )
+
+
+def refer(path: Path, out: Path) -> str:
+    """A path as the config at ``out`` names it: relative where both are in one project or home folder, else absolute."""
+    path, folder = path.resolve(), out.resolve().parent
+    common = Path(os.path.commonpath([path, folder]))
+    is_near = len(common.parts) > 2  # not only / or /home
+    return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
+
+
+def load_method(method: str) -> Method:
+    """A semi-supervised method by the name of its file.
+
+    Raises:
+        UserError: If there is none; names those there are.
+    """
+    folder = shipped_folder('configs') / '_base_/semi'
+    names = sorted(file.stem for file in folder.glob('*.py') if file.stem != 'views')
+    if method not in names:
+        raise UserError(f'--method {method} is not there; choose one of {", ".join(names)}')
+    file = folder / f'{method}.py'
+    cfg = Config.fromfile(file)
+    name = method if method in cfg else 'simeps'
+    hooks_name = f'{name}_hooks' if f'{name}_hooks' in cfg else 'custom_hooks'
+    return Method(file, name, cfg[name], cfg[hooks_name], hooks_name, frozenset(cfg.keys()))
+
+
+def check_unlabeled(folder: str, suffixes: Sequence[str]) -> list[str]:
+    """Images of the unlabelled folder.
+
+    Raises:
+        UserError: If there is no folder, no image, or images that look like masks of their neighbours.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(
+            f'--unlabeled {folder} is not a folder; it takes a folder of images, which may have sub-folders'
+        )
+    images = list_images(folder, suffixes or IMAGE_SUFFIXES)
+    if not images:
+        raise UserError(f'--unlabeled {folder} holds no image; looked for {", ".join(suffixes or IMAGE_SUFFIXES)}')
+    stems: dict[str, str] = {}
+    for image in images:
+        other = stems.setdefault(image.rpartition('.')[0], image)
+        if other != image:
+            raise UserError(
+                f'--unlabeled {folder} holds {other} and {image}: is one the mask of the other? '
+                f'Say which files are images, such as --suffixes {Path(other).suffix}'
+            )
+    return images
