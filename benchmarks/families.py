@@ -6,7 +6,7 @@
 
 Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
 the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
-pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, the next size is tried. A
+pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried. A
 process per model; lines of finished ones are in the results file and are passed over.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks/results/families.jsonl'
 TABLE = ROOT / 'docs/model_families.md'
-SIZES = (128, 448)  # some heads pool over a fixed window
+SIZES = (128, 448)  # some heads pool over a fixed window; then the size of the config
 SECONDS = 900
 HEADER = """# Model families
 
@@ -122,7 +122,7 @@ def measure(config: Path, branches: int) -> dict:
     """Outcome of the model alone and as branches: ``'works'``, or what went wrong."""
     register()
     line = dict(parameters=parameters(config))
-    for size in SIZES:
+    for size in (*SIZES, *own_size(config)):
         line |= dict(alone=outcome(alone, config, size), size=size)
         if line['alone'] == 'works':
             break
@@ -131,6 +131,14 @@ def measure(config: Path, branches: int) -> dict:
     line['seconds'] = round(time.perf_counter() - start, 1)
     line['peak_memory_mib'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return line
+
+
+def own_size(config: Path) -> list[int]:
+    """The size that a config trains at, where it is square: some transformers take no other."""
+    from mmengine.config import Config
+
+    size = (Config.fromfile(config).model.get('data_preprocessor') or {}).get('size') or ()
+    return [size[0]] if len(set(size)) == 1 else []
 
 
 def register() -> None:

@@ -89,7 +89,7 @@ def test_labeled_logits_are_the_final_ones(name):
     assert len(labeled.decoder) == 2
 
 
-@pytest.mark.parametrize('name', ['segformer', 'segmenter', 'ddrnet'])
+@pytest.mark.parametrize('name', ['segformer', 'segmenter', 'ddrnet', 'knet'])
 def test_two_branches_learn_a_step(name):
     stages = dict(encoder=1.0, decoder=1.0, logits=1.0)
     model = MODELS.build(

@@ -303,9 +303,12 @@ def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
 
 
 def losses_of(head: nn.Module) -> Iterator[nn.Module]:
-    """What a head of MMSegmentation trains with; nothing for heads from elsewhere, which weight classes in their own way."""
-    if isinstance(head, BaseDecodeHead):
-        losses = head.loss_decode
+    """What a head of MMSegmentation trains with.
+
+    Nothing for heads from elsewhere, which weight classes in their own way, and for K-Net's, whose stages have the losses.
+    """
+    losses = getattr(head, 'loss_decode', None) if isinstance(head, BaseDecodeHead) else None
+    if losses is not None:
         yield from losses if isinstance(losses, nn.ModuleList) else [losses]
 
 
