@@ -10,6 +10,7 @@ from mmengine.utils import get_installed_path
 from mmseg.registry import MODELS
 
 from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.models.segmentors.base import class_weight_problems
 from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn, walk_dicts
 from tests.helpers import make_samples
 
@@ -89,7 +90,7 @@ def test_labeled_logits_are_the_final_ones(name):
     assert len(labeled.decoder) == 2
 
 
-@pytest.mark.parametrize('name', ['segformer', 'segmenter', 'ddrnet', 'knet'])
+@pytest.mark.parametrize('name', ['segformer', 'segmenter', 'ddrnet'])
 def test_two_branches_learn_a_step(name):
     stages = dict(encoder=1.0, decoder=1.0, logits=1.0)
     model = MODELS.build(
@@ -127,3 +128,9 @@ def test_different_networks_compare_their_maps():
     assert all(torch.isfinite(losses[f'unlabeled.loss_similarity_{stage}']) for stage in stages)
     model.parse_losses(losses)[0].backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+def test_a_head_whose_losses_are_in_its_stages_is_accepted():
+    knet = MODELS.build(family('knet'))
+    assert not hasattr(knet.decode_head, 'loss_decode')
+    assert list(class_weight_problems(knet)) == []
