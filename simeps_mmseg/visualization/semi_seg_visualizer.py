@@ -6,6 +6,7 @@ import mmcv
 import numpy as np
 from mmengine.dist import master_only
 from mmengine.structures import PixelData
+from mmengine.visualization import MLflowVisBackend
 from mmseg.registry import VISUALIZERS
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
@@ -108,6 +109,19 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
             mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
         else:
             self.add_image(name, picture, step)
+
+    @master_only
+    def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+        """Hand a picture to the back ends; MLflow takes the name of a file and knows no step, so its name has both.
+
+        Args:
+            name: What the back ends call it.
+            image: Shape (h, w, 3), RGB, uint8.
+            step: Iteration.
+        """
+        for backend in self._vis_backends.values():
+            files = isinstance(backend, MLflowVisBackend)
+            backend.add_image(f'{name}_{step}.png' if files else name, image, step)
 
     def draw(
         self,

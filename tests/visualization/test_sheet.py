@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmengine.visualization import MLflowVisBackend
 from mmengine.visualization.vis_backend import BaseVisBackend
 from mmseg.registry import VISBACKENDS, VISUALIZERS
 from mmseg.structures import SegDataSample
@@ -173,6 +174,21 @@ class TestVisualizer:
         ((name, shape, dtype, step),) = RecordingBackend.seen
         assert (name, dtype, step) == ('val_1', np.uint8, 7)
         assert shape[1] == 8 * (256 + 6) + 6
+
+    def test_mlflow_gets_the_name_of_a_file(self):
+        sent = []
+
+        class Recording(MLflowVisBackend):
+            def __init__(self):
+                pass  # no server
+
+            def add_image(self, name, image, step=0):
+                sent.append(name)
+
+        visualizer = self.build(name='to mlflow')
+        visualizer._vis_backends = dict(mlflow=Recording())
+        visualizer.add_datasample('val_1', image(), make_sample(), step=7)
+        assert sent == ['val_1_7.png']
 
     def test_out_file(self, tmp_path):
         self.build().add_datasample('a', image(), make_sample(), out_file=str(tmp_path / 'a.png'))
