@@ -37,6 +37,7 @@ from ..datasets.inspection import (
 )
 from ..datasets.transforms.loading import decode_color
 from ..datasets.unlabeled_folder import build_listing, leaf_configs
+from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.utils import walk_dicts
 from ..utils import UserError, progress
 from .config import load_config
@@ -218,7 +219,7 @@ def find_source(part: str, key: str, config: dict) -> Source:
     image_step = next(
         (step for step in steps if str(step.get('type')).startswith('Load')), dict(type='LoadImageFromFile')
     )
-    mask_step = next((step for step in steps if 'LoadAnnotations' in str(step.get('type'))), None)
+    mask_step = next((step for step in steps if loads_labels(str(step.get('type')))), None)
     dataset = build_listing(config)
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     if not any('seg_map_path' in info for info in infos):

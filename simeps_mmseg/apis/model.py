@@ -13,14 +13,13 @@ from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ..datasets.unlabeled_pipeline import loads_labels
 from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
 from ..utils.images import UnreadableImage
 from .pretrained import remove_pretrained
-
-LOADS_LABELS = ('LoadAnnotations', 'LoadBiomedicalAnnotation', 'LoadDepthAnnotation')
 
 
 def load_model(cfg: Config, checkpoint: Mapping, device: str = 'cpu') -> BaseSegmentor:
@@ -96,7 +95,7 @@ class Preparation:
 
     def __init__(self, cfg: Config) -> None:
         init_default_scope(cfg.get('default_scope') or 'mmseg')
-        steps = [step for step in test_pipeline(cfg) if type_name(step['type']) not in LOADS_LABELS]
+        steps = [step for step in test_pipeline(cfg) if not loads_labels(type_name(step['type']))]
         self._load_file = Compose(steps[:1])
         self._load_array = Compose([dict(type='LoadImageFromNDArray')])
         self._rest = Compose(steps[1:])

@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from PIL import Image
 
-from ..evaluation import image_scores
-from ..evaluation.confusion import areas_from_confusion, confusion_matrix
+from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
-from ..evaluation.functional import iou_and_dice
+from ..evaluation.functional import iou_and_dice, scores_from_areas
 from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, progress
 from ..utils.images import UnreadableImage, check_image_is_whole
@@ -128,8 +127,7 @@ def score_image(data: EvaluationImages, trained: TrainedModel, index: int) -> Sc
     if 'pred_sem_seg_branches' in sample:
         maps.extend(sample.pred_sem_seg_branches.data)
     matrices = [confusion_matrix(one, target, len(data.classes), data.ignore_index) for one in maps]
-    miou = image_scores(maps[0], target, len(data.classes), data.ignore_index).miou
-    return ScoredImage(index, torch.stack(matrices).numpy(), 100 * miou)
+    return ScoredImage(index, torch.stack(matrices).numpy(), 100 * scores_from_areas(class_areas(matrices[0])).miou)
 
 
 def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, total: int) -> Section:
@@ -138,7 +136,7 @@ def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, t
     names = ['ensemble' if branches else 'prediction', *(f'branch {k}' for k in range(branches))]
     rows, bars = [], {}
     for k, name in enumerate(names):
-        areas = torch.stack([areas_from_confusion(torch.from_numpy(one)) for one in matrices[:, k]])
+        areas = class_areas(torch.from_numpy(matrices[:, k]))
         summary = summarize(areas)
         rows.append([name, *(f'{summary[key]:.2f}' for key in SUMMARY)])
         bars[name] = 100 * iou_and_dice(areas.sum(dim=0))[0].numpy()

@@ -5,8 +5,8 @@ from typing import Any
 
 from mmseg.registry import TRANSFORMS
 
-# Steps that are nothing without a mask. Whatever has LoadAnnotations in its name opens one.
-NEED_MASK = ('GenerateEdge', 'LoadBiomedicalAnnotation')
+LOADS_LABELS = ('LoadBiomedicalAnnotation', 'LoadDepthAnnotation')  # beside whatever has LoadAnnotations in its name
+NEED_MASK = ('GenerateEdge',)  # is nothing without a mask
 MASK_KEYS = ('seg_map_path', 'gt_seg_map', 'gt_semantic_seg', 'seg_fields', 'gt_edge_map')
 # Steps that look at a mask by an option, and what keeps them from it.
 WITHOUT_LOOKING = dict(RandomCrop=dict(cat_max_ratio=1.0))
@@ -19,6 +19,17 @@ OTHER_TASKS = dict(
     LoadDepthAnnotation='depth estimation',
     RandomDepthMix='depth estimation',
 )
+
+
+def loads_labels(kind: str) -> bool:
+    """Whether a transform of this name opens the ground truth.
+
+    Example:
+        >>> loads_labels('mmseg.LoadAnnotations'), loads_labels('LoadImageFromFile')
+        (True, False)
+    """
+    name = kind.split('.')[-1]
+    return 'LoadAnnotations' in name or name in LOADS_LABELS
 
 
 def unlabeled_changes(pipeline: Sequence[dict]) -> dict[str, dict]:
@@ -51,7 +62,7 @@ def _is_ordinary(step: dict) -> bool:
 def steps_that_need_masks(pipeline: Sequence[dict]) -> list[str]:
     """Types of the steps that have to go, each once."""
     kinds = [str(step.get('type')) for step in walk_steps(pipeline)]
-    return list(dict.fromkeys(kind for kind in kinds if 'LoadAnnotations' in kind or kind in NEED_MASK))
+    return list(dict.fromkeys(kind for kind in kinds if loads_labels(kind) or kind in NEED_MASK))
 
 
 def unlabeled_pipeline(pipeline: Sequence[dict], dropped: Iterable[str], changes: dict[str, dict]) -> list[dict]:

@@ -13,12 +13,13 @@ from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.segmentors import BaseSemiSegmentor
 
 
 def opens_masks(transform: object) -> bool:
-    """Whether a transform asks for the ground truth."""
-    return 'LoadAnnotations' in type(transform).__name__
+    """Whether a transform, built, opens the ground truth."""
+    return loads_labels(type(transform).__name__)
 
 
 def predict(model: BaseSegmentor, data: dict, with_pseudo_labels: bool = False) -> SegDataSample:

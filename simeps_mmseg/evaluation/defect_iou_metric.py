@@ -10,7 +10,7 @@ from mmseg.registry import METRICS
 from prettytable import PrettyTable
 from torch import Tensor
 
-from .functional import class_areas, iou_and_dice, scores_from_areas
+from .functional import class_areas, confusion_matrix, iou_and_dice, scores_from_areas
 
 SUMMARY = ('mIoU', 'mIoU_fg', 'mIoU_image', 'mDice_image', 'aAcc_image')
 
@@ -49,7 +49,8 @@ class DefectIoUMetric(IoUMetric):
         if 'pred_sem_seg_branches' in sample:
             maps.extend(sample['pred_sem_seg_branches']['data'])
         num_classes = len(self.dataset_meta['classes'])
-        return torch.stack([class_areas(one, target.to(one), num_classes, self.ignore_index).cpu() for one in maps])
+        matrices = [confusion_matrix(one, target.to(one), num_classes, self.ignore_index).cpu() for one in maps]
+        return class_areas(torch.stack(matrices))
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
         """Scores from the areas of all images."""

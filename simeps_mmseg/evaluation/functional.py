@@ -15,8 +15,8 @@ class ImageScores(NamedTuple):
     accuracy: float
 
 
-def class_areas(prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
-    """Pixels of each class: in both maps, in the prediction, in the target.
+def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """Pixels by their true and their predicted class.
 
     Args:
         prediction: Class indices, any shape.
@@ -25,10 +25,14 @@ def class_areas(prediction: Tensor, target: Tensor, num_classes: int, ignore_ind
         ignore_index: The value that does not count.
 
     Returns:
-        Shape (3, C), int64.
+        Shape (C, C), int64: row i and column j hold the pixels of class i that were taken for class j.
 
     Raises:
         ValueError: If the shapes differ or a value is neither a class nor ``ignore_index``.
+
+    Example:
+        >>> confusion_matrix(torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 0, 255]), num_classes=2).tolist()
+        [[1, 1], [0, 1]]
     """
     if prediction.shape != target.shape:
         raise ValueError(f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape')
@@ -40,8 +44,17 @@ def class_areas(prediction: Tensor, target: Tensor, num_classes: int, ignore_ind
                 f'the {name} holds values from {int(values.min())} to {int(values.max())}, but there are {num_classes} '
                 f'classes and ignore_index is {ignore_index}'
             )
-    correct = prediction[prediction == target]
-    return torch.stack([torch.bincount(values, minlength=num_classes) for values in (correct, prediction, target)])
+    pairs = target * num_classes + prediction
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def class_areas(matrix: Tensor) -> Tensor:
+    """Pixels of each class in both maps, in the prediction and in the target, shape (..., 3, C), from matrices (..., C, C).
+
+    Args:
+        matrix: From :func:`confusion_matrix`.
+    """
+    return torch.stack([matrix.diagonal(dim1=-2, dim2=-1), matrix.sum(dim=-2), matrix.sum(dim=-1)], dim=-2)
 
 
 def iou_and_dice(areas: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,5 +104,5 @@ def image_scores(
         ImageScores(miou=0.6666666666666666, mdice=0.8, accuracy=0.75)
     """
     return scores_from_areas(
-        class_areas(torch.as_tensor(prediction), torch.as_tensor(target), num_classes, ignore_index)
+        class_areas(confusion_matrix(torch.as_tensor(prediction), torch.as_tensor(target), num_classes, ignore_index))
     )

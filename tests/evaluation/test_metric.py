@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmseg.registry import METRICS
 
-from simeps_mmseg.evaluation import class_areas, image_scores
+from simeps_mmseg.evaluation import class_areas, confusion_matrix, image_scores
 
 CLASSES = ('background', 'a', 'b')
 
@@ -106,7 +106,7 @@ def test_branches_are_scored_beside_the_prediction():
 
 
 def test_class_areas_sum_to_the_pixels():
-    areas = class_areas(torch.tensor([[0, 1], [2, 2]]), torch.tensor([[0, 1], [1, 255]]), 3)
+    areas = class_areas(confusion_matrix(torch.tensor([[0, 1], [2, 2]]), torch.tensor([[0, 1], [1, 255]]), 3))
     assert areas.tolist() == [[1, 1, 0], [1, 1, 1], [1, 2, 0]]
 
 
