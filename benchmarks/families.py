@@ -4,6 +4,10 @@
     python benchmarks/families.py --only knet beit # some of them
     python benchmarks/families.py --table          # write docs/model_families.md from the results so far
 
+On stock OpenMMLab with compiled operators and mmdet, for the families that need them:
+
+    python benchmarks/families.py --only ccnet mask2former maskformer point_rend psanet
+
 Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
 the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
 pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried. A
@@ -25,14 +29,18 @@ RESULTS = ROOT / 'benchmarks/results/families.jsonl'
 TABLE = ROOT / 'docs/model_families.md'
 SIZES = (128, 448)  # some heads pool over a fixed window; then the size of the config
 SECONDS = 900
+STACKS = dict(onedl='OneDL without compiled operators', openmmlab='stock OpenMMLab with compiled operators and mmdet')
 HEADER = """# Model families
 
-Written by `python benchmarks/families.py` on the maintained forks (OneDL) without compiled operators: of each family of
-MMSegmentation's own configs the model with the fewest parameters, trained for one step and asked for a prediction, first as it
-is, then as three branches with all three similarity stages. *Works* means that every trainable parameter of every branch got a
-finite gradient and that the prediction has the size of the image.
+Written by `python benchmarks/families.py`: of each family of MMSegmentation's own configs the model with the fewest
+parameters, trained for one step and asked for a prediction, first as it is, then as three branches with all three similarity
+stages. *Works* means that every trainable parameter of every branch got a finite gradient and that the prediction has the size
+of the image.
+"""
+COUNT = """
+## On {stack}
 
-**{both} of the {able} families that MMSegmentation itself can train here train as branches** ({all} families in all).
+**{both} of the {able} families that MMSegmentation itself can train here train as branches** ({all} families were tried).
 
 | family | config | parameters | image | alone | as branches |
 |---|---|---|---|---|---|
@@ -63,13 +71,14 @@ def main() -> None:
 def walk(args: argparse.Namespace) -> None:
     """Measure what the results file does not have yet."""
     register()
-    done = {line['family'] for line in read(args.results)}
+    stack = this_stack()
+    done = {line['family'] for line in read(args.results) if line['stack'] == stack}
     for family, configs in families().items():
         if family in done or (args.only and family not in args.only):
             continue
         config = smallest(configs)
         print(f'{family}: {config.name} ... ', end='', flush=True)
-        line = dict(family=family, config=config.stem, **in_a_process(config, args.branches))
+        line = dict(stack=stack, family=family, config=config.stem, **in_a_process(config, args.branches))
         args.results.parent.mkdir(parents=True, exist_ok=True)
         with args.results.open('a') as file:
             file.write(json.dumps(line) + '\n')
@@ -78,6 +87,17 @@ def walk(args: argparse.Namespace) -> None:
 
 def read(results: Path) -> list[dict]:
     return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+
+
+def this_stack() -> str:
+    """Which of ``STACKS`` is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version('onedl-mmsegmentation')
+    except PackageNotFoundError:
+        return 'openmmlab'
+    return 'onedl'
 
 
 def families() -> dict[str, list[Path]]:
@@ -252,10 +272,15 @@ def images(model, size: int, labeled: int, unlabeled: int) -> dict:
 
 def page(lines: list[dict]) -> str:
     """The results in Markdown."""
-    both = sum(line['alone'] == line['semi'] == 'works' for line in lines)
-    able = sum(line['alone'] == 'works' for line in lines)
-    rows = list(table_rows(sorted(lines, key=lambda line: line['family'])))
-    return HEADER.format(both=both, able=able, all=len(lines)) + '\n'.join(rows) + '\n'
+    parts = [HEADER]
+    for stack, title in STACKS.items():
+        own = sorted((line for line in lines if line['stack'] == stack), key=lambda line: line['family'])
+        if own:
+            both = sum(line['alone'] == line['semi'] == 'works' for line in own)
+            able = sum(line['alone'] == 'works' for line in own)
+            rows = '\n'.join(table_rows(own))
+            parts.append(COUNT.format(stack=title, both=both, able=able, all=len(own)) + rows + '\n')
+    return ''.join(parts)
 
 
 def table_rows(lines: list[dict]) -> Iterator[str]:
