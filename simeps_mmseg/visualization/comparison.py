@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from .error_map import ERROR_COLORS, ERROR_KINDS, error_map
 from .overlay import dim, overlay
-from .resize import resize_image, resize_labels
+from .resize import display_size, resize_image, resize_labels
 
 
 @dataclass
@@ -76,7 +76,7 @@ def comparison_figure(
         pictures = _pictures(compared, methods, palette, errors, ignore_index)
         captions = [_middle_out(compared.name, round(13 * tile)), '', *(compared.captions.get(m, '') for m in methods)]
         for column, (axis, picture, caption) in enumerate(zip(line, pictures, captions)):
-            axis.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+            axis.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='antialiased')
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(caption, fontsize=8, labelpad=2)
             if row == 0:
@@ -101,7 +101,8 @@ def _pictures(
     """Large enough that a contour is thin beside a defect."""
     height, width = compared.target.shape
     factor = max(1, round(400 / width))
-    size = factor * height, factor * width
+    # Larger ones are reduced here, where thin defects are kept, and not by matplotlib, which would skip rows.
+    size = (factor * height, factor * width) if width <= 400 else display_size((height, width), 400)
     image = resize_image(compared.image, size)
 
     def classes(labels: np.ndarray) -> np.ndarray:

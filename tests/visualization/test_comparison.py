@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from simeps_mmseg.visualization import ERROR_KINDS, ComparedImage, comparison_figure
 
@@ -51,3 +52,16 @@ def test_figure_errors():
         comparison_figure([], CLASSES, PALETTE)
     with pytest.raises(ValueError, match='same methods'):
         comparison_figure([row('a'), row('b')], CLASSES, PALETTE)
+
+
+def test_a_scratch_of_one_pixel_in_a_large_image_is_seen(tmp_path):
+    target = np.zeros((1600, 1600), np.int64)
+    target[803] = 1
+    compared = ComparedImage(np.full((1600, 1600), 120, np.uint8), target, {'simEps': target}, {})
+    figure = comparison_figure([compared], CLASSES, PALETTE)
+    figure.savefig(tmp_path / 'figure.png', dpi=150)
+    with Image.open(tmp_path / 'figure.png') as picture:
+        pixels = np.asarray(picture.convert('RGB')).astype(int)
+    orange = (pixels[..., 0] - pixels[..., 2] > 60).any(axis=0)
+    columns = np.flatnonzero(orange[: round(0.98 * len(orange))])
+    assert len(columns) > 2 * 250  # across ground truth and prediction, each some 290 pixels wide
