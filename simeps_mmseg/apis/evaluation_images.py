@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import mmcv
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
@@ -16,6 +15,7 @@ from ..engine.checks import leaves
 from ..engine.snapshot import opens_masks, predict
 from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.images import displayed
 from .data import check_data_is_there
 from .model import load_model
 
@@ -39,9 +39,16 @@ class EvaluationImages:
             raise UserError(f'{cfg.filename} has no {loader}')
         check_data_is_there(cfg, (loader,))
         init_default_scope(cfg.get('default_scope') or 'mmseg')
-        dataset = DATASETS.build(cfg[loader].dataset)
+        try:
+            dataset = DATASETS.build(cfg[loader].dataset)
+        except Exception as error:  # whatever a data set class raises
+            raise UserError(f'{loader}.dataset cannot be listed: {str(error) or type(error).__name__}') from error
+        if not dataset.metainfo.get('classes'):
+            raise UserError(f'{loader}.dataset has no classes; set metainfo=dict(classes=(...))')
         self._dataset = dataset
-        self._load_target = [step for step in next(leaves(dataset)).pipeline.transforms if opens_masks(step)] or [
+        steps = next(leaves(dataset)).pipeline.transforms
+        self._load_image = steps[0]
+        self._load_target = [step for step in steps if opens_masks(step)] or [
             TRANSFORMS.build(dict(type='LoadAnnotations'))
         ]
         self.classes: Sequence[str] = dataset.metainfo['classes']
@@ -53,8 +60,8 @@ class EvaluationImages:
         return len(self.paths)
 
     def image(self, index: int) -> np.ndarray:
-        """Shape (h, w, 3), RGB, uint8."""
-        return mmcv.imread(str(self.paths[index]), channel_order='rgb')
+        """As the loader of the config reads it, shape (h, w, 3), RGB, uint8."""
+        return displayed(self._load_image(dict(img_path=str(self.paths[index])))['img'])
 
     def target(self, index: int) -> np.ndarray:
         """Class indices, shape (h, w), int64.

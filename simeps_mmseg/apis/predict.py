@@ -23,6 +23,7 @@ from ..utils.images import (
     VIDEO_SUFFIXES,
     UnreadableImage,
     check_image_is_whole,
+    displayed,
     image_files,
     is_video,
 )
@@ -223,16 +224,6 @@ def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image
     picture = Image.fromarray(labels.astype(np.uint8))
     picture.putpalette([value for colour in palette for value in colour])
     return picture
-
-
-def displayed(image: np.ndarray) -> np.ndarray:
-    """An image of a loader, (h, w) or (h, w, c) in blue, green, red, as RGB (h, w, 3) uint8; other types are stretched."""
-    if image.dtype != np.uint8:
-        low, high = float(image.min()), float(image.max())
-        image = (255 * (image - low) / (high - low if high > low else 1)).round().astype(np.uint8)
-    if image.ndim == 2 or image.shape[2] == 1:
-        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(image[:, :, 2::-1])
 
 
 def read_records(path: Path) -> list[dict]:

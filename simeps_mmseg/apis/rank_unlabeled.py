@@ -14,7 +14,7 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..datasets.selection import thin_out
+from ..datasets.selection import NEAR_DUPLICATE, thin_out
 from ..datasets.splits import read_split
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
@@ -23,11 +23,10 @@ from ..models.utils import class_logits
 from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, progress
 from ..utils.files import whole_file
-from ..utils.images import UnreadableImage, check_image_is_whole, image_files
+from ..utils.images import UnreadableImage, check_image_is_whole, displayed, image_files
 from ..visualization import Tile, contact_sheet, paint
 from .config import load_config
 from .model import Preparation, load_model, networks_of, preprocessed
-from .predict import displayed
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
 # The mean over the whole image cannot tell repeated images from images of the same material: on NEU-Seg both have a cosine
@@ -57,7 +56,7 @@ def rank_unlabeled(
     folder: str,
     out: str,
     count: int | None = None,
-    similarity: float = 0.999,
+    similarity: float = NEAR_DUPLICATE,
     split_in: str | None = None,
     split_out: str | None = None,
     sheet: int = 24,
@@ -261,11 +260,11 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage]) -> None:
 
 
 def sheet_figure(
-    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path]
+    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout
 ) -> Figure:
-    """Image, prediction of the ensemble and mutual information of the first images."""
+    """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``contact_sheet``."""
     tiles = []
-    for place, image in enumerate(ranking, 1):
+    for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
         shown, data = prepare(str(files[image.name]))
         probabilities, _ = probabilities_and_features(model, data)
         labels = probabilities.mean(dim=0).argmax(dim=0).cpu().numpy().astype(np.uint8)
@@ -278,7 +277,7 @@ def sheet_figure(
                 f'{place}. {image.name}\n{image.uncertainty.score:.3f} nats',
             )
         )
-    return contact_sheet(tiles)
+    return contact_sheet(tiles, **layout)
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

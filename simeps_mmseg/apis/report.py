@@ -1,29 +1,46 @@
 """One HTML file about a training."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
+from .. import __version__
 from ..deploy import find_checkpoint
+from ..deploy.stock_config import type_name
 from ..evaluation.defect_iou_metric import SUMMARY
-from ..report import Block, Chart, Code, Page, Section, Table, Text, charts, log_findings, render
+from ..report import (
+    Block,
+    Chart,
+    Circumstances,
+    Code,
+    Page,
+    Section,
+    Table,
+    Text,
+    charts,
+    checks_made,
+    log_findings,
+    render,
+)
 from ..report.environment import environment_of
 from ..report.findings import deciding_score
+from ..utils import UserError, evenly_spaced
 from ..utils.files import whole_file
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity
 from ..visualization.training_log import TrainingLog, read_training_log
 from . import check_dataset
-from .check_dataset import LABELED, UNLABELED, Source, find_sources, inspect_sources
+from .check_dataset import LABELED, UNLABELED, Source, find_sources, inspect_sources, part_configs
 from .config import merge_options
 from .report_images import model_sections
 from .visualize_similarity import config_beside
 
 PARTS = (LABELED, UNLABELED, check_dataset.VALIDATION, check_dataset.TEST)
 MOST_LABELED = 500  # masks that are opened to count classes
+SINGLE = dict(MeanTeacherSegmentor='Mean Teacher', FixMatchSegmentor='FixMatch', UniMatchSegmentor='UniMatch')
 
 
 def report(
@@ -38,8 +55,8 @@ def report(
 ) -> Path:
     """Write all that is known of a training into one HTML file that needs no network.
 
-    What is missing (a run that crashed before its first checkpoint, data that has moved, a labels-only run without
-    pseudo-labels) is said in the place where it would stand; the rest is there.
+    What is missing (a run that crashed before its first checkpoint, data that has moved) is said in the place where it would
+    stand; the rest is there. A labels-only run has no sections on pseudo-labels, similarity and ranking.
 
     Args:
         work_dir: Of the training.
@@ -55,22 +72,31 @@ def report(
         The file.
 
     Raises:
-        UserError: If there is no training log, or a checkpoint that was asked for is not there.
+        UserError: If it is no folder, has no training log, or a checkpoint that was asked for is not there.
     """
     work_dir = Path(work_dir)
-    log = read_training_log(work_dir)
-    cfg = config_beside(work_dir)
-    if cfg is not None:
-        merge_options(cfg, options)
-    run = _Run(work_dir, log, cfg)
-    findings = log_findings(log, run.max_iters)
-    sections = [_curves('Validation scores', log, VALIDATION)]
+    if work_dir.is_file():
+        raise UserError(f'{work_dir} is a file; give the work folder of a training')
+    run = _Run.read(work_dir, options)
+    log = run.log
     weights, why = run.checkpoint(checkpoint)
+    train_cfg = run.cfg.get('train_cfg') or {} if run.cfg is not None else {}
+    findings = log_findings(
+        log,
+        Circumstances(
+            max_iters=train_cfg.get('max_iters'),
+            max_epochs=train_cfg.get('max_epochs'),
+            has_checkpoint=weights is not None,
+            keeps_best=weights is not None and weights.name.startswith('best_'),
+            networks=_num_networks(run.cfg),
+        ),
+    )
+    sections = [_curves('Validation scores', log, VALIDATION)]
     distances = _similarity_over_time(log)
     if weights is None:
         sections += [Section('Images', [Text(why)]), Section('Similarity maps', distances)]
     else:
-        found, shown = model_sections(cfg, weights, distances, split, images, unlabeled, device)
+        found, shown = model_sections(run.cfg, weights, distances, split, images, unlabeled, device)
         findings += found
         sections += shown
     sections += [
@@ -82,9 +108,10 @@ def report(
     ]
     page = Page(
         title=run.title,
-        subtitle=f'Training report of {work_dir.resolve().name}',
+        subtitle=f'Training report of {work_dir.resolve().name}, written by simeps_mmseg {__version__}',
         facts=run.facts(weights),
         findings=sorted(findings, key=lambda finding: not finding.serious),
+        checks=checks_made(log),
         sections=[section for section in sections if section.blocks],
     )
     target = Path(out) if out else work_dir / 'report.html'
@@ -96,43 +123,63 @@ def report(
 
 @dataclass
 class _Run:
-    """A training as it lies in its work folder."""
+    """A training as it lies in its work folder.
+
+    Attributes:
+        work_dir: The folder.
+        log: What was logged.
+        cfg: The config beside the log, None if there is none that can be read.
+        why: Why there is none.
+    """
 
     work_dir: Path
     log: TrainingLog
     cfg: Config | None
+    why: str
 
-    @property
-    def max_iters(self) -> int | None:
-        return (self.cfg.get('train_cfg') or {}).get('max_iters') if self.cfg is not None else None
+    @classmethod
+    def read(cls, work_dir: Path, options: Sequence[str]) -> '_Run':
+        """From its work folder; ``options`` are changes of the config."""
+        log = read_training_log(work_dir)
+        try:
+            cfg = config_beside(work_dir)
+        except (ImportError, SyntaxError, KeyError, TypeError) as error:  # what reading a config of elsewhere may raise
+            return cls(work_dir, log, None, f'The config beside the log cannot be read here: {error}.')
+        if cfg is None:
+            return cls(work_dir, log, None, 'No config lies beside the log (vis_data/config.py).')
+        merge_options(cfg, options)
+        return cls(work_dir, log, cfg, '')
 
     @property
     def title(self) -> str:
-        if self.cfg is None:
-            return self.work_dir.resolve().name
-        return f'{_method(self.cfg)}: {_network(self.cfg)}'
+        return (
+            self.work_dir.resolve().name if self.cfg is None else f'{method_name(self.cfg.model)}: {_network(self.cfg)}'
+        )
 
     def checkpoint(self, wanted: str | None) -> tuple[Path | None, str]:
         """The weights to look at, or why there are none."""
         if self.cfg is None:
-            return None, 'No config lies beside the log (vis_data/config.py), so the model cannot be built.'
+            return None, f'{self.why} So the model cannot be built.'
         if wanted:
             return find_checkpoint(wanted), ''
-        best = sorted(self.work_dir.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
-        if best:
-            return best[-1], ''
         pointer = self.work_dir / 'last_checkpoint'
-        last = self.work_dir / Path(pointer.read_text().strip()).name if pointer.is_file() else None
-        if last is not None and last.is_file():
-            return last, ''
+        candidates = [
+            *sorted(self.work_dir.glob('best_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
+            *([self.work_dir / Path(pointer.read_text().strip()).name] if pointer.is_file() else []),
+            *sorted(self.work_dir.glob('*_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
+        ]
+        found = next((file for file in candidates if file.is_file()), None)
+        if found is not None:
+            return found, ''
         return None, (
             f'There is no checkpoint in {self.work_dir}: the training ended before its first one '
-            '(default_hooks.checkpoint.interval), or it was moved (--checkpoint FILE).'
+            '(default_hooks.checkpoint.interval), or they were moved (--checkpoint FILE).'
         )
 
     def facts(self, weights: Path | None) -> list[tuple[str, str]]:
         """What stands at the head of the page."""
-        done = f'{self.log.last_step:,}' + (f' of {self.max_iters:,}' if self.max_iters else '')
+        wanted = (self.cfg.get('train_cfg') or {}).get('max_iters') if self.cfg is not None else None
+        done = f'{self.log.last_step:,}' + (f' of {wanted:,}' if wanted else '')
         facts = [('Iterations', done)]
         key = deciding_score(self.log)
         if key:
@@ -151,21 +198,38 @@ class _Run:
         return facts
 
 
-def _method(cfg: Config) -> str:
-    name = cfg.model.type if isinstance(cfg.model.type, str) else cfg.model.type.__name__
-    if name in ('MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor'):
-        return 'simEps' if cfg.model.get('similarity') else 'Cross pseudo supervision'
-    return name.removesuffix('SemiSegmentor') if 'SemiSegmentor' in name else 'Labels only'
+def method_name(model: Mapping) -> str:
+    """What people call the method of a model config."""
+    kind = type_name(model['type'])
+    if kind in ('MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor'):
+        if model.get('similarity'):
+            return 'simEps'
+        mixed = type_name((model.get('cross_pseudo') or {}).get('type', '')) == 'UncertaintyMixedLoss'
+        return 'UAPS' if mixed else 'Cross pseudo supervision'
+    if kind in SINGLE:
+        return SINGLE[kind]
+    return kind if {'branch', 'branches'} & model.keys() else 'Labels only'
+
+
+def _num_networks(cfg: Config | None) -> int:
+    if cfg is None:
+        return 0
+    several = type_name(cfg.model['type']) not in SINGLE and {'branch', 'branches'} & cfg.model.keys()
+    return len(cfg.model.get('branches') or ()) or (cfg.model.get('num_branches', 3) if several else 1)
 
 
 def _network(cfg: Config) -> str:
     branches = cfg.model.get('branches') or [cfg.model.get('branch') or cfg.model]
-    return ', '.join(dict.fromkeys(f'{b.backbone.type} with {_heads(b.decode_head)}' for b in branches))
+    return ', '.join(dict.fromkeys(' with '.join(filter(None, map(_types, _parts(b)))) for b in branches))
 
 
-def _heads(head: dict | Sequence[dict]) -> str:
-    heads = head if isinstance(head, (list, tuple)) else [head]
-    return ' and '.join(one['type'] for one in heads)
+def _parts(branch: Mapping) -> list:
+    return [branch.get('backbone') or branch, branch.get('decode_head')]
+
+
+def _types(part: Mapping | Sequence[Mapping] | None) -> str:
+    parts = part if isinstance(part, (list, tuple)) else [part] if part else []
+    return ' and '.join(type_name(one['type']) for one in parts)
 
 
 # -- sections from the log -------------------------------------------------------------------------------------------
@@ -215,26 +279,28 @@ def _data(run: _Run) -> Iterator[Section]:
     """How many images there are, of which folders, and which classes the labels show."""
     if run.cfg is None:
         return
-    title = 'Data'
     sources, problems = find_sources(run.cfg)
-    if not sources:
-        yield Section(
-            title, [Text(f'The data could not be listed: {problems[0] if problems else "none in the config"}')]
-        )
-        return
     counts = {part: sum(len(s.infos) for s in sources if s.part == part) for part in PARTS}
-    trained_on = counts[LABELED] + counts[UNLABELED]
+    splits = {part: _split_files(run.cfg, part) for part in PARTS}
+    whole = not any(problem.is_error for problem in problems)
     rows = []
     for part in PARTS:
         own = [source for source in sources if source.part == part]
         if own:
-            share = f'{counts[part] / trained_on:.1%}' if part in (LABELED, UNLABELED) and trained_on else ''
-            rows.append([part, f'{counts[part]:,}', share, ', '.join(dict.fromkeys(map(_place, own)))])
-    blocks = [Table(['part', 'images', 'of the training images', 'in'], rows, words=True)]
+            in_training = part in (LABELED, UNLABELED) and whole
+            share = f'{counts[part] / (counts[LABELED] + counts[UNLABELED]):.1%}' if in_training else ''
+            rows.append([part, f'{counts[part]:,}', share, splits[part], ', '.join(dict.fromkeys(map(_place, own)))])
+    blocks: list[Block] = [Text(f'{problem.kind}: {problem}') for problem in problems if problem.is_error]
+    if rows:
+        blocks.append(Table(['part', 'images', 'of the training images', 'split', 'in'], rows, words=True))
     labeled = [source for source in sources if source.part == LABELED and source.classes]
     if labeled:
         blocks.append(_class_table(labeled))
-    yield Section(title, blocks)
+    yield Section('Data', blocks)
+
+
+def _split_files(cfg: Config, part: str) -> str:
+    return ', '.join(dict.fromkeys(leaf.get('ann_file') or 'all' for own, _, leaf in part_configs(cfg) if own == part))
 
 
 def _place(source: Source) -> str:
@@ -244,7 +310,7 @@ def _place(source: Source) -> str:
 def _class_table(labeled: Sequence[Source]) -> Table | Text:
     """Images and pixels of each class among the labelled ones."""
     some = [
-        source._replace(infos=[source.infos[index] for index in charts.thinned(len(source.infos), MOST_LABELED)])
+        source._replace(infos=[source.infos[index] for index in evenly_spaced(len(source.infos), MOST_LABELED)])
         for source in labeled
     ]
     reports = inspect_sources(some, workers=0)
@@ -260,7 +326,9 @@ def _class_table(labeled: Sequence[Source]) -> Table | Text:
     rows = [
         [name, f'{100 * pixels[index] / total:.2f} %', f'{shown_in[index]:,}'] for index, name in enumerate(classes)
     ]
-    return Table(['class', 'of the labelled pixels', 'labelled images that show it'], rows)
+    total_images = sum(len(source.infos) for source in labeled)
+    counted = '' if len(reports) == total_images else f'Counted in {len(reports):,} of {total_images:,}, evenly spaced.'
+    return Table(['class', 'of the labelled pixels', 'labelled images that show it'], rows, counted)
 
 
 def _environment(run: _Run) -> Section:

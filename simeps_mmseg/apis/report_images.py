@@ -1,6 +1,7 @@
 """The part of a report that needs the model: scores, pictures, similarity maps, what to label next."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +10,22 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
+from mmseg.structures import SegDataSample
 from PIL import Image
+from torch import Tensor
 
+from ..datasets.selection import NEAR_DUPLICATE
 from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
 from ..evaluation.functional import iou_and_dice, scores_from_areas
-from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
-from ..utils import UserError, progress
+from ..models.segmentors.base import ENSEMBLE
+from ..report import Block, Chart, Finding, Picture, Section, Table, Text, charts, score_findings
+from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
 from ..visualization.sheet import Style, layers_of, sheet
 from ..visualization.similarity import similarity_figure
 from .check_dataset import UNLABELED, find_sources
-from .compare_predictions import choose_images
 from .evaluation_images import EvaluationImages, TrainedModel
 from .model import Preparation, networks_of
 from .rank_unlabeled import rank_files, sheet_figure
@@ -30,7 +34,6 @@ from .visualize_similarity import similarity_maps
 PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
 TO_LABEL = 12
-ALIKE = 0.999  # as tools/rank_unlabeled.py has it
 SPLIT_NAMES = dict(val='validation', test='test')
 
 
@@ -47,6 +50,11 @@ class ScoredImage:
     index: int
     matrices: np.ndarray
     miou: float
+
+    @property
+    def has_defect(self) -> bool:
+        """Whether the ground truth shows one."""
+        return not np.isnan(self.miou)
 
 
 def model_sections(
@@ -73,28 +81,35 @@ def model_sections(
         What to know of the scores, and the sections. What cannot be shown is said in its place.
     """
     try:
-        data = EvaluationImages(cfg, split)
         trained = TrainedModel(cfg, weights, device, split)
     except UserError as error:
-        return [], [
-            Section('Images', [Text(f'The images could not be looked at: {error}')]),
-            Section('Similarity maps', distances),
-        ]
-    scored, failed = score_images(data, trained, images)
-    if not scored:
-        return [], [Section('Images', [Text('None of the images could be read: ' + '; '.join(failed[:3]))])]
-    findings = score_findings(np.sum([one.matrices[0] for one in scored], axis=0), data.classes, len(scored))
-    if failed:
-        findings.append(Finding(True, f'{len(failed)} images could not be read: {"; ".join(failed[:3])}'))
-    sections = [_scores(scored, data.classes, split, len(data)), _gallery(data, trained, scored)]
+        return [], [Section('Images', [Text(f'The model could not be loaded: {error}')]), *_similarity([], distances)]
+    findings: list[Finding] = []
+    sections: list[Section] = []
+    readable: list[int] = []
+    data = None
+    try:
+        data = EvaluationImages(cfg, split)
+    except UserError as error:
+        sections.append(Section('Images', [Text(f'The {SPLIT_NAMES[split]} images could not be looked at: {error}')]))
+    if data is not None:
+        scored, failed = score_images(data, trained, images)
+        readable = [one.index for one in scored]
+        if failed:
+            findings.append(Finding(True, f'Of the images {len(failed)} could not be scored: {"; ".join(failed[:3])}'))
+        if scored:
+            findings += score_findings(np.sum([one.matrices[0] for one in scored], axis=0), data.classes, len(scored))
+            sections += [_scores(scored, trained, data.classes, split, len(data)), _gallery(data, trained, scored)]
     several = len(networks_of(trained.model)) > 1
-    if several:
-        sections.append(
-            Section('Similarity maps', [_similarity(data, trained, [one.index for one in scored]), *distances])
-        )
+    maps = [_similarity_maps(data, trained, readable)] if several and data is not None else []
+    sections += _similarity(maps, distances)
     if several and unlabeled:
         sections.append(_next_to_label(cfg, trained, unlabeled))
     return findings, sections
+
+
+def _similarity(maps: Sequence[Block], distances: Sequence[Chart]) -> list[Section]:
+    return [Section('Similarity maps', [*maps, *distances])]
 
 
 def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tuple[list[ScoredImage], list[str]]:
@@ -108,14 +123,13 @@ def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tu
     Returns:
         Those that could be read, and what was wrong with the others.
     """
-    chosen = charts.thinned(len(data), most or len(data))
     scored, failed = [], []
-    for index in progress([int(index) for index in chosen], 'score images'):
+    for index in progress(evenly_spaced(len(data), most or len(data)), 'score images'):
         try:
             check_image_is_whole(data.paths[index])
             scored.append(score_image(data, trained, index))
-        except UnreadableImage as error:
-            failed.append(f'{data.paths[index]}: {error}')
+        except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers and networks raise
+            failed.append(f'{data.paths[index]}: {UnreadableImage(error)}')
     return scored, failed
 
 
@@ -124,16 +138,26 @@ def score_image(data: EvaluationImages, trained: TrainedModel, index: int) -> Sc
     sample = trained.predict(data.paths[index])
     target = torch.from_numpy(data.target(index))
     maps = [sample.pred_sem_seg.data[0]]
-    if 'pred_sem_seg_branches' in sample:
-        maps.extend(sample.pred_sem_seg_branches.data)
+    branches = _branches_of(sample)
+    if branches is not None:
+        maps.extend(branches)
     matrices = [confusion_matrix(one, target, len(data.classes), data.ignore_index) for one in maps]
     return ScoredImage(index, torch.stack(matrices).numpy(), 100 * scores_from_areas(class_areas(matrices[0])).miou)
 
 
-def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, total: int) -> Section:
+def _branches_of(sample: SegDataSample) -> Tensor | None:
+    """Label maps (K, h, w) of K branches, K > 1."""
+    maps = sample.pred_sem_seg_branches.data if 'pred_sem_seg_branches' in sample else []
+    return maps if len(maps) > 1 else None
+
+
+def _scores(
+    scored: Sequence[ScoredImage], trained: TrainedModel, classes: Sequence[str], split: str, total: int
+) -> Section:
     matrices = np.stack([one.matrices for one in scored])
     branches = matrices.shape[1] - 1
-    names = ['ensemble' if branches else 'prediction', *(f'branch {k}' for k in range(branches))]
+    whole = branches and trained.model.test_cfg.get('predict_on', ENSEMBLE) == ENSEMBLE
+    names = ['ensemble' if whole else 'prediction', *(f'branch {k}' for k in range(branches))]
     rows, bars = [], {}
     for k, name in enumerate(names):
         areas = class_areas(torch.from_numpy(matrices[:, k]))
@@ -147,7 +171,7 @@ def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, t
             Table(['per cent', *SUMMARY], rows, f'These weights on {of}.'),
             charts.class_bars(bars, classes, 'IoU by class (%)'),
             charts.confusion_chart(matrices[:, 0].sum(axis=0), classes, 'What is taken for what (% of the true class)'),
-            charts.histogram([one.miou for one in scored if one.miou == one.miou], 'Images by their mIoU', 'mIoU (%)'),
+            charts.histogram([one.miou for one in scored if one.has_defect], 'Images by their mIoU', 'mIoU (%)'),
         ],
     )
 
@@ -155,48 +179,45 @@ def _scores(scored: Sequence[ScoredImage], classes: Sequence[str], split: str, t
 def _gallery(data: EvaluationImages, trained: TrainedModel, scored: Sequence[ScoredImage]) -> Section:
     """Best, median and worst images: image, ground truth, prediction, disagreement, errors."""
     title = 'Best, median and worst images'
-    with_defect = [one for one in scored if one.miou == one.miou]
+    with_defect = [one for one in scored if one.has_defect]
     if not with_defect:
         return Section(title, [Text('None of the images shows a defect.')])
     style = Style(data.classes, class_colors(len(data.classes), data.palette), panel=240)
-    blocks: list[Picture] = []
-    shown: set[int] = set()
-    for kind, ranked in by_quality(with_defect, PER_CHOICE).items():
-        for one in ranked:
-            if one.index not in shown:
-                shown.add(one.index)
-                caption = f'{kind}: {data.paths[one.index].stem}, mIoU {one.miou:.0f} %'
-                blocks.append(Picture.of(_drawn(data, trained, one.index, style), caption))
+    chosen = [(kind, one) for kind, some in by_quality(with_defect, PER_CHOICE).items() for one in some]
+    blocks = []
+    for kind, one in progress(chosen, 'draw'):
+        caption = f'{kind}: {data.paths[one.index].stem}, mIoU {one.miou:.0f} %'
+        blocks.append(Picture.of(_drawn(data, trained, one.index, style), caption))
     return Section(title, blocks)
 
 
 def _drawn(data: EvaluationImages, trained: TrainedModel, index: int, style: Style) -> np.ndarray:
     sample = trained.predict(data.paths[index])
+    branches = _branches_of(sample)
     layers = layers_of(
         data.image(index),
         data.target(index),
         sample.pred_sem_seg.data[0].numpy(),
-        sample.pred_sem_seg_branches.data.numpy() if 'pred_sem_seg_branches' in sample else None,
+        None if branches is None else branches.numpy(),
         ignore_index=data.ignore_index,
     )
     # The branches themselves would make the picture too wide to read; their disagreement shows where they differ.
     return sheet([layer for layer in layers if not layer.title.startswith('branch ')], style, zooms=1)
 
 
-def by_quality(scored: Sequence[ScoredImage], count: int) -> dict[str, list[ScoredImage]]:
-    """The first images by mIoU from above, from the middle and from below."""
-    values = [one.miou for one in scored]
-    middle = [-abs(value - float(np.median(values))) for value in values]
-    picked = {
-        'best': choose_images(values, 'best', count),
-        'median': choose_images(middle, 'best', count),
-        'worst': choose_images(values, 'worst', count),
-    }
-    return {kind: [scored[index] for index in indices] for kind, indices in picked.items()}
+def by_quality(scored: Sequence[ScoredImage], most: int) -> dict[str, list[ScoredImage]]:
+    """The best, the median and the worst images by mIoU, ``most`` of each kind and none twice."""
+    order = sorted(scored, key=lambda one: -one.miou)
+    count = min(most, -(-len(order) // 3))
+    worst = order[max(len(order) - count, 0) :][::-1]
+    best = order[: min(count, len(order) - len(worst))]
+    between = order[len(best) : len(order) - len(worst)]
+    start = max((len(between) - count) // 2, 0)
+    return dict(best=best, median=between[start : start + count], worst=worst)
 
 
-def _similarity(data: EvaluationImages, trained: TrainedModel, readable: Sequence[int]) -> Picture | Text:
-    indices = [readable[place] for place in charts.thinned(len(readable), SIMILARITY_BATCH)]
+def _similarity_maps(data: EvaluationImages, trained: TrainedModel, readable: Sequence[int]) -> Picture | Text:
+    indices = [readable[place] for place in evenly_spaced(len(readable), SIMILARITY_BATCH)]
     try:
         maps = similarity_maps(trained, [data.paths[index] for index in indices])
     except UserError as error:
@@ -205,7 +226,7 @@ def _similarity(data: EvaluationImages, trained: TrainedModel, readable: Sequenc
         'How similar the images of a batch are to each branch, at encoder, decoder and logits, and where two branches '
         'differ. Images stand beside the rows and columns that are theirs.'
     )
-    return picture_of(similarity_figure(maps, [data.image(index) for index in indices]), caption)
+    return picture_of(similarity_figure(maps, [data.image(index) for index in indices], tile=1.7), caption)
 
 
 def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
@@ -214,10 +235,11 @@ def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
     paths = [Path(info['img_path']) for source in sources for info in source.infos]
     if not paths:
         return Section(title, [Text('The config has no unlabelled images, or they are not where it says.')])
-    chosen = [paths[index] for index in charts.thinned(len(paths), count)]
-    files = {_short_name(path, chosen): path for path in chosen}
+    chosen = [paths[index] for index in evenly_spaced(len(paths), count)]
+    stems = Counter(path.stem for path in chosen)
+    files = {path.stem if stems[path.stem] == 1 else str(path): path for path in chosen}
     prepare = Preparation(cfg)
-    ranking, failed = rank_files(trained.model, prepare, files, ALIKE)
+    ranking, failed = rank_files(trained.model, prepare, files, NEAR_DUPLICATE)
     if not ranking:
         return Section(title, [Text('None of the unlabelled images could be read: ' + '; '.join(failed[:3]))])
     some = f'{len(files):,} of the {len(paths):,}' if len(files) < len(paths) else f'the {len(paths):,}'
@@ -227,7 +249,7 @@ def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
             'of them and writes the new split.'
         ),
         picture_of(
-            sheet_figure(trained.model, prepare, ranking[:TO_LABEL], files),
+            sheet_figure(trained.model, prepare, ranking[:TO_LABEL], files, columns=2, tile=1.6),
             'Image, prediction of the ensemble, and mutual information of the branches (brighter: they differ).',
         ),
         Table(
@@ -239,13 +261,8 @@ def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
         ),
     ]
     if failed:
-        blocks.append(Text(f'{len(failed)} images could not be read: ' + '; '.join(failed[:3])))
+        blocks.append(Text(f'{len(failed)} could not be read: ' + '; '.join(failed[:3])))
     return Section(title, blocks)
-
-
-def _short_name(path: Path, others: Sequence[Path]) -> str:
-    alone = sum(other.stem == path.stem for other in others) == 1
-    return path.stem if alone else str(path)
 
 
 def picture_of(figure: Figure, caption: str, dpi: int = 130) -> Picture:

@@ -12,14 +12,14 @@ from mmseg.registry import HOOKS, MODELS
 from ..engine.snapshot import unchanged
 from ..models.losses import similarity_map
 from ..models.losses.similarity_consistency import STAGES
-from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import forward_unlabeled
-from ..utils import UserError
+from ..utils import UserError, evenly_spaced
 from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
 from ..visualization.training_log import log_files, read_training_log
 from .compare_predictions import save_figure
 from .config import load_config
 from .evaluation_images import EvaluationImages, TrainedModel
+from .model import networks_of
 
 
 def visualize_similarity(
@@ -54,12 +54,7 @@ def visualize_similarity(
     """
     cfg = load_config(config, options)
     images = EvaluationImages(cfg, split)
-    if names:
-        indices = images.indices(names)
-    else:
-        indices = [int(index) for index in np.unique(np.linspace(0, len(images) - 1, count).round())]
-    if len(indices) < 2:
-        raise UserError(f'a similarity map compares the images of a batch: 2 or more are needed, got {len(indices)}')
+    indices = images.indices(names) if names else evenly_spaced(len(images), count)
     maps = similarity_maps(TrainedModel(cfg, checkpoint, device, split), [images.paths[index] for index in indices])
     return save_figure(similarity_figure(maps, [images.image(index) for index in indices]), out, dpi)
 
@@ -72,10 +67,11 @@ def similarity_maps(trained: TrainedModel, paths: Sequence[Path]) -> dict[str, l
         paths: The b images, which the test pipeline must bring to one size.
 
     Raises:
-        UserError: If the images come out in different sizes.
+        UserError: If there are fewer than two images, or they come out in different sizes.
     """
+    if len(paths) < 2:
+        raise UserError(f'a similarity map compares the images of a batch: 2 or more are needed, got {len(paths)}')
     model = trained.model
-    branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else [model]
     samples = [trained.prepare(path) for path in paths]
     sizes = sorted({tuple(sample['inputs'].shape[1:]) for sample in samples})
     if len(sizes) > 1:
@@ -87,7 +83,7 @@ def similarity_maps(trained: TrainedModel, paths: Sequence[Path]) -> dict[str, l
         model.eval()
         ready = model.data_preprocessor(pseudo_collate(samples), False)
         metas = [sample.metainfo for sample in ready['data_samples']]
-        outputs = [forward_unlabeled(branch, ready['inputs'], metas) for branch in branches]
+        outputs = [forward_unlabeled(branch, ready['inputs'], metas) for branch in networks_of(model)]
     return {stage: [similarity_map(output.stage(stage)).cpu().numpy() for output in outputs] for stage in STAGES}
 
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Cosine similarity of features above which images count as near-duplicates, where nothing else is asked for.
+NEAR_DUPLICATE = 0.999
+
 
 def thin_out(features: np.ndarray, order: Sequence[int], threshold: float) -> np.ndarray:
     """Find near-duplicates, greedily: in order, an image is kept unless it resembles one that was kept before.

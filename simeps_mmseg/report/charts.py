@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from ..utils import evenly_spaced
 from ..visualization.curves import INK, Panel, line_color, styles_of
 from ..visualization.palette import RGB
 from .page import Chart
@@ -30,7 +31,7 @@ def panel_chart(panel: Panel, resumed: Sequence[int] = ()) -> Chart:
     figure = go.Figure()
     for curve, style in zip(panel.curves, styles_of(panel)):
         few = len(curve.steps) <= 15
-        keep = thinned(len(curve.steps))
+        keep = evenly_spaced(len(curve.steps), MOST_POINTS)
         figure.add_scatter(
             x=curve.steps[keep],
             y=curve.values[keep].astype(np.float32),
@@ -50,16 +51,6 @@ def panel_chart(panel: Panel, resumed: Sequence[int] = ()) -> Chart:
         figure.update_yaxes(rangemode='tozero')
     figure.update_layout(showlegend=len(panel.curves) > 1, hovermode='x unified')
     return _chart(figure, panel.title + (f' ({panel.unit})' if panel.unit else ''))
-
-
-def thinned(count: int, most: int = MOST_POINTS) -> np.ndarray:
-    """Indices of at most ``most`` of ``count`` points, first and last among them.
-
-    Example:
-        >>> thinned(5, most=3).tolist()
-        [0, 2, 4]
-    """
-    return np.unique(np.linspace(0, max(count - 1, 0), min(count, most)).round().astype(int))
 
 
 def class_bars(scores: Mapping[str, Sequence[float]], classes: Sequence[str], title: str) -> Chart:

@@ -1,11 +1,12 @@
 """What a training log says, in plain words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ..visualization.curves import SCORES
+from ..deploy.checkpoint import DECIDING
 from ..visualization.training_log import TrainingLog, class_names
 
 # Shares of a class are means over this many log lines: one line is of a few images, and a rare class is not in all of them.
@@ -35,41 +36,75 @@ class Finding(NamedTuple):
     text: str
 
 
-def log_findings(log: TrainingLog, max_iters: int | None = None) -> list[Finding]:
+@dataclass(frozen=True)
+class Circumstances:
+    """What a log does not say of its training.
+
+    Attributes:
+        max_iters: Iterations that were asked for.
+        max_epochs: Epochs, where the training counts those.
+        has_checkpoint: Whether there is one to go on from.
+        keeps_best: Whether the best checkpoint by validation was kept.
+        networks: How many learn from each other; 0 where that is not known.
+    """
+
+    max_iters: int | None = None
+    max_epochs: int | None = None
+    has_checkpoint: bool = True
+    keeps_best: bool = False
+    networks: int = 0
+
+
+def log_findings(log: TrainingLog, around: Circumstances | None = None) -> list[Finding]:
     """All that a log tells: how the run ended, its losses, its pseudo-labels, its validation scores.
 
     Args:
         log: Of a training.
-        max_iters: Iterations that were asked for, where that is known.
+        around: What is known beside the log.
 
     Returns:
         Serious ones first.
     """
+    around = around or Circumstances()
     found = [
-        *_ending(log, max_iters),
+        *_ending(log, around),
         *_losses(log),
-        *_pseudo_labels(log),
-        *_validation(log),
+        *_pseudo_labels(log, around),
+        *_validation(log, around),
         *_branches(log),
     ]
     return sorted(found, key=lambda finding: not finding.serious)
 
 
-def _ending(log: TrainingLog, max_iters: int | None) -> Iterator[Finding]:
-    last = log.last_step
-    if max_iters is not None and last < max_iters:
-        # The log has a line for each interval; the last one need not fall on the last iteration.
-        interval = (
-            int(np.median(np.diff([record['step'] for record in log.train]))) if len(log.train) > 1 else max_iters
+def checks_made(log: TrainingLog) -> list[str]:
+    """What :func:`log_findings` had something to look at for."""
+    validations = len(log.val)
+    compared = sum(bool(len(share_ratios(log, name)[0])) for name in class_names(log))
+    made = ['how the training ended', 'its losses']
+    made += [f'the pseudo-labels of {compared} classes'] if compared else []
+    made += [f'{validations} validation{"s" if validations > 1 else ""}'] if validations else []
+    return made
+
+
+def _ending(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
+    done = log.train[-1].get('epoch') if around.max_epochs else log.last_step
+    wanted, unit = (around.max_epochs, 'epoch') if around.max_epochs else (around.max_iters, 'iteration')
+    if wanted is None or done is None:
+        yield Finding(
+            False, 'How long the training was meant to be is not known, so neither is whether it ended early.'
         )
-        if last + interval <= max_iters:
+    else:
+        # The log has a line for each interval; the last one need not fall on the last iteration.
+        interval = int(np.median(np.diff([0, *(record['step'] for record in log.train)])))
+        if done + (1 if around.max_epochs else interval) <= wanted:
+            further = ' It goes on from its last checkpoint with --resume.' if around.has_checkpoint else ''
             yield Finding(
                 True,
-                f'The training stopped at iteration {last:,} of {max_iters:,}. It goes on from its last checkpoint with '
-                '--resume; what follows is of what was done until then.',
+                f'The log ends at {unit} {done:,} of {wanted:,}: the training stopped there, or is still running.{further} '
+                'What follows is of what was done until then.',
             )
     for step in log.resumed:
-        yield Finding(False, f'The training was resumed at iteration {step:,}.')
+        yield Finding(False, f'The training was resumed shortly before iteration {step:,}.')
 
 
 def _losses(log: TrainingLog) -> Iterator[Finding]:
@@ -78,16 +113,21 @@ def _losses(log: TrainingLog) -> Iterator[Finding]:
             continue
         steps, values = log.series(key)
         bad = ~np.isfinite(values)
-        if bad.any():
+        if not bad.any():
+            continue
+        first = f'{key} was not a finite number at iteration {int(steps[bad][0]):,} for the first time'
+        if bad[-1]:
             yield Finding(
                 True,
-                f'{key} was not a finite number at iteration {int(steps[bad][0]):,} for the first time: the weights are '
-                'likely lost from there on. Lower the learning rate, or clip gradients (optim_wrapper.clip_grad).',
+                f'{first}, and is none at the end: the weights are likely lost. Lower the learning rate, or clip gradients '
+                '(optim_wrapper.clip_grad).',
             )
             return
+        yield Finding(False, f'{first}, and was one again at the end.')
 
 
-def _pseudo_labels(log: TrainingLog) -> Iterator[Finding]:
+def _pseudo_labels(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
+    why = 'the branches teach each other to see less of it' if around.networks > 1 else 'the network unlearns it'
     for name in class_names(log):
         steps, ratios = share_ratios(log, name)
         if not len(steps):
@@ -95,12 +135,15 @@ def _pseudo_labels(log: TrainingLog) -> Iterator[Finding]:
         final = ratios[-1]
         below = ratios < RARE
         if below[-1]:
-            since = int(steps[np.flatnonzero(~below)[-1] + 1]) if not below.all() else int(steps[0])
+            if below.all():
+                course = f'stands at {_share_in_words(final)} and was never above half of it'
+            else:
+                since = int(steps[np.flatnonzero(~below)[-1] + 1])
+                course = f'fell to {_share_in_words(final)} after iteration {since:,}'
             yield Finding(
                 True,
-                f'{name} fell to {_share_in_words(final)} after iteration {since:,}: the branches teach each other to see '
-                'less of it. Try cross_pseudo.balance, a threshold (configs/simeps_plus/) or a longer ramp, or label more '
-                'of it.',
+                f'{name} {course}: {why}. A lower threshold, a longer ramp or class-balanced pseudo-labels '
+                '(docs/methods.md) may help, and more labels of it will.',
             )
         elif below.any():
             first, last = (int(steps[index]) for index in np.flatnonzero(below)[[0, -1]])
@@ -145,10 +188,13 @@ def _share_in_words(ratio: float) -> str:
     return 'less than a twentieth of its labelled share among the pseudo-labels'
 
 
-def _validation(log: TrainingLog) -> Iterator[Finding]:
+def _validation(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
     key = deciding_score(log)
     if key is None:
-        yield Finding(False, 'There was no validation yet, so nothing is known of the quality of the masks.')
+        told = (
+            f'no {", ".join(DECIDING[:-1])} or {DECIDING[-1]}' if log.val else 'no validation (train_cfg.val_interval)'
+        )
+        yield Finding(False, f'The training log has {told}.')
         return
     steps, values = log.series(key, 'val')
     known = np.isfinite(values)
@@ -157,11 +203,15 @@ def _validation(log: TrainingLog) -> Iterator[Finding]:
         return
     best = int(np.nanargmax(values))
     if np.isfinite(values[-1]) and values[best] - values[-1] > 1:
+        advice = (
+            'The best checkpoint was kept.'
+            if around.keeps_best
+            else f"Keep the best checkpoint with default_hooks.checkpoint.save_best='{key}'."
+        )
         yield Finding(
-            True,
+            not around.keeps_best,
             f'The best validation ({key} {values[best]:.1f} at iteration {int(steps[best]):,}) is '
-            f'{values[best] - values[-1]:.1f} points above the last one. Keep the best checkpoint with '
-            f"default_hooks.checkpoint.save_best='{key}'.",
+            f'{values[best] - values[-1]:.1f} points above the last one. {advice}',
         )
     elif len(values) > 2 and best == len(values) - 1 and values[-1] - values[-2] > 0.5:
         yield Finding(
@@ -182,10 +232,10 @@ def _branches(log: TrainingLog) -> Iterator[Finding]:
             yield Finding(
                 False,
                 f'Branch {int(np.nanargmin(last))} is {np.nanmax(last) - np.nanmin(last):.1f} points of {key} behind branch '
-                f'{int(np.nanargmax(last))}: export the best one (tools/export.py --branch best).',
+                f'{int(np.nanargmax(last))}. To run one network only, export the best (tools/export.py --branch best).',
             )
     values = log.series('agreement')[1]
-    if len(values) >= WINDOW and values[-WINDOW:].mean() < 0.8:
+    if len(branches) > 1 and len(values) >= WINDOW and values[-WINDOW:].mean() < 0.8:
         yield Finding(
             True,
             f'The branches agree on only {values[-WINDOW:].mean():.0%} of the unlabelled pixels at the end, so a good part of '
@@ -196,7 +246,7 @@ def _branches(log: TrainingLog) -> Iterator[Finding]:
 def deciding_score(log: TrainingLog) -> str | None:
     """The score that decides which validation is best; None without validations."""
     keys = log.scalars('val')
-    return next((key for key in SCORES if key in keys), None)
+    return next((key for key in DECIDING if key in keys), None)
 
 
 def _num_branches(log: TrainingLog, key: str) -> int:
@@ -213,27 +263,24 @@ def score_findings(matrix: np.ndarray, classes: Sequence[str], num_images: int) 
         num_images: How many images were looked at.
     """
     found = []
+    not_shown = [name for index, name in enumerate(classes) if index and not matrix[index].sum()]
+    if not_shown:
+        found.append(Finding(False, f'No image shows {", ".join(not_shown)}, so nothing is known of that.'))
     for index, name in enumerate(classes[1:], 1):
         actual, predicted, correct = matrix[index].sum(), matrix[:, index].sum(), matrix[index, index]
-        if not actual:
-            found.append(Finding(False, f'None of the {num_images} images shows {name}, so nothing is known of it.'))
-            continue
-        missed = 1 - correct / actual
-        if missed > 0.3:
-            taken = int(np.argmax(np.where(np.arange(len(classes)) == index, -1, matrix[index])))
+        others = np.arange(len(classes)) != index
+        if actual and (lost := 1 - correct / actual) > 0.3:
+            taken = classes[int(np.argmax(np.where(others, matrix[index], -1)))]
             found.append(
                 Finding(
-                    missed > 0.5, f'{missed:.0%} of the pixels of {name} are missed, most of them as {classes[taken]}.'
+                    lost > 0.5, f'{lost:.0%} of the pixels of {name} are not recognised; most are taken for {taken}.'
                 )
             )
-        if predicted and 1 - correct / predicted > 0.4:
-            false = 1 - correct / predicted
-            truth = int(np.argmax(np.where(np.arange(len(classes)) == index, -1, matrix[:, index])))
+        if predicted and (false := 1 - correct / predicted) > 0.4:
+            truth = classes[int(np.argmax(np.where(others, matrix[:, index], -1)))]
             found.append(
-                Finding(
-                    false > 0.6, f'{false:.0%} of what is called {name} is something else, most of it {classes[truth]}.'
-                )
+                Finding(false > 0.6, f'{false:.0%} of what is called {name} is something else, mostly {truth}.')
             )
     if num_images < FEW_IMAGES:
-        found.append(Finding(False, f'The scores are of {num_images} images only; they may be off by several points.'))
+        found.append(Finding(False, f'The scores are of few images ({num_images}); they may be off by several points.'))
     return sorted(found, key=lambda finding: not finding.serious)

@@ -135,6 +135,7 @@ class Page:
         subtitle: A line below.
         facts: What the run is, by name.
         findings: What to know first.
+        checks: What was looked at for findings.
         sections: The chapters.
     """
 
@@ -142,6 +143,7 @@ class Page:
     subtitle: str
     facts: Sequence[tuple[str, str]]
     findings: Sequence[Finding]
+    checks: Sequence[str] = ()
     sections: Sequence[Section] = field(default_factory=list)
 
 

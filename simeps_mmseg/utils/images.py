@@ -1,7 +1,8 @@
-"""Files with images and videos, told by their suffix."""
+"""Files with images and videos, and images as they are shown."""
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -43,3 +44,13 @@ def check_image_is_whole(path: Path) -> None:
             raise UnreadableImage('the file is empty') from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers of the formats raise
         raise UnreadableImage(error) from error
+
+
+def displayed(image: np.ndarray) -> np.ndarray:
+    """An image of a loader, (h, w) or (h, w, c) in blue, green, red, as RGB (h, w, 3) uint8; other types are stretched."""
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        image = (255 * (image - low) / (high - low if high > low else 1)).round().astype(np.uint8)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(image[:, :, 2::-1])

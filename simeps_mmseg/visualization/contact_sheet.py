@@ -56,5 +56,5 @@ def contact_sheet(tiles: Sequence[Tile], columns: int = 4, tile: float = 1.1) ->
         left.imshow(one.image)
         middle.imshow(one.painted)
         right.imshow(one.heat, cmap='inferno', vmin=0, vmax=hottest)
-        middle.set_xlabel(one.caption, fontsize=6, labelpad=2)
+        middle.set_xlabel(one.caption, fontsize=5.5 * tile, labelpad=2)
     return figure

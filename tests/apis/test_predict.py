@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from simeps_mmseg.apis import predict as module
-from simeps_mmseg.apis.predict import displayed, find_sources, predict, read_records
+from simeps_mmseg.apis.predict import find_sources, predict, read_records
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.images import displayed
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simeps_mmseg.report import Finding, log_findings, score_findings
+from simeps_mmseg.report import Circumstances, Finding, checks_made, log_findings, score_findings
 from simeps_mmseg.report.findings import share_ratios
 from simeps_mmseg.visualization.training_log import TrainingLog
 
@@ -25,26 +25,46 @@ def starving(step: int) -> float:
 
 
 class TestEnding:
-    def test_a_run_that_stopped_half_way(self):
-        found = log_findings(log_of(), max_iters=8000)
+    @pytest.mark.parametrize('has_checkpoint', [True, False])
+    def test_a_run_that_stopped_half_way(self, has_checkpoint):
+        found = log_findings(log_of(), Circumstances(max_iters=8000, has_checkpoint=has_checkpoint))
         assert found[0].serious
-        assert 'stopped at iteration 4,000 of 8,000' in found[0].text
+        assert 'The log ends at iteration 4,000 of 8,000' in found[0].text
+        assert ('--resume' in found[0].text) == has_checkpoint
 
-    @pytest.mark.parametrize('max_iters', [None, 4000, 4050])
+    def test_a_run_that_stopped_after_its_first_line(self):
+        found = log_findings(log_of(train=[dict(step=50, loss=1.0)]), Circumstances(max_iters=20000))
+        assert 'The log ends at iteration 50 of 20,000' in found[0].text
+
+    @pytest.mark.parametrize('max_iters', [4000, 4050])
     def test_a_run_that_ended_as_it_should(self, max_iters):
         # The last line stands at the last multiple of the interval.
-        assert 'stopped' not in texts(log_findings(log_of(), max_iters))
+        assert 'ends at' not in texts(log_findings(log_of(), Circumstances(max_iters=max_iters)))
+
+    def test_epochs(self):
+        lines = [dict(step=10 * k, epoch=k, loss=1.0) for k in range(1, 6)]
+        assert 'ends at epoch 5 of 12' in texts(log_findings(log_of(train=lines), Circumstances(max_epochs=12)))
+        assert 'ends at' not in texts(log_findings(log_of(train=lines), Circumstances(max_epochs=5)))
+
+    def test_nothing_is_claimed_where_the_length_is_not_known(self):
+        assert 'is not known' in texts(log_findings(log_of()))
 
     def test_a_resumed_run(self):
         log = log_of()
         log.resumed.append(2100)
-        assert 'resumed at iteration 2,100' in texts(log_findings(log))
+        assert 'resumed shortly before iteration 2,100' in texts(log_findings(log))
 
 
 class TestLosses:
-    def test_the_first_that_is_no_number(self):
+    def test_that_are_lost(self):
         found = log_findings(log_of(decode__loss_ce=lambda step: float('nan') if step >= 700 else 0.3))
         assert 'decode.loss_ce was not a finite number at iteration 700' in found[0].text
+        assert found[0].serious
+
+    def test_that_recover(self):
+        found = log_findings(log_of(decode__loss_ce=lambda step: float('inf') if step == 700 else 0.3))
+        assert not any(finding.serious for finding in found)
+        assert 'was one again at the end' in texts(found)
 
     def test_finite_ones_are_fine(self):
         assert 'finite' not in texts(log_findings(log_of()))
@@ -64,7 +84,10 @@ class TestPseudoLabels:
 
     def test_a_class_that_is_gone(self):
         log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
-        assert 'pits fell to nothing among the pseudo-labels' in texts(log_findings(log))
+        found = texts(log_findings(log, Circumstances(networks=3)))
+        assert 'pits stands at nothing among the pseudo-labels and was never above half of it' in found
+        assert 'the branches teach each other' in found
+        assert 'the branches' not in texts(log_findings(log, Circumstances(networks=1)))
 
     def test_a_class_that_came_back(self):
         log = log_of(
@@ -103,12 +126,21 @@ def validations(*scores, **others) -> list[dict]:
 
 class TestValidation:
     def test_none(self):
-        assert 'no validation yet' in texts(log_findings(log_of()))
+        assert 'The training log has no validation' in texts(log_findings(log_of()))
+
+    def test_of_other_scores(self):
+        found = texts(log_findings(log_of(val=[dict(step=1000, mDice=50.0)])))
+        assert 'has no mIoU_image, mIoU_fg or mIoU' in found
+        assert 'no validation' not in found
 
     def test_a_best_one_in_the_middle(self):
-        found = log_findings(log_of(val=validations(40.0, 62.5, 60.0)))
+        found = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), Circumstances(max_iters=4000))
         assert 'mIoU_image 62.5 at iteration 2,000' in texts(found)
         assert '2.5 points above the last one' in texts(found)
+        assert found[0].serious
+        kept = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), Circumstances(keeps_best=True))
+        assert 'The best checkpoint was kept' in texts(kept)
+        assert not any(finding.serious for finding in kept)
 
     def test_one_that_still_rises(self):
         found = log_findings(log_of(val=validations(40.0, 50.0, 60.0)))
@@ -126,7 +158,9 @@ class TestValidation:
         assert 'Branch 1 is 11.0 points of mIoU_image behind branch 0' in texts(log_findings(log_of(val=val)))
 
     def test_branches_that_disagree(self):
-        assert 'agree on only 70%' in texts(log_findings(log_of(agreement=lambda step: 0.7)))
+        val = validations(60.0, branch_0__mIoU_image=60.0, branch_1__mIoU_image=60.0)
+        found = texts(log_findings(log_of(val=val, agreement=lambda step: 0.7)))
+        assert 'agree on only 70%' in found
 
 
 class TestScores:
@@ -135,12 +169,20 @@ class TestScores:
     def test_missed_and_false_pixels(self):
         matrix = np.array([[900, 0, 70], [60, 40, 0], [0, 0, 30]])
         found = score_findings(matrix, self.classes, num_images=100)
-        assert found[0] == Finding(True, '60% of the pixels of scratch are missed, most of them as background.')
-        assert found[1] == Finding(True, '70% of what is called pit is something else, most of it background.')
+        assert found[0] == Finding(
+            True, '60% of the pixels of scratch are not recognised; most are taken for background.'
+        )
+        assert found[1] == Finding(True, '70% of what is called pit is something else, mostly background.')
         assert len(found) == 2
 
     def test_a_class_that_no_image_shows(self):
         found = score_findings(np.diag([900, 40, 0]), self.classes, num_images=12)
-        assert 'None of the 12 images shows pit' in texts(found)
-        assert '12 images only' in texts(found)
+        assert 'No image shows pit' in texts(found)
+        assert 'few images (12)' in texts(found)
         assert not any(finding.serious for finding in found)
+
+
+def test_only_what_was_looked_at_is_said_to_be_fine():
+    assert checks_made(log_of()) == ['how the training ended', 'its losses']
+    log = log_of(val=validations(50.0, 60.0), pseudo_share__pits=lambda step: 0.01, label_share__pits=lambda step: 0.01)
+    assert checks_made(log)[2:] == ['the pseudo-labels of 1 classes', '2 validations']

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmcv
-import numpy as np
 from mmengine.dataset import Compose
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -13,7 +11,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.utils.data import Dataset
 
-from ...utils import UserError
+from ...utils import UserError, evenly_spaced
+from ...utils.images import displayed
 from ..checks import leaves
 from ..snapshot import opens_masks, predict, undisturbed_random_numbers
 
@@ -70,6 +69,7 @@ class PredictionVisualizationHook(Hook):
         with undisturbed_random_numbers():
             validation = runner.val_loop.dataloader.dataset
             steps = next(leaves(validation)).pipeline.transforms
+            self._load_image = steps[0]
             self._val = chosen_samples(validation, self.val_images, Compose(steps), 'val_images')
             unlabeled = unlabeled_source(runner.train_loop.dataloader.dataset)
             if unlabeled is not None:
@@ -97,7 +97,7 @@ class PredictionVisualizationHook(Hook):
         for part, samples in (('val', self._val), ('unlabeled', self._unlabeled)):
             for data in samples:
                 sample = predict(model, data, with_pseudo_labels=part == 'unlabeled')
-                image = mmcv.imread(sample.img_path, channel_order='rgb')
+                image = displayed(self._load_image(dict(img_path=sample.img_path))['img'])
                 runner.visualizer.add_datasample(f'{part}_{Path(sample.img_path).stem}', image, sample, step=iteration)
 
 
@@ -108,7 +108,7 @@ def chosen_samples(dataset: Dataset, wanted: int | Sequence[str], pipeline: Comp
         UserError: If a name is not there.
     """
     if isinstance(wanted, int):
-        indices = np.unique(np.linspace(0, len(dataset) - 1, min(wanted, len(dataset))).round().astype(int))
+        indices = evenly_spaced(len(dataset), wanted)
     else:
         places = {Path(dataset.get_data_info(i)['img_path']).stem: i for i in range(len(dataset))}
         missing = [name for name in wanted if name not in places]
