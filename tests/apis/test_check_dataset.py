@@ -264,4 +264,3 @@ def test_command(root, tmp_path):
     assert done.returncode == 1
     assert 'value outside the classes: 1' in done.stdout
     assert 'error: 1 error(s) in the data' in done.stderr
-    assert 'labelled (train_dataloader.dataset.datasets[0])' in done.stderr  # the bar
