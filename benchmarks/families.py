@@ -291,8 +291,8 @@ def table_rows(lines: list[dict]) -> Iterator[str]:
             f'`{line["config"]}`',
             millions,
             str(line.get('size', '')),
-            line['alone'],
-            line['semi'],
+            line['alone'].split('. E.g.')[0],
+            line['semi'] if line['alone'] == 'works' else '-',
         ]
         yield f'| {" | ".join(cell.replace("|", "/") for cell in cells)} |'
 
