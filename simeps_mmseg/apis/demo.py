@@ -87,10 +87,10 @@ def draw_comparison(models: dict[str, tuple[Config, Path]], data: Path, picture:
     meta = next(iter(loaded.values())).dataset_meta
     rows = []
     for name in read_split(data / 'splits/test.txt'):
-        target = np.asarray(Image.open(data / f'annotations/{name}.png'))
+        target = np.array(Image.open(data / f'annotations/{name}.png'))
         if len(np.unique(target)) < 3:
             continue
-        image = np.asarray(Image.open(data / f'images/{name}.png'))
+        image = np.array(Image.open(data / f'images/{name}.png'))
         file = str(data / f'images/{name}.png')
         predictions = {
             method: inference_model(model, file).pred_sem_seg.data[0].numpy() for method, model in loaded.items()

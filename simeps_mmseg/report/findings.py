@@ -136,7 +136,7 @@ def _pseudo_labels(log: TrainingLog, around: Circumstances) -> Iterator[Finding]
         below = ratios < RARE
         if below[-1]:
             if below.all():
-                course = f'stands at {_share_in_words(final)} and was never above half of it'
+                course = f'stands at {_share_in_words(final)} and was never above half of what the labels show'
             else:
                 since = int(steps[np.flatnonzero(~below)[-1] + 1])
                 course = f'fell to {_share_in_words(final)} after iteration {since:,}'
