@@ -1,6 +1,7 @@
 """Several trained methods side by side on the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from mmengine.config import Config
 
 from ..evaluation import image_scores
 from ..utils import UserError, progress
+from ..utils.files import check_writable
 from ..visualization import ComparedImage, choose_colors, comparison_figure
 from .config import load_config
 from .evaluation_images import EvaluationImages, TrainedModel
@@ -140,18 +142,32 @@ def choose_images(scores: Sequence[float], choice: str, count: int, seed: int = 
 
 def compared_image(images: EvaluationImages, models: dict[str, TrainedModel], index: int) -> ComparedImage:
     """A row of the figure: what each model says of an image, with its per-image mIoU."""
-    target, path = images.target(index), images.paths[index]
-    predictions = {title: model.labels(path) for title, model in models.items()}
-    captions = {}
-    for title, labels in predictions.items():
-        score = image_scores(labels, target, len(images.classes), images.ignore_index).miou
-        captions[title] = 'no defect' if np.isnan(score) else f'mIoU {100 * score:.0f} %'
+    path = images.paths[index]
+    with _named(path):
+        target = images.target(index)
+        predictions = {title: model.labels(path) for title, model in models.items()}
+        captions = {}
+        for title, labels in predictions.items():
+            score = image_scores(labels, target, len(images.classes), images.ignore_index).miou
+            captions[title] = 'no defect' if np.isnan(score) else f'mIoU {100 * score:.0f} %'
     return ComparedImage(images.image(index), target, predictions, captions, path.stem)
 
 
 def _score(images: EvaluationImages, model: TrainedModel, index: int) -> float:
-    labels = model.labels(images.paths[index])
-    return image_scores(labels, images.target(index), len(images.classes), images.ignore_index).miou
+    with _named(images.paths[index]):
+        labels = model.labels(images.paths[index])
+        return image_scores(labels, images.target(index), len(images.classes), images.ignore_index).miou
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Tell which image it was that could not be read, segmented or scored."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers and networks raise
+        raise UserError(f'{path} or its mask cannot be used: {error}; tools/check_dataset.py lists all such') from error
 
 
 def save_figure(figure: Figure, out: str | Path, dpi: int = 150) -> list[Path]:
@@ -169,7 +185,7 @@ def save_figure(figure: Figure, out: str | Path, dpi: int = 150) -> list[Path]:
         raise UserError(f'--dpi must be 10 or more, got {dpi}')
     out = Path(out)
     stem = out.with_suffix('') if out.suffix in ('.png', '.pdf') else out
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(stem.with_name(stem.name + '.png'))
     files = [stem.with_name(stem.name + suffix) for suffix in ('.png', '.pdf')]
     for file in files:
         figure.savefig(file, dpi=dpi)

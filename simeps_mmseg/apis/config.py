@@ -51,4 +51,9 @@ def parse_options(options: Sequence[str]) -> dict:
 def merge_options(cfg: Config, options: Sequence[str]) -> None:
     """Change a config in place by ``key=value`` strings."""
     if options:
-        cfg.merge_from_dict(parse_options(options))
+        try:
+            cfg.merge_from_dict(parse_options(options))
+        except (KeyError, TypeError, IndexError, AttributeError) as error:  # a path that the config does not have
+            raise UserError(
+                f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
+            ) from error

@@ -109,7 +109,10 @@ class TrainedModel:
         except UserError as error:
             raise UserError(f'{checkpoint} with {cfg.filename}: {error}') from error
         dataset = cfg[f'{split}_dataloader'].dataset
-        steps = Compose(next(_pipelines(dataset))).transforms
+        try:
+            steps = Compose(next(_pipelines(dataset))).transforms
+        except KeyError as error:
+            raise UserError(f'{split}_dataloader.dataset.pipeline: {error}') from error
         self._pipeline = Compose([step for step in steps if not opens_masks(step)])
 
     def prepare(self, path: Path) -> dict:

@@ -47,7 +47,11 @@ def load_model(cfg: Config, checkpoint: Mapping, device: str = 'cpu') -> BaseSeg
     model = MODELS.build(cfg.model)
     load_weights(model, checkpoint['state_dict'])
     model.dataset_meta = dataset_meta(checkpoint, model.num_classes)
-    return model.to(device).eval()
+    try:
+        model.to(device)
+    except (AssertionError, RuntimeError) as error:  # what PyTorch raises for a device that is not there
+        raise UserError(f'--device {device}: {str(error).splitlines()[0]}') from error
+    return model.eval()
 
 
 def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -22,7 +22,7 @@ from ..evaluation.uncertainty import ImageUncertainty
 from ..models.utils import class_logits
 from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, progress
-from ..utils.files import whole_file
+from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, image_files
 from ..visualization import Tile, contact_sheet, paint
 from .config import load_config
@@ -93,7 +93,10 @@ def rank_unlabeled(
         raise UserError('--split-out needs the split that the images are moved in, --split-in, and how many, --count')
     if split_out and Path(split_in).resolve() == Path(split_out).resolve():
         raise UserError(f'--split-out {split_out} would overwrite the split that is ranked; give it another name')
+    if sheet < 0 or not 0 < similarity <= 1:
+        raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
     root, target = Path(folder), Path(out)
+    check_writable(target / RANKING)
     files = find_images(root, split_in)
     if count is not None and not 1 <= count <= len(files):
         raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')

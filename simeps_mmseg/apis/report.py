@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 
 from .. import __version__
-from ..deploy import find_checkpoint
+from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.stock_config import type_name
 from ..evaluation.defect_iou_metric import SUMMARY
 from ..report import (
@@ -16,6 +16,7 @@ from ..report import (
     Chart,
     Circumstances,
     Code,
+    Finding,
     Page,
     Section,
     Table,
@@ -28,7 +29,7 @@ from ..report import (
 from ..report.environment import environment_of
 from ..report.findings import deciding_score
 from ..utils import UserError, evenly_spaced
-from ..utils.files import whole_file
+from ..utils.files import check_writable, whole_file
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity
 from ..visualization.training_log import TrainingLog, read_training_log
@@ -77,6 +78,13 @@ def report(
     work_dir = Path(work_dir)
     if work_dir.is_file():
         raise UserError(f'{work_dir} is a file; give the work folder of a training')
+    for name, value in (('images', images), ('unlabeled', unlabeled)):
+        if value < 0:
+            raise UserError(f'--{name} must be 0 or more, got {value}')
+    target = Path(out) if out else work_dir / 'report.html'
+    if target.is_dir():
+        target = target / 'report.html'
+    check_writable(target)
     run = _Run.read(work_dir, options)
     log = run.log
     weights, why = run.checkpoint(checkpoint)
@@ -93,6 +101,8 @@ def report(
     )
     sections = [_curves('Validation scores', log, VALIDATION)]
     distances = _similarity_over_time(log)
+    if why:
+        findings.append(Finding(True, f'{"No images were scored. " if weights is None else ""}{why}'))
     if weights is None:
         sections += [Section('Images', [Text(why)]), Section('Similarity maps', distances)]
     else:
@@ -114,7 +124,6 @@ def report(
         checks=checks_made(log),
         sections=[section for section in sections if section.blocks],
     )
-    target = Path(out) if out else work_dir / 'report.html'
     with whole_file(target) as partial:
         partial.write_text(render(page, charts.plotly_script()), encoding='utf-8')
     print(f'report: {target} ({target.stat().st_size / 1e6:.1f} MB)')
@@ -157,7 +166,7 @@ class _Run:
         )
 
     def checkpoint(self, wanted: str | None) -> tuple[Path | None, str]:
-        """The weights to look at, or why there are none."""
+        """The weights to look at, and why not better ones, or any."""
         if self.cfg is None:
             return None, f'{self.why} So the model cannot be built.'
         if wanted:
@@ -165,12 +174,19 @@ class _Run:
         pointer = self.work_dir / 'last_checkpoint'
         candidates = [
             *sorted(self.work_dir.glob('best_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
-            *([self.work_dir / Path(pointer.read_text().strip()).name] if pointer.is_file() else []),
+            *(self.work_dir.glob(Path(pointer.read_text().strip()).name) if pointer.is_file() else []),
             *sorted(self.work_dir.glob('*_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
         ]
-        found = next((file for file in candidates if file.is_file()), None)
-        if found is not None:
-            return found, ''
+        damaged = []
+        for file in dict.fromkeys(candidates):
+            try:
+                read_checkpoint(file)
+            except UserError as error:
+                damaged.append(str(error).splitlines()[0])
+                continue
+            return file, '; '.join(damaged)
+        if damaged:
+            return None, 'No checkpoint can be loaded: ' + '; '.join(damaged)
         return None, (
             f'There is no checkpoint in {self.work_dir}: the training ended before its first one '
             '(default_hooks.checkpoint.interval), or they were moved (--checkpoint FILE).'

@@ -34,6 +34,12 @@ from .visualize_similarity import similarity_maps
 PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
 TO_LABEL = 12
+SCORES_EXPLAINED = (
+    'mIoU_image is the mean over the images of the IoU of the defects that each shows, and decides which weights are best; '
+    'mDice_image likewise with the Dice score; mIoU_fg sums the areas over all images first, without the background; mIoU is '
+    'the same with it; aAcc_image is the share of the pixels that are right.'
+)
+MOVED = 'If the data has moved, tell where it is: --cfg-options val_dataloader.dataset.data_root=...'
 SPLIT_NAMES = dict(val='validation', test='test')
 
 
@@ -83,7 +89,11 @@ def model_sections(
     try:
         trained = TrainedModel(cfg, weights, device, split)
     except UserError as error:
-        return [], [Section('Images', [Text(f'The model could not be loaded: {error}')]), *_similarity([], distances)]
+        told = f'The model could not be loaded: {error}'
+        return [Finding(True, f'No images were scored. {told}')], [
+            Section('Images', [Text(told)]),
+            *_similarity([], distances),
+        ]
     findings: list[Finding] = []
     sections: list[Section] = []
     readable: list[int] = []
@@ -91,7 +101,9 @@ def model_sections(
     try:
         data = EvaluationImages(cfg, split)
     except UserError as error:
-        sections.append(Section('Images', [Text(f'The {SPLIT_NAMES[split]} images could not be looked at: {error}')]))
+        told = f'The {SPLIT_NAMES[split]} images could not be looked at: {error}'
+        findings.append(Finding(True, f'No images were scored. {told} {MOVED}'))
+        sections.append(Section('Images', [Text(told)]))
     if data is not None:
         scored, failed = score_images(data, trained, images)
         readable = [one.index for one in scored]
@@ -164,11 +176,12 @@ def _scores(
         summary = summarize(areas)
         rows.append([name, *(f'{summary[key]:.2f}' for key in SUMMARY)])
         bars[name] = 100 * iou_and_dice(areas.sum(dim=0))[0].numpy()
-    of = f'{total} images' if len(scored) == total else f'{len(scored)} of {total} images, evenly spaced'
+    of = f'{total} images' if len(scored) == total else f'{len(scored)} of {total} images'
     return Section(
         f'Scores on the {SPLIT_NAMES[split]} images',
         [
             Table(['per cent', *SUMMARY], rows, f'These weights on {of}.'),
+            Text(SCORES_EXPLAINED),
             charts.class_bars(bars, classes, 'IoU by class (%)'),
             charts.confusion_chart(matrices[:, 0].sum(axis=0), classes, 'What is taken for what (% of the true class)'),
             charts.histogram([one.miou for one in scored if one.has_defect], 'Images by their mIoU', 'mIoU (%)'),

@@ -52,6 +52,8 @@ def visualize_similarity(
     Raises:
         UserError: If something is not there, or the batch has fewer than two images.
     """
+    if count < 2:
+        raise UserError(f'--count must be 2 or more: a similarity map compares images; got {count}')
     cfg = load_config(config, options)
     images = EvaluationImages(cfg, split)
     indices = images.indices(names) if names else evenly_spaced(len(images), count)

@@ -105,10 +105,18 @@ class TestContent:
         assert 'The training log has no validation' in html
         assert 'Losses' in sections(html)
 
+    def test_a_damaged_checkpoint_gives_way_to_a_whole_one(self, trained, tmp_path):
+        work_dir = copied(trained, tmp_path)
+        (work_dir / 'best_mIoU_iter_2.pth').write_bytes((work_dir / 'iter_2.pth').read_bytes()[:1000])
+        html = report(work_dir, images=1, unlabeled=0).read_text()
+        assert 'best_mIoU_iter_2.pth cannot be loaded' in html.partition('<section>')[0]
+        assert '<dd>iter_2.pth</dd>' in html
+        assert 'What is taken for what' in html
+
     def test_data_that_has_moved(self, trained, tmp_path):
         gone = 'val_dataloader.dataset.data_root=/nowhere'
         html = report(Path(trained.config).parent, tmp_path / 'a.html', options=[gone]).read_text()
-        assert 'The validation images could not be looked at' in html
+        assert 'No images were scored. The validation images could not be looked at' in html.partition('<section>')[0]
         assert 'What to label next' in sections(html)
         assert '/nowhere' in html
         assert 'Losses' in sections(html)
@@ -136,6 +144,26 @@ class TestErrors:
         with pytest.raises(UserError, match=r'lost\.pth is not there'):
             report(Path(trained.config).parent, tmp_path / 'a.html', checkpoint='lost.pth')
         assert not (tmp_path / 'a.html').exists()
+
+    @pytest.mark.parametrize(
+        ('changes', 'message'),
+        [
+            (dict(images=-3), '--images must be 0 or more, got -3'),
+            (dict(unlabeled=-1), '--unlabeled must be 0 or more, got -1'),
+            (dict(options=['train_dataloader.dataset.datasets.7.data_root=x']), 'the config has no such place'),
+        ],
+    )
+    def test_options_out_of_range(self, trained, tmp_path, changes, message):
+        with pytest.raises(UserError, match=message):
+            report(Path(trained.config).parent, tmp_path / 'a.html', **changes)
+
+    def test_a_place_that_cannot_be_written(self, trained, tmp_path):
+        (tmp_path / 'file').touch()
+        with pytest.raises(UserError, match='cannot be written'):
+            report(Path(trained.config).parent, tmp_path / 'file' / 'a.html')
+
+    def test_a_folder_gets_the_report(self, crashed):
+        assert report(crashed.parent / 'work', crashed.parent).name == 'report.html'
 
     def test_a_file_is_no_work_folder(self, trained, tmp_path):
         log = next(Path(trained.config).parent.glob('*/vis_data/scalars.json'))

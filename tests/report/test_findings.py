@@ -85,7 +85,9 @@ class TestPseudoLabels:
     def test_a_class_that_is_gone(self):
         log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
         found = texts(log_findings(log, Circumstances(networks=3)))
-        assert 'pits stands at nothing among the pseudo-labels and was never above half of what the labels show' in found
+        assert (
+            'pits stands at nothing among the pseudo-labels and was never above half of what the labels show' in found
+        )
         assert 'the branches teach each other' in found
         assert 'the branches' not in texts(log_findings(log, Circumstances(networks=1)))
 

@@ -1,6 +1,7 @@
 """The tools that draw, on tiny trained models."""
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -101,6 +102,19 @@ class TestComparePredictions:
         with pytest.raises(UserError, match=r'iter_9.pth is not there; in .* there are iter_2.pth'):
             compare_predictions([config], [checkpoint.replace('iter_2', 'iter_9')])
 
+    def test_a_mask_of_another_size_is_named(self, trained, tmp_path, synthetic_root):
+        config, checkpoint = trained['plain']
+        shutil.copytree(synthetic_root / 'synthetic', tmp_path / 'data')
+        Image.new('L', (8, 8)).save(tmp_path / 'data/annotations/test/00003.png')
+        option = f'test_dataloader.dataset.data_root={tmp_path / "data"}'
+        with pytest.raises(UserError, match=r'00003\.png or its mask cannot be used'):
+            compare_predictions([config], [checkpoint], choice='worst', count=1, options=[option])
+
+    def test_a_device_that_is_not_there(self, trained):
+        config, checkpoint = trained['plain']
+        with pytest.raises(UserError, match='--device nonsense'):
+            compare_predictions([config], [checkpoint], device='nonsense')
+
     def test_columns_get_different_names(self):
         assert method_labels([None], ['runs/a/x.pth', 'runs/b/x.pth'], None) == ['a', 'b']
         assert method_labels([None], ['a/x.pth', 'a/y.pth'], None) == ['a/x', 'a/y']
@@ -150,7 +164,7 @@ class TestSimilarity:
             assert found == pytest.approx(expected.tolist(), rel=1e-4, abs=1e-9)
 
     def test_one_image_is_no_batch(self, trained):
-        with pytest.raises(UserError, match='2 or more are needed, got 1'):
+        with pytest.raises(UserError, match='--count must be 2 or more'):
             visualize_similarity(*trained['semi'], count=1)
 
     def test_logged_distance_without_its_weights(self, trained, tmp_path, capsys):
