@@ -189,10 +189,9 @@ def stripped_model(config: Path, size: int | None = None) -> dict:
     cfg = Config.fromfile(config)
     remove_pretrained(cfg)
     replace_sync_bn(cfg.model)
-    if size and cfg.model.get('data_preprocessor', {}).get(
-        'size'
-    ):  # else small images are padded to the size of the config
-        cfg.model.data_preprocessor.size = (size, size)
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    if size and preprocessor.get('size'):  # else small images are padded to the size of the config
+        preprocessor.size = (size, size)
     return cfg.model
 
 

@@ -1,11 +1,10 @@
 """Images of a config's validation or test set with their ground truth, and trained models to predict on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -13,11 +12,10 @@ from mmseg.structures import SegDataSample
 from ..deploy import read_checkpoint
 from ..engine.checks import leaves
 from ..engine.snapshot import opens_masks, predict
-from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.images import displayed
 from .data import check_data_is_there
-from .model import load_model
+from .model import Preparation, load_model
 
 SPLITS = ('val', 'test')
 
@@ -108,16 +106,11 @@ class TrainedModel:
             self.model = load_model(cfg, read_checkpoint(checkpoint), device)
         except UserError as error:
             raise UserError(f'{checkpoint} with {cfg.filename}: {error}') from error
-        dataset = cfg[f'{split}_dataloader'].dataset
-        try:
-            steps = Compose(next(_pipelines(dataset))).transforms
-        except KeyError as error:
-            raise UserError(f'{split}_dataloader.dataset.pipeline: {error}') from error
-        self._pipeline = Compose([step for step in steps if not opens_masks(step)])
+        self.preparation = Preparation(cfg, split)
 
     def prepare(self, path: Path) -> dict:
-        """What the test pipeline makes of an image file."""
-        return self._pipeline(dict(img_path=str(path)))
+        """What the pipeline makes of an image file."""
+        return self.preparation(str(path))[1]
 
     def predict(self, path: Path) -> SegDataSample:
         """What the model says of an image file, at the size of the file: see :func:`simeps_mmseg.engine.snapshot.predict`."""
@@ -126,8 +119,3 @@ class TrainedModel:
     def labels(self, path: Path) -> np.ndarray:
         """Class indices of an image file, shape (h, w), int64."""
         return self.predict(path).pred_sem_seg.data[0].numpy().astype(np.int64)
-
-
-def _pipelines(dataset: dict) -> Iterator[list]:
-    """Those in the config of a data set, outermost first."""
-    return (node['pipeline'] for _, node in walk_dicts(dataset) if node.get('pipeline'))

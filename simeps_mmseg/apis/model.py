@@ -95,14 +95,21 @@ class Preparation:
 
     Args:
         cfg: The whole config.
+        split: ``'test'`` or ``'val'``: whose pipeline.
+
+    Raises:
+        UserError: If there is no such pipeline, or a step of it is not known.
     """
 
-    def __init__(self, cfg: Config) -> None:
+    def __init__(self, cfg: Config, split: str = 'test') -> None:
         init_default_scope(cfg.get('default_scope') or 'mmseg')
-        steps = [step for step in test_pipeline(cfg) if not loads_labels(type_name(step['type']))]
-        self._load_file = Compose(steps[:1])
+        steps = [step for step in test_pipeline(cfg, split) if not loads_labels(type_name(step['type']))]
         self._load_array = Compose([dict(type='LoadImageFromNDArray')])
-        self._rest = Compose(steps[1:])
+        try:
+            self._load_file = Compose(steps[:1])
+            self._rest = Compose(steps[1:])
+        except KeyError as error:
+            raise UserError(f'{split}_dataloader.dataset.pipeline: {error}') from error
 
     def __call__(self, source: str | np.ndarray) -> tuple[np.ndarray, dict]:
         """Prepare one image.

@@ -1,6 +1,6 @@
 """One HTML file about a training."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from .. import __version__
 from ..deploy import find_checkpoint, read_checkpoint
-from ..deploy.stock_config import type_name
+from ..deploy.stock_config import branch_configs, type_name
 from ..evaluation.defect_iou_metric import SUMMARY
 from ..report import (
     Block,
@@ -32,9 +32,9 @@ from ..utils import UserError, evenly_spaced
 from ..utils.files import check_writable, whole_file
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity
-from ..visualization.training_log import TrainingLog, read_training_log
+from ..visualization.training_log import TrainingLog, num_branches, read_training_log
 from . import check_dataset
-from .check_dataset import LABELED, UNLABELED, Source, find_sources, inspect_sources, part_configs
+from .check_dataset import LABELED, UNLABELED, Problem, Source, find_sources, inspect_sources, part_configs
 from .config import merge_options
 from .report_images import model_sections
 from .visualize_similarity import config_beside
@@ -96,24 +96,25 @@ def report(
             max_epochs=train_cfg.get('max_epochs'),
             has_checkpoint=weights is not None,
             keeps_best=weights is not None and weights.name.startswith('best_'),
-            networks=_num_networks(run.cfg),
+            networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
         ),
     )
     sections = [_curves('Validation scores', log, VALIDATION)]
     distances = _similarity_over_time(log)
+    sources, problems = ([], []) if run.cfg is None else find_sources(run.cfg)
     if why:
         findings.append(Finding(True, f'{"No images were scored. " if weights is None else ""}{why}'))
     if weights is None:
         sections += [Section('Images', [Text(why)]), Section('Similarity maps', distances)]
     else:
-        found, shown = model_sections(run.cfg, weights, distances, split, images, unlabeled, device)
+        found, shown = model_sections(run.cfg, weights, sources, distances, split, images, unlabeled, device)
         findings += found
         sections += shown
     sections += [
         _curves('Health of the pseudo-labels', log, HEALTH),
         _curves('Losses', log, LOSSES),
         _curves('Course of the training', log, COURSE),
-        *_data(run),
+        Section('Data', []) if run.cfg is None else _data(run.cfg, sources, problems),
         _environment(run),
     ]
     page = Page(
@@ -227,16 +228,9 @@ def method_name(model: Mapping) -> str:
     return kind if {'branch', 'branches'} & model.keys() else 'Labels only'
 
 
-def _num_networks(cfg: Config | None) -> int:
-    if cfg is None:
-        return 0
-    several = type_name(cfg.model['type']) not in SINGLE and {'branch', 'branches'} & cfg.model.keys()
-    return len(cfg.model.get('branches') or ()) or (cfg.model.get('num_branches', 3) if several else 1)
-
-
 def _network(cfg: Config) -> str:
-    branches = cfg.model.get('branches') or [cfg.model.get('branch') or cfg.model]
-    return ', '.join(dict.fromkeys(' with '.join(filter(None, map(_types, _parts(b)))) for b in branches))
+    named = (' with '.join(filter(None, map(_types, _parts(branch)))) for branch in branch_configs(cfg.model))
+    return ', '.join(dict.fromkeys(named))
 
 
 def _parts(branch: Mapping) -> list:
@@ -272,10 +266,8 @@ def _score_table(log: TrainingLog) -> Table:
 
     row('last validation', '', lambda values: -1)
     row('best of each column', '', lambda values: int(np.nanargmax(values)) if np.isfinite(values).any() else -1)
-    k = 0
-    while any(f'branch_{k}.{key}' in log.scalars('val') for key in keys):
+    for k in range(num_branches(log)):
         row(f'branch {k} alone, last', f'branch_{k}.', lambda values: -1)
-        k += 1
     return Table(['per cent', *keys], rows)
 
 
@@ -291,13 +283,10 @@ def _similarity_over_time(log: TrainingLog) -> list[Chart]:
 # -- sections from config and log ------------------------------------------------------------------------------------
 
 
-def _data(run: _Run) -> Iterator[Section]:
+def _data(cfg: Config, sources: Sequence[Source], problems: Sequence[Problem]) -> Section:
     """How many images there are, of which folders, and which classes the labels show."""
-    if run.cfg is None:
-        return
-    sources, problems = find_sources(run.cfg)
     counts = {part: sum(len(s.infos) for s in sources if s.part == part) for part in PARTS}
-    splits = {part: _split_files(run.cfg, part) for part in PARTS}
+    splits = {part: _split_files(cfg, part) for part in PARTS}
     whole = not any(problem.is_error for problem in problems)
     rows = []
     for part in PARTS:
@@ -312,7 +301,7 @@ def _data(run: _Run) -> Iterator[Section]:
     labeled = [source for source in sources if source.part == LABELED and source.classes]
     if labeled:
         blocks.append(_class_table(labeled))
-    yield Section('Data', blocks)
+    return Section('Data', blocks)
 
 
 def _split_files(cfg: Config, part: str) -> str:

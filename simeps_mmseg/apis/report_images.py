@@ -19,15 +19,15 @@ from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
 from ..evaluation.functional import iou_and_dice, scores_from_areas
 from ..models.segmentors.base import ENSEMBLE
-from ..report import Block, Chart, Finding, Picture, Section, Table, Text, charts, score_findings
+from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
 from ..visualization.sheet import Style, layers_of, sheet
 from ..visualization.similarity import similarity_figure
-from .check_dataset import UNLABELED, find_sources
+from .check_dataset import UNLABELED, Source
 from .evaluation_images import EvaluationImages, TrainedModel
-from .model import Preparation, networks_of
+from .model import networks_of
 from .rank_unlabeled import rank_files, sheet_figure
 from .visualize_similarity import similarity_maps
 
@@ -66,6 +66,7 @@ class ScoredImage:
 def model_sections(
     cfg: Config,
     weights: Path,
+    sources: Sequence[Source],
     distances: Sequence[Chart],
     split: str = 'val',
     images: int = 200,
@@ -77,6 +78,7 @@ def model_sections(
     Args:
         cfg: The whole config.
         weights: Path of the checkpoint.
+        sources: The data sets of the config.
         distances: Charts that belong beside the similarity maps.
         split: ``'val'`` or ``'test'``.
         images: At most so many, evenly spaced. 0: all.
@@ -92,7 +94,7 @@ def model_sections(
         told = f'The model could not be loaded: {error}'
         return [Finding(True, f'No images were scored. {told}')], [
             Section('Images', [Text(told)]),
-            *_similarity([], distances),
+            Section('Similarity maps', distances),
         ]
     findings: list[Finding] = []
     sections: list[Section] = []
@@ -114,14 +116,10 @@ def model_sections(
             sections += [_scores(scored, trained, data.classes, split, len(data)), _gallery(data, trained, scored)]
     several = len(networks_of(trained.model)) > 1
     maps = [_similarity_maps(data, trained, readable)] if several and data is not None else []
-    sections += _similarity(maps, distances)
+    sections.append(Section('Similarity maps', [*maps, *distances]))
     if several and unlabeled:
-        sections.append(_next_to_label(cfg, trained, unlabeled))
+        sections.append(_next_to_label(sources, trained, unlabeled))
     return findings, sections
-
-
-def _similarity(maps: Sequence[Block], distances: Sequence[Chart]) -> list[Section]:
-    return [Section('Similarity maps', [*maps, *distances])]
 
 
 def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tuple[list[ScoredImage], list[str]]:
@@ -242,17 +240,15 @@ def _similarity_maps(data: EvaluationImages, trained: TrainedModel, readable: Se
     return picture_of(similarity_figure(maps, [data.image(index) for index in indices], tile=1.7), caption)
 
 
-def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
+def _next_to_label(sources: Sequence[Source], trained: TrainedModel, count: int) -> Section:
     title = 'What to label next'
-    sources = [source for source in find_sources(cfg)[0] if source.part == UNLABELED]
-    paths = [Path(info['img_path']) for source in sources for info in source.infos]
+    paths = [Path(info['img_path']) for source in sources if source.part == UNLABELED for info in source.infos]
     if not paths:
         return Section(title, [Text('The config has no unlabelled images, or they are not where it says.')])
     chosen = [paths[index] for index in evenly_spaced(len(paths), count)]
     stems = Counter(path.stem for path in chosen)
     files = {path.stem if stems[path.stem] == 1 else str(path): path for path in chosen}
-    prepare = Preparation(cfg)
-    ranking, failed = rank_files(trained.model, prepare, files, NEAR_DUPLICATE)
+    ranking, failed = rank_files(trained.model, trained.preparation, files, NEAR_DUPLICATE)
     if not ranking:
         return Section(title, [Text('None of the unlabelled images could be read: ' + '; '.join(failed[:3]))])
     some = f'{len(files):,} of the {len(paths):,}' if len(files) < len(paths) else f'the {len(paths):,}'
@@ -262,7 +258,7 @@ def _next_to_label(cfg: Config, trained: TrainedModel, count: int) -> Section:
             'of them and writes the new split.'
         ),
         picture_of(
-            sheet_figure(trained.model, prepare, ranking[:TO_LABEL], files, columns=2, tile=1.6),
+            sheet_figure(trained.model, trained.preparation, ranking[:TO_LABEL], files, columns=2, tile=1.6),
             'Image, prediction of the ensemble, and mutual information of the branches (brighter: they differ).',
         ),
         Table(

@@ -21,6 +21,13 @@ STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level', 'tta_model')
 
 
+def branch_configs(model: Mapping) -> list[Mapping]:
+    """The configs of the networks in a model config, one per branch; a plain segmentor is its only one."""
+    if not _inherits(model.get('type'), BaseSemiSegmentor):
+        return [model]
+    return list(model.get('branches') or [model.branch] * (model.get('num_branches', 3) if _several(model) else 1))
+
+
 def branch_model(cfg: Config, branch: int) -> ConfigDict:
     """The model config of one network as it stands alone: a segmentor with its own preprocessor and test options.
 
@@ -32,14 +39,14 @@ def branch_model(cfg: Config, branch: int) -> ConfigDict:
         UserError: If there is no such branch.
     """
     model = cfg.model
+    configs = branch_configs(model)
     shared = model.get('data_preprocessor') or cfg.get('data_preprocessor')
     if _inherits(model.get('type'), BaseSemiSegmentor):
-        configs = model.get('branches') or [model.branch] * (model.get('num_branches', 3) if _several(model) else 1)
         options = {key: value for key, value in (model.get('test_cfg') or {}).items() if key not in OWN_TEST_OPTIONS}
         # One preprocessor serves all: that of the whole, which the first branch's completes or overrides.
         preprocessor = merge_preprocessors(shared, configs[0].get('data_preprocessor'))
     else:
-        configs, options, preprocessor = [model], {}, shared
+        options, preprocessor = {}, shared
     if not 0 <= branch < len(configs):
         raise UserError(f'--branch {branch}: the model has {_listed(len(configs))}')
     network = ConfigDict(copy.deepcopy(configs[branch]))
@@ -120,17 +127,17 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     return Config(stock)
 
 
-def test_pipeline(cfg: Config) -> list[dict]:
-    """The transforms of the test set, or the config's ``test_pipeline`` where there is no test set.
+def test_pipeline(cfg: Config, split: str = 'test') -> list[dict]:
+    """The transforms of the test or ``'val'`` set, or the config's ``test_pipeline`` where there is no such set.
 
     Raises:
         UserError: If there is neither.
     """
-    for _, node in walk_dicts((cfg.get('test_dataloader') or {}).get('dataset') or {}):
+    for _, node in walk_dicts((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
         if node.get('pipeline'):
             return copy.deepcopy(list(node['pipeline']))
     if not cfg.get('test_pipeline'):
-        raise UserError('the config has neither test_dataloader.dataset.pipeline nor test_pipeline')
+        raise UserError(f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline')
     return copy.deepcopy(list(cfg.test_pipeline))
 
 

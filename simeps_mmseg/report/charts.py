@@ -36,7 +36,7 @@ def panel_chart(panel: Panel, resumed: Sequence[int] = ()) -> Chart:
             x=curve.steps[keep],
             y=curve.values[keep].astype(np.float32),
             name=style.label,
-            mode='lines' if style.dashed and not few else 'lines+markers' if few else 'lines',
+            mode='lines+markers' if few else 'lines',
             line=dict(color=css(style.color), width=1.4 * style.width, dash='dash' if style.dashed else 'solid'),
             marker=dict(size=6),
             hovertemplate='%{y:.4g}',
@@ -66,7 +66,7 @@ def class_bars(scores: Mapping[str, Sequence[float]], classes: Sequence[str], ti
         color = INK if index == 0 else line_color(index - 1)
         figure.add_bar(
             x=list(classes),
-            y=[None if value != value else round(float(value), 2) for value in values],
+            y=[None if np.isnan(value) else round(float(value), 2) for value in values],
             name=name,
             marker_color=css(color),
             hovertemplate='%{y:.1f} %',

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..deploy.checkpoint import DECIDING
-from ..visualization.training_log import TrainingLog, class_names
+from ..visualization.training_log import TrainingLog, class_names, num_branches
 
 # Shares of a class are means over this many log lines: one line is of a few images, and a rare class is not in all of them.
 WINDOW = 5
@@ -225,7 +225,7 @@ def _validation(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
 
 def _branches(log: TrainingLog) -> Iterator[Finding]:
     key = deciding_score(log)
-    branches = [log.series(f'branch_{k}.{key}', 'val')[1] for k in range(_num_branches(log, key))] if key else []
+    branches = [log.series(f'branch_{k}.{key}', 'val')[1] for k in range(num_branches(log))] if key else []
     if len(branches) > 1 and all(len(values) for values in branches):
         last = np.array([values[-1] for values in branches])
         if np.nanmax(last) - np.nanmin(last) > 5:
@@ -247,11 +247,6 @@ def deciding_score(log: TrainingLog) -> str | None:
     """The score that decides which validation is best; None without validations."""
     keys = log.scalars('val')
     return next((key for key in DECIDING if key in keys), None)
-
-
-def _num_branches(log: TrainingLog, key: str) -> int:
-    keys = log.scalars('val')
-    return next(k for k in range(len(keys) + 1) if f'branch_{k}.{key}' not in keys)
 
 
 def score_findings(matrix: np.ndarray, classes: Sequence[str], num_images: int) -> list[Finding]:

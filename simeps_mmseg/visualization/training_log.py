@@ -1,6 +1,7 @@
 """What a training wrote down, read back: one history, however often it was resumed and however it ended."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,6 +171,12 @@ def join_parts(parts: Iterable[tuple[list[Record], list[Record]]]) -> tuple[list
         train += later_train
         val += later_val
     return train, val, resumed
+
+
+def num_branches(log: TrainingLog) -> int:
+    """How many branches the validations scored one by one; 0 of a plain network."""
+    found = (re.match(r'branch_(\d+)\.', key) for key in log.scalars('val'))
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
 
 
 def class_names(log: TrainingLog) -> list[str]:
