@@ -1,17 +1,15 @@
 """The main job on generated data: labels only against simEps, a table, a picture and a report."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.apis import inference_model, init_model
-from PIL import Image
 from prettytable import PrettyTable
 
-from ..datasets.splits import read_split
-from ..evaluation import image_scores
-from ..visualization import ComparedImage, comparison_figure
+from ..visualization import comparison_figure
+from .compare_predictions import compared_image
+from .evaluation_images import EvaluationImages, TrainedModel
 from .prepare_data import prepare_data
 from .report import report
 from .test import test
@@ -47,7 +45,7 @@ def run_demo(folder: str | Path = 'demo', iters: int | None = None) -> Path:
     print('--- 4 of 5: compare', flush=True)
     print(score_table(scores))
     picture = folder / 'comparison.png'
-    draw_comparison(models, data, picture)
+    draw_comparison(models, picture)
     print(f'picture: {picture}')
     print('--- 5 of 5: report on simEps', flush=True)
     report(folder / 'simeps')
@@ -65,7 +63,12 @@ def data_options(config: str, data: Path) -> list[str]:
 
 def schedule_options(iters: int) -> list[str]:
     """Changes that shorten or lengthen a schedule."""
-    return [f'train_cfg.max_iters={iters}', f'train_cfg.val_interval={iters}', f'param_scheduler.0.end={iters}']
+    return [
+        f'train_cfg.max_iters={iters}',
+        f'train_cfg.val_interval={iters}',
+        f'param_scheduler.0.end={iters}',
+        f'default_hooks.logger.interval={max(1, min(50, iters // 10))}',
+    ]
 
 
 def score_table(scores: dict[str, dict[str, float]]) -> PrettyTable:
@@ -80,25 +83,15 @@ def score_table(scores: dict[str, dict[str, float]]) -> PrettyTable:
     return table
 
 
-def draw_comparison(models: dict[str, tuple[Config, Path]], data: Path, picture: Path) -> None:
-    """Write the picture: the first test images that show at least two kinds of defects."""
-    init_default_scope('mmseg')
-    loaded = {name: init_model(cfg.copy(), str(file), device='cpu') for name, (cfg, file) in models.items()}
-    meta = next(iter(loaded.values())).dataset_meta
-    rows = []
-    for name in read_split(data / 'splits/test.txt'):
-        target = np.array(Image.open(data / f'annotations/{name}.png'))
-        if len(np.unique(target)) < 3:
-            continue
-        image = np.array(Image.open(data / f'images/{name}.png'))
-        file = str(data / f'images/{name}.png')
-        predictions = {
-            method: inference_model(model, file).pred_sem_seg.data[0].numpy() for method, model in loaded.items()
-        }
-        scored = {method: image_scores(p, target, len(meta['classes'])) for method, p in predictions.items()}
-        captions = {method: f'mIoU {100 * score.miou:.0f} %' for method, score in scored.items()}
-        rows.append(ComparedImage(image, target, predictions, captions))
-        if len(rows) == ROWS:
-            break
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    comparison_figure(rows, meta['classes'], meta['palette']).savefig(picture, dpi=150)
+def draw_comparison(models: dict[str, tuple[Config, Path]], picture: Path) -> None:
+    """Write the picture: the first test images that show at least two kinds of defects.
+
+    Args:
+        models: Config and checkpoint by name; all test on the same images.
+        picture: The file.
+    """
+    images = EvaluationImages(next(iter(models.values()))[0])
+    trained = {name: TrainedModel(cfg, checkpoint) for name, (cfg, checkpoint) in models.items()}
+    of_two_kinds = (index for index in range(len(images)) if len(np.unique(images.target(index))) > 2)
+    rows = [compared_image(images, trained, index) for index in islice(of_two_kinds, ROWS)]
+    comparison_figure(rows, images.classes, images.palette).savefig(picture, dpi=150)

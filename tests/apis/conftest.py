@@ -1,3 +1,4 @@
+from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ def _train(data: Path, folder: Path, **changes) -> Trained:
     cfg = experiment(data, folder, max_iters=2, **changes)
     # mmengine keeps one visualizer, log and history per name: with a common one, scores would go to another test's folder.
     cfg.experiment_name = cfg.visualizer.name = folder.name
-    Runner.from_cfg(cfg.copy()).train()
+    Runner.from_cfg(deepcopy(cfg)).train()
     cfg.dump(folder / 'config.py')
     return Trained(cfg, str(folder / 'config.py'), str(folder / 'iter_2.pth'))
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ class TestPlainPair:
     def test_scores_the_same_without_this_package(self, without_the_package, trained):
         from mmengine.runner import Runner
 
-        cfg = trained.cfg.copy()
+        cfg = deepcopy(trained.cfg)
         cfg.update(load_from=trained.checkpoint, work_dir=str(without_the_package / 'own'))
         expected = Runner.from_cfg(cfg).test()['branch_1.mIoU']
         found = json.loads(next((without_the_package / 'test').glob('*/*.json')).read_text().splitlines()[-1])
@@ -263,7 +264,7 @@ class TestGraphs:
         assert not os.listdir(tmp_path)
 
     def test_noise_where_there_are_no_images(self, trained, tmp_path, capsys):
-        cfg = trained.cfg.copy()
+        cfg = deepcopy(trained.cfg)
         for loader in ('val_dataloader', 'test_dataloader'):
             cfg[loader].dataset.data_root = str(tmp_path / 'elsewhere')
         cfg.dump(tmp_path / 'config.py')
@@ -282,7 +283,7 @@ class TestGraphs:
     def untrained(trained, model, folder):
         from mmseg.registry import MODELS
 
-        cfg = trained.cfg.copy()
+        cfg = deepcopy(trained.cfg)
         cfg.model = model
         built = MODELS.build(model)
         path = folder / 'untrained.pth'

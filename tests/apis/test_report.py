@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ class TestContent:
         data = tmp_path / 'synthetic'
         shutil.copytree(synthetic_root / 'synthetic', data)
         option = f'val_dataloader.dataset.data_root={data}'
-        cfg = trained.cfg.copy()
+        cfg = deepcopy(trained.cfg)
         cfg.val_dataloader.dataset.data_root = str(data)
         broken = EvaluationImages(cfg, 'val').paths[0]
         broken.write_bytes(broken.read_bytes()[:60])
