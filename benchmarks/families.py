@@ -119,9 +119,16 @@ def parameters(config: Path) -> int | None:
     """Of a config's model, built without memory; None if it cannot be built."""
     import torch
     from mmseg.registry import MODELS
+    from torch.overrides import TorchFunctionMode
+
+    class RealNumbers(TorchFunctionMode):
+        """Keep out of ``meta`` what backbones read values from while they are built: their rates of drop path."""
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            return function(*args, **{**(kwargs or {}), **(dict(device='cpu') if function is torch.linspace else {})})
 
     try:
-        with torch.device('meta'):
+        with torch.device('meta'), RealNumbers():
             return sum(p.numel() for p in MODELS.build(stripped_model(config)).parameters())
     except Exception:
         return None

@@ -28,6 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--student', action='store_true', help='the branch itself, although its moving average is what predicts'
     )
+    parser.add_argument('--overwrite', action='store_true', help='replace a file of that name')
     return parser.parse_args()
 
 
@@ -48,6 +49,7 @@ def main() -> int:
             student=args.student,
             bound=args.bound,
             input_type=args.input_type,
+            overwrite=args.overwrite,
         )
     )
 

@@ -19,7 +19,9 @@ def parse_args() -> argparse.Namespace:
         help='cosine of the features above which images are near-duplicates; 1: none; default 0.999',
     )
     parser.add_argument(
-        '--split-in', metavar='PREFIX', help='rank the images of PREFIX_unlabeled.txt; beside it PREFIX_labeled.txt'
+        '--split-in',
+        metavar='PREFIX',
+        help='rank the images of PREFIX_unlabeled.txt only; beside it PREFIX_labeled.txt',
     )
     parser.add_argument('--split-out', metavar='PREFIX', help='write a split with the first N images labelled')
     parser.add_argument('--sheet', type=int, default=24, metavar='N', help='images on the contact sheet; default 24')

@@ -25,6 +25,7 @@ from ..datasets.inspection import (
     FileReport,
     LabelRules,
     Problem,
+    binary_mask_problems,
     count_classes,
     count_values,
     depth_problem,
@@ -40,8 +41,9 @@ from ..datasets.unlabeled_folder import build_listing, leaf_configs
 from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.utils import walk_dicts
 from ..utils import UserError, progress
+from ..utils.images import check_image_is_whole
 from .config import load_config
-from .data import check_data_is_there
+from .data import check_data_is_there, missing_data
 
 ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')
 ORDINARY_MASKS = ('LoadAnnotations',)
@@ -122,11 +124,14 @@ def check_quickly(cfg: Config) -> list[Problem]:
 def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     """Images without masks, images in two parts by their path, and whatever is wrong with the first ``files`` of each."""
     problems = shared_path_problems(sources)
+    reports: list[FileReport] = []
     for source in sources:
         missing = missing_file_problems(source)
         problems += missing
-        problems += [] if missing else [p for info in source.infos[:files] for p in inspect_file(source, info).problems]
-    return problems
+        reports += [] if missing else [inspect_file(source, info) for info in source.infos[:files]]
+    problems += [problem for report in reports for problem in report.problems]
+    # So few masks may hold 0 and 255 alone although 255 is used on purpose: warnings.
+    return problems + [problem._replace(is_error=False) for problem in binary_mask_problems(reports)]
 
 
 def check_before_training(cfg: Config) -> list[str]:
@@ -140,7 +145,12 @@ def check_before_training(cfg: Config) -> list[str]:
     """
     if int(os.environ.get('RANK', 0)) != 0:
         return []
+    absent = dict.fromkeys(path for path, _, _ in missing_data(cfg, ('test_dataloader',)))
+    if absent:  # training does without
+        cfg = cfg.copy()
+        cfg.test_dataloader = None
     problems = check_quickly(cfg)
+    problems += [Problem('no test data', TEST, path, 'a file or folder', 'nothing', False) for path in absent]
     errors = [problem for problem in problems if problem.is_error]
     if errors:
         listed = '\n'.join(f'  - {line}' for line in by_kind(errors, 5))
@@ -380,7 +390,9 @@ def read_image(step: dict, info: dict) -> np.ndarray:
     """Pixels of an image, (h, w, c), in the depth of the file; by the transform itself where it is not an ordinary one."""
     if step.get('type') not in ORDINARY_IMAGES:
         return Compose([step])(dict(info))['img']
-    return decode_color(Path(info['img_path']).read_bytes())
+    path = Path(info['img_path'])
+    check_image_is_whole(path)
+    return decode_color(path.read_bytes())
 
 
 def read_mask(step: dict, info: dict) -> tuple[np.ndarray, bool]:

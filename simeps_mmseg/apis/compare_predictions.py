@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ..evaluation import image_scores
 from ..utils import UserError, progress
 from ..utils.files import check_writable
+from ..utils.images import IMAGE_ERRORS
 from ..visualization import ComparedImage, choose_colors, comparison_figure
 from .config import load_config
 from .evaluation_images import EvaluationImages, TrainedModel
@@ -166,7 +167,7 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers and networks raise
+    except IMAGE_ERRORS as error:
         raise UserError(f'{path} or its mask cannot be used: {error}; tools/check_dataset.py lists all such') from error
 
 

@@ -9,7 +9,8 @@ from mmseg.registry import DATASETS
 from ..models.utils import walk_dicts
 from ..utils import UserError
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+TRAINED_AND_VALIDATED = ('train_dataloader', 'val_dataloader')
+LOADERS = (*TRAINED_AND_VALIDATED, 'test_dataloader')
 
 
 def check_data_is_there(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None:

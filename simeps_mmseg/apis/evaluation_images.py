@@ -73,19 +73,26 @@ class EvaluationImages:
         return self._load_target[0](info)['gt_seg_map'].astype(np.int64)
 
     def indices(self, names: Sequence[str]) -> list[int]:
-        """Places of images by file name, with or without suffix.
+        """Places of images by file name, with or without suffix, or by path.
 
         Raises:
-            UserError: If one is not there.
+            UserError: If one is not there, or a name is that of several.
         """
-        places = {key: index for index, path in enumerate(self.paths) for key in (path.name, path.stem)}
+        places: dict[str, list[int]] = {}
+        for index, path in enumerate(self.paths):
+            for key in {path.name, path.stem, str(path)}:
+                places.setdefault(key, []).append(index)
         missing = [name for name in names if name not in places]
         if missing:
             raise UserError(
                 f'{", ".join(missing)}: not among the {len(self)} images in {self.paths[0].parent}; names are file names, '
                 f'such as {self.paths[0].stem}'
             )
-        return [places[name] for name in names]
+        several = [name for name in names if len(places[name]) > 1]
+        if several:
+            listed = ', '.join(str(self.paths[index]) for index in places[several[0]])
+            raise UserError(f'{several[0]} is the name of several images; give the path of one: {listed}')
+        return [places[name][0] for name in names]
 
 
 class TrainedModel:

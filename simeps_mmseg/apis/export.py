@@ -44,7 +44,7 @@ from ..models.segmentors.base import ENSEMBLE, STUDENT
 from ..models.utils import mean_logits, walk_dicts
 from ..utils import UserError
 from ..utils.files import whole_file
-from ..utils.images import image_files
+from ..utils.images import UnreadableImage, list_images
 from ..utils.paths import find_config
 from .model import Preparation, load_model, networks_of, preprocessed
 from .pretrained import remove_pretrained
@@ -68,6 +68,7 @@ def export(
     student: bool = False,
     bound: float | None = None,
     input_type: str = 'uint8',
+    overwrite: bool = False,
 ) -> Path:
     """Write one branch as a plain MMSeg checkpoint with its config, or one or all branches as ONNX or TorchScript.
 
@@ -84,6 +85,7 @@ def export(
         student: Whether to export the branch although its moving average is what predicts.
         bound: Largest difference of the logits that is accepted. None: 1e-5 for ``pth``, 1e-3 for graphs.
         input_type: Of a graph's images, ``uint8`` or ``float32``; TorchScript takes either.
+        overwrite: Whether a file of that name, or the config beside it, may be replaced.
 
     Returns:
         The file; a ``.py`` config lies beside a ``.pth``.
@@ -93,6 +95,7 @@ def export(
     """
     path = find_checkpoint(checkpoint)
     kind, target = _target(path, out, kind)
+    bound = BOUNDS[kind] if bound is None else bound
     if kind == 'onnx':
         require('onnx'), require('onnxruntime')
     content = read_checkpoint(path)
@@ -108,8 +111,7 @@ def export(
         )
     label = f'branch {chosen[0]}' if len(chosen) == 1 and count > 1 else 'ensemble' if count > 1 else 'network'
     target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[kind]}')
-    if target.resolve() == path.resolve():
-        raise UserError(f'-o {target} is the checkpoint itself; choose another name')
+    check_target(target, kind, path, overwrite)
     print(f'{label} of {path}{why}', flush=True)
     model = load_model(cfg, content)
     if student and hasattr(model, 'teachers'):
@@ -121,10 +123,10 @@ def export(
     )
     files = comparison_images(cfg, images)
     if kind == 'pth':
-        write_pair(model, chosen[0], cfg, content, files, target, info, bound or BOUNDS[kind])
+        write_pair(model, chosen[0], cfg, content, files, target, info, bound)
     else:
         networks = [networks_of(model)[index] for index in chosen]
-        write_graph(kind, networks, model, cfg, files, size, target, info, bound or BOUNDS[kind], input_type)
+        write_graph(kind, networks, model, cfg, files, size, target, info, bound, input_type)
     return target
 
 
@@ -138,6 +140,16 @@ def _target(checkpoint: Path, out: str | None, kind: str | None) -> tuple[str, P
     if kind not in (None, found):
         raise UserError(f'-o {out} is a file of --format {found}, not of --format {kind}')
     return found, Path(out)
+
+
+def check_target(target: Path, kind: str, checkpoint: Path, overwrite: bool) -> None:
+    """Raise ``UserError`` where a file would be lost: the checkpoint itself, or without ``overwrite`` any other."""
+    if target.resolve() == checkpoint.resolve():
+        raise UserError(f'-o {target} is the checkpoint itself; choose another name')
+    files = [target, target.with_suffix('.py')] if kind == 'pth' else [target]
+    there = [str(file) for file in files if file.exists()]
+    if there and not overwrite:
+        raise UserError(f'{" and ".join(there)} would be replaced; choose another name with -o, or add --overwrite')
 
 
 def source_config(checkpoint: Mapping, path: Path, config: str | None = None) -> Config:
@@ -213,7 +225,7 @@ def comparison_images(cfg: Config, folder: str | None, count: int = COMPARED_IMA
         UserError: If a folder is named and holds no images.
     """
     if folder is not None:
-        files = image_files(Path(folder)) if Path(folder).is_dir() else []
+        files = [Path(folder) / name for name in list_images(folder)]
         if not files:
             raise UserError(f'--images {folder} is no folder with images')
     else:
@@ -256,7 +268,7 @@ def prepared(cfg: Config, files: Sequence[Path], size: Sequence[int] | None) -> 
         UserError: Without a size where the pipeline does not settle it.
     """
     pipeline = Preparation(cfg)
-    images = [pipeline(str(file))[1]['inputs'] for file in files]
+    images = [_loaded(pipeline, file)['inputs'] for file in files]
     fixed = next(
         (step['scale'] for step in test_pipeline(cfg) if step.get('type') == 'Resize' and not step.get('keep_ratio')),
         None,
@@ -274,6 +286,15 @@ def prepared(cfg: Config, files: Sequence[Path], size: Sequence[int] | None) -> 
         noise = np.random.default_rng(0).integers(0, 256, (COMPARED_IMAGES, height, width, 3), dtype=np.uint8)
         images = [torch.from_numpy(one).permute(2, 0, 1) for one in noise]
     return [_resized(image, (height, width)) for image in images], (height, width)
+
+
+def _loaded(pipeline: Preparation, source: Path | np.ndarray) -> dict:
+    try:
+        return pipeline(source if isinstance(source, np.ndarray) else str(source))[1]
+    except UnreadableImage as error:
+        raise UserError(
+            f'{source}, an image to compare on, cannot be read: {error}; name others with --images'
+        ) from error
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -359,10 +380,9 @@ def write_pair(
         torch.save(plain_checkpoint(network.state_dict(), meta), weights)
         reread = init_model(str(config), str(weights), device='cpu')
         before, after = Preparation(cfg), Preparation(reread.cfg)
-        sources = [str(file) for file in files] or list(_noise(cfg))
         pairs = [
-            (_logits(network, before(source)[1], model), _logits(reread, after(source)[1], reread))
-            for source in sources
+            (_logits(network, _loaded(before, source), model), _logits(reread, _loaded(after, source), reread))
+            for source in (files or _noise(cfg))
         ]
         check_difference(pairs, bound, _described(files))
     print(f'wrote {target} and {target.with_suffix(".py")}: init_model, MMSegInferencer and tools/test.py read them')

@@ -50,7 +50,7 @@ def make_semi(
     plan = Plan(base, reference, chosen, unlabeled, images, list(labeled), suffixes)
     cfg = write_verified(plan.text(out), out)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
-    warnings = []
+    warnings, errors = [], []
     if missing:
         warnings.append(f'not checked against the data, which is not there: {", ".join(missing)}')
     else:
@@ -59,11 +59,15 @@ def make_semi(
         if excluded:
             cfg = write_verified(plan.text(out, excluded), out)
             sources, problems = find_sources(cfg)
-        warnings += by_kind(problems + quick_problems(sources), 3)
+        problems += quick_problems(sources)
+        errors += by_kind([problem for problem in problems if problem.is_error], 3)
+        warnings += by_kind([problem for problem in problems if not problem.is_error], 3)
         print(counts(sources))
     print(f'{out}: written')
     for note in [*plan.notes, *warnings]:
         print(f'  note: {note}')
+    for error in errors:
+        print(f'  error in the data, to be mended before training: {error}')
     print(next_commands(out, cfg))
     return out
 

@@ -1,7 +1,8 @@
 """A trained model and what leads from a file to its input."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
-from ..utils.images import UnreadableImage
+from ..utils.images import IMAGE_ERRORS, UnreadableImage
 from .pretrained import remove_pretrained
 
 
@@ -128,7 +129,7 @@ class Preparation:
                 loaded = self._load_array(dict(img=source))
             else:
                 loaded = self._load_file(dict(img_path=str(source)))
-        except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers raise
+        except IMAGE_ERRORS as error:
             raise UnreadableImage(error) from error
         if loaded is None or loaded.get('img') is None:
             raise UnreadableImage('no image can be decoded')
@@ -161,9 +162,16 @@ def predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
     Raises:
         UnreadableImage: If the network cannot segment it, such as for its size.
     """
-    try:
+    with refusals_named():
         return _predict_image(model, data)
-    except (AssertionError, ValueError, RuntimeError) as error:
+
+
+@contextmanager
+def refusals_named() -> Iterator[None]:
+    """Turn what a network raises of an image that it does not take into ``UnreadableImage``."""
+    try:
+        yield
+    except IMAGE_ERRORS as error:
         raise UnreadableImage(f'the network refuses it: {str(error) or type(error).__name__}') from error
 
 

@@ -4,7 +4,8 @@ import csv
 import glob
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -24,8 +25,8 @@ from ..utils.images import (
     UnreadableImage,
     check_image_is_whole,
     displayed,
-    image_files,
     is_video,
+    list_images,
 )
 from ..visualization import paint
 from .config import load_config
@@ -49,6 +50,11 @@ class Source:
     name: str
     output: str
 
+    def state(self) -> dict[str, int]:
+        """What changes with the content of the file: its size, and the time of its last change."""
+        found = self.path.stat()
+        return dict(bytes=found.st_size, modified_ns=found.st_mtime_ns)
+
 
 def predict(
     config: str,
@@ -64,7 +70,8 @@ def predict(
     """Write label maps, overlays and a record of each image or video frame.
 
     ``out`` gets ``masks/`` (palette PNG, values are class indices), ``overlays/``, ``records.jsonl`` (a line as soon as an
-    image is done) and ``records.csv`` (the same as a table, at the end). A second call passes over what is recorded.
+    image is done) and ``records.csv`` (the same as a table, at the end). A second call passes over what is recorded, and does
+    again the files that have changed since.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -87,16 +94,20 @@ def predict(
     if min_area < 1 or every < 1:
         raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
     folder = Path(out)
-    sources = find_sources(source)
+    root, sources = find_sources(source)
     content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
     model = load_model(cfg, content, device)
     prepare = Preparation(cfg)
     settings = dict(
-        checkpoint_sha256=_digest(Path(checkpoint)), config=_digest_of(cfg.pretty_text), min_area=min_area, every=every
+        checkpoint_sha256=_digest(Path(checkpoint)),
+        config=_digest_of(cfg.pretty_text),
+        source=root.resolve().as_posix(),
+        min_area=min_area,
+        every=every,
     )
     check_settings(folder, settings)
-    records = read_records(folder / RECORDS)
+    records = read_records(folder / RECORDS, {item.name: item.state() for item in sources})
     done = {(record['input'], record['frame']) for record in records}
     writer = _Writer(folder, model.dataset_meta, min_area, overlays)
     failed: list[str] = []
@@ -120,18 +131,18 @@ def predict(
     return records
 
 
-def find_sources(source: str) -> list[Source]:
-    """The files that a path or a glob pattern names.
+def find_sources(source: str) -> tuple[Path, list[Source]]:
+    """The files that a path or a glob pattern names, and the folder that their names start from.
 
     Two files that differ in their suffix only get results named with it: ``a.jpg`` and ``a.png`` write ``a.jpg.png`` and
-    ``a.png.png``.
+    ``a.png.png``. So do videos, whose frames get a folder: ``a.mp4/000000.png``.
 
     Raises:
         UserError: If there are none.
     """
     path = Path(source)
     if path.is_dir():
-        root, files = path, image_files(path, videos=True)
+        root, files = path, [path / name for name in list_images(path, IMAGE_SUFFIXES + VIDEO_SUFFIXES)]
     elif path.is_file():
         root, files = path.parent, [path]
     else:
@@ -142,10 +153,20 @@ def find_sources(source: str) -> list[Source]:
         what = 'holds' if path.is_dir() else 'is not there, or as a pattern matches'
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
     names = [file.relative_to(root).as_posix() for file in files]
-    stems = [str(Path(name).with_suffix('')) for name in names]
-    return [
-        Source(file, name, name if stems.count(stem) > 1 else stem) for file, name, stem in zip(files, names, stems)
-    ]
+    return root, [Source(file, name, output) for file, name, output in zip(files, names, output_names(names))]
+
+
+def output_names(names: Sequence[str]) -> list[str]:
+    """For each file a name of its own: without suffix where that is one, and the file is no video.
+
+    Example:
+        >>> output_names(['a.jpg', 'b.jpg', 'b.png', 'c.mp4'])
+        ['a', 'b.jpg', 'b.png', 'c.mp4']
+    """
+    stems = [name if is_video(Path(name)) else Path(name).with_suffix('').as_posix() for name in names]
+    files = Counter(stems)
+    outputs = [name if files[stem] > 1 else stem for name, stem in zip(names, stems)]
+    return outputs if len(set(outputs)) == len(names) else list(names)
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -207,6 +228,7 @@ class _Writer:
                 Image.fromarray(painted).save(partial)
         record = dict(
             input=item.name,
+            file=item.state(),
             frame=frame,
             mask=mask,
             overlay=overlay if self.overlays else None,
@@ -226,16 +248,23 @@ def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image
     return picture
 
 
-def read_records(path: Path) -> list[dict]:
-    """The lines of a records file; a last one that was cut off is taken out of the file."""
+def read_records(path: Path, states: Mapping[str, dict]) -> list[dict]:
+    """The lines of a records file; a last one that was cut off, and those of files that have changed, are taken out of it.
+
+    Args:
+        path: The file.
+        states: By name, :meth:`Source.state` of the files of today.
+    """
     if not path.exists():
         return []
     text = path.read_text(encoding='utf-8')
     records, whole = [], []
     for line in text.splitlines():
         with suppress(json.JSONDecodeError):
-            records.append(json.loads(line))
-            whole.append(line + '\n')
+            record = json.loads(line)
+            if states.get(record['input']) in (None, record['file']):
+                records.append(record)
+                whole.append(line + '\n')
     if text != ''.join(whole):
         with whole_file(path) as partial:
             partial.write_text(''.join(whole), encoding='utf-8')

@@ -23,10 +23,10 @@ from ..models.utils import class_logits
 from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, progress
 from ..utils.files import check_writable, whole_file
-from ..utils.images import UnreadableImage, check_image_is_whole, displayed, image_files
+from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
 from ..visualization import Tile, contact_sheet, paint
 from .config import load_config
-from .model import Preparation, load_model, networks_of, preprocessed
+from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
 # The mean over the whole image cannot tell repeated images from images of the same material: on NEU-Seg both have a cosine
@@ -77,7 +77,8 @@ def rank_unlabeled(
         similarity: Cosine similarity of the encoder features above which two images are near-duplicates; the worse ranked
             one goes behind all others. 1: none are.
         split_in: ``PREFIX`` of ``PREFIX_labeled.txt`` and ``PREFIX_unlabeled.txt``; only the images in the second are ranked.
-        split_out: Likewise, for the new split.
+        split_out: Likewise, for the new split. Without ``split_in`` its labelled part is what is to be labelled, its
+            unlabelled part the rest of the folder.
         sheet: Images on the contact sheet.
         device: Such as ``cpu`` or ``cuda:0``.
         options: ``key=value`` changes of the config.
@@ -89,9 +90,9 @@ def rank_unlabeled(
         UserError: If something is missing, the model has a single network, or, after the rest is written, images could not
             be read.
     """
-    if split_out and (not split_in or count is None):
-        raise UserError('--split-out needs the split that the images are moved in, --split-in, and how many, --count')
-    if split_out and Path(split_in).resolve() == Path(split_out).resolve():
+    if split_out and count is None:
+        raise UserError('--split-out needs how many images are to be labelled: --count')
+    if split_out and split_in and Path(split_in).resolve() == Path(split_out).resolve():
         raise UserError(f'--split-out {split_out} would overwrite the split that is ranked; give it another name')
     if sheet < 0 or not 0 < similarity <= 1:
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
@@ -134,12 +135,12 @@ def find_images(root: Path, split: str | None) -> dict[str, Path]:
     Raises:
         UserError: If there are none, or the split names others.
     """
-    found = image_files(root) if root.is_dir() else []
+    found = list_images(root)
     if not found:
         raise UserError(f'{root} is no folder with images')
     if split is None:
-        return {file.relative_to(root).as_posix(): file for file in found}
-    by_name = {file.relative_to(root).with_suffix('').as_posix(): file for file in found}
+        return {name: root / name for name in found}
+    by_name = {Path(name).with_suffix('').as_posix(): root / name for name in found}
     wanted = _read_part(split, UNLABELED)
     missing = [name for name in wanted if name not in by_name]
     if missing:
@@ -199,10 +200,8 @@ def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[Imag
     """
     check_image_is_whole(file)
     _, data = prepare(str(file))
-    try:
+    with refusals_named():
         probabilities, features = probabilities_and_features(model, data)
-    except (AssertionError, ValueError, RuntimeError) as error:
-        raise UnreadableImage(f'the network refuses it: {error}') from error
     return image_uncertainty(probabilities), features
 
 
@@ -229,7 +228,7 @@ def rank_files(
             continue
         names.append(name)
         uncertainties.append(uncertainty)
-        features.append(feature)
+        features.append(feature.astype(np.float16))  # many of them, each up to 100,000 long
     return (rank(names, uncertainties, np.stack(features), similarity) if names else []), failed
 
 
@@ -287,11 +286,11 @@ def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
-def move(split_in: str, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:
+def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:
     """Write a split in which the first images of a ranking are labelled ones.
 
     Args:
-        split_in: Prefix of the split that was ranked.
+        split_in: Prefix of the split that was ranked. None: nothing is labelled yet.
         split_out: Prefix of the new one.
         ranking: Names, the first to label first, near-duplicates last.
         count: How many are moved.
@@ -300,9 +299,12 @@ def move(split_in: str, split_out: str, ranking: Sequence[str], count: int, fres
     if count > fresh:
         print(f'only {fresh} images are no near-duplicates; {count - fresh} near-duplicates are moved as well')
     chosen = set(ranking[:count])
+    labeled, unlabeled = (
+        (_read_part(split_in, part) for part in (LABELED, UNLABELED)) if split_in else ([], sorted(ranking))
+    )
     parts = {
-        LABELED: sorted([*_read_part(split_in, LABELED), *chosen]),
-        UNLABELED: [name for name in _read_part(split_in, UNLABELED) if name not in chosen],
+        LABELED: sorted([*labeled, *chosen]),
+        UNLABELED: [name for name in unlabeled if name not in chosen],
     }
     for part, names in parts.items():
         with whole_file(f'{split_out}{part}') as partial:

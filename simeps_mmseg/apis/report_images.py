@@ -21,7 +21,7 @@ from ..evaluation.functional import iou_and_dice, scores_from_areas
 from ..models.segmentors.base import ENSEMBLE
 from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, evenly_spaced, progress
-from ..utils.images import UnreadableImage, check_image_is_whole
+from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
 from ..visualization.sheet import Style, layers_of, sheet
 from ..visualization.similarity import similarity_figure
@@ -138,7 +138,7 @@ def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tu
         try:
             check_image_is_whole(data.paths[index])
             scored.append(score_image(data, trained, index))
-        except (OSError, AssertionError, ValueError, RuntimeError) as error:  # what readers and networks raise
+        except IMAGE_ERRORS as error:
             failed.append(f'{data.paths[index]}: {UnreadableImage(error)}')
     return scored, failed
 

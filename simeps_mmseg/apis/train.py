@@ -13,7 +13,7 @@ from ..models.utils import replace_sync_bn
 from ..utils import UserError
 from .check_dataset import check_before_training
 from .config import load_config
-from .data import check_data_is_there
+from .data import TRAINED_AND_VALIDATED, check_data_is_there
 from .pretrained import check_pretrained, remove_pretrained
 
 
@@ -44,7 +44,7 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    check_data_is_there(cfg)
+    check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg):
         print_log(warning, 'current', logging.WARNING)
     prepare_model(cfg, from_scratch)
@@ -57,12 +57,12 @@ def train(
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:
-    """Settle pretrained weights, and batch norm where there is one process, in place."""
+    """Settle pretrained weights, and batch norm where SyncBN cannot run (one process, or no GPU), in place."""
     if from_scratch:
         print_log(f'--from-scratch: without {remove_pretrained(cfg) or "any pretrained weights, as before"}', 'current')
     else:
         check_pretrained(cfg)
-    if cfg.launcher == 'none':
+    if cfg.launcher == 'none' or not torch.cuda.is_available():
         replace_sync_bn(cfg.model)
 
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import mmseg
 from mmengine.config import Config
 
-from ..datasets.unlabeled_folder import IMAGE_SUFFIXES, leaf_configs, list_images
+from ..datasets.unlabeled_folder import leaf_configs
 from ..datasets.unlabeled_pipeline import OTHER_TASKS, walk_steps
 from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.images import IMAGE_SUFFIXES, list_images
 from ..utils.paths import find_config, shipped_folder
 
 LAZY = (

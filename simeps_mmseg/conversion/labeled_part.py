@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mmseg.registry import DATASETS
 
-from ..datasets.unlabeled_folder import leaf_configs, list_images
+from ..datasets.unlabeled_folder import leaf_configs
 from ..utils import UserError
+from ..utils.images import list_images
 from .python_source import code
 
 SUBFOLDERS = (('images', 'annotations'), ('images', 'masks'), ('images', 'labels'), ('img_dir', 'ann_dir'))
@@ -49,7 +50,7 @@ def restriction(leaf: dict, source: Path) -> dict:
         return _whole_folder(leaf, source, source / images, source / masks, data_root=source.as_posix())
     try:
         part = source.resolve().relative_to((root / images).resolve())
-        if (root / masks / part).is_dir() and part.parts:
+        if (root / masks / part).is_dir():
             own = dict(img_path=(Path(images) / part).as_posix(), seg_map_path=(Path(masks) / part).as_posix())
             return _whole_folder(leaf, source, root / images / part, root / masks / part, data_prefix=own)
     except ValueError:
@@ -78,33 +79,48 @@ def _whole_folder(leaf: dict, source: Path, images: Path, masks: Path, **changes
     """Take all pairs of a folder, by the suffixes that are there.
 
     Raises:
-        UserError: If not one image has a mask.
+        UserError: If not one image has a mask, or if images of another suffix have one, too: a data set takes one suffix.
     """
-    if leaf.get('ann_file'):
+    listed = leaf.get('ann_file')
+    if listed and 'data_root' in changes and 'data_prefix' not in changes and (source / listed).is_file():
+        return changes  # another root with the same folders and the same list
+    if listed:
         changes['ann_file'] = ''
     known = inspect.signature(DATASETS.get(leaf['type']).__init__).parameters
     own = [leaf.get(key) or getattr(known.get(key), 'default', None) for key in ('img_suffix', 'seg_map_suffix')]
     own = [value if isinstance(value, str) else default for value, default in zip(own, ('.jpg', '.png'))]
     names, mask_names = list_images(images), set(list_images(masks))
-    pairs = [tuple(own)]
-    for image_suffix in dict.fromkeys(Path(name).suffix for name in names):
-        pairs += [
-            (image_suffix, suffix) for suffix in dict.fromkeys((own[1], *(Path(n).suffix for n in sorted(mask_names))))
-        ]
-    for image_suffix, mask_suffix in pairs:
-        stems = [name.removesuffix(image_suffix) for name in names if name.endswith(image_suffix)]
-        if image_suffix == mask_suffix and images == masks:
-            continue
-        if any(stem + mask_suffix in mask_names for stem in stems):
-            if image_suffix != own[0]:
-                changes['img_suffix'] = image_suffix
-            if mask_suffix != own[1]:
-                changes['seg_map_suffix'] = mask_suffix
-            return changes
-    raise UserError(
-        f'--labeled {source}: no image in {images} has a mask in {masks}; looked for names with {own[0]} and {own[1]}, and '
-        'for other suffixes of the same names'
-    )
+    mask_suffixes = dict.fromkeys((own[1], *(Path(name).suffix for name in sorted(mask_names))))
+    image_suffixes = dict.fromkeys(Path(name).suffix for name in names)
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for pair in [tuple(own), *((image, mask) for mask in mask_suffixes for image in image_suffixes)]:
+        is_reverse = images == masks and (pair[0] == pair[1] or pair[::-1] in found)  # masks, taken for images
+        if not is_reverse and (pairs := _pairs(names, mask_names, *pair)):
+            found[pair] = pairs
+    if not found:
+        raise UserError(
+            f'--labeled {source}: no image in {images} has a mask in {masks}; looked for names with {own[0]} and {own[1]}, '
+            'and for other suffixes of the same names'
+        )
+    (suffixes, used), *others = found.items()
+    left = {image for _, pairs in others for image in pairs} - used.keys()
+    if left:
+        image, mask = next(iter(used.items()))
+        raise UserError(
+            f'--labeled {source}: {len(used)} pairs such as {image} and {mask}, but {len(left)} with other suffixes, such as '
+            f'{min(left)}, and a data set takes one; convert the files to one suffix, or move each kind to a folder of its '
+            'own and concatenate the two data sets in the supervised config'
+        )
+    for key, suffix, default in zip(('img_suffix', 'seg_map_suffix'), suffixes, own):
+        if suffix != default:
+            changes[key] = suffix
+    return changes
+
+
+def _pairs(names: Sequence[str], mask_names: set[str], image_suffix: str, mask_suffix: str) -> dict[str, str]:
+    """Masks by image, of the images with one suffix that have a mask with the other."""
+    masks = {name: name.removesuffix(image_suffix) + mask_suffix for name in names if name.endswith(image_suffix)}
+    return {name: mask for name, mask in masks.items() if mask in mask_names}
 
 
 def restricted(source: str, config: dict, changes) -> str:

@@ -69,6 +69,7 @@ class Plan:
             self.labeled_part(),
             self.unlabeled_part(excluded),
             self.loader(),
+            self.scores(),
             self.schedule(),
         ]
         return '\n\n'.join(section for section in sections if section) + '\n'
@@ -223,6 +224,17 @@ class Plan:
             ')',
         ]
         return '\n'.join(lines)
+
+    def scores(self) -> str:
+        """The same scores of each branch, where they are MMSegmentation's own."""
+        own = [
+            key
+            for key in ('val_evaluator', 'test_evaluator')
+            if isinstance(metric := self.base.get(key), dict) and metric.get('type') == 'IoUMetric'
+        ]
+        lines = [f"{key} = dict(type='DefectIoUMetric')" for key in own]
+        comment = '# Also the scores of each branch, which tell tools/export.py the best one.'
+        return '\n'.join([comment, *lines]) if lines else ''
 
     def schedule(self) -> str:
         """Nothing where the schedule counts iterations already; else the same schedule in iterations."""

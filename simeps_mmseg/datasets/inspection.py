@@ -190,13 +190,18 @@ def set_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> list[
 def binary_mask_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
     """Masks that hold 0 and 255 alone: the 255 is meant as a class, but is ignored.
 
-    Where 255 also occurs beside other values it is used on purpose, and nothing is reported.
+    A part where most masks with 255 have it beside other values uses it on purpose, and nothing is reported of it. Where
+    only some have, that cannot be told: warnings.
     """
-    with_255 = [report for report in reports if 255 in report.values and len(report.values) > 1]
-    if any(report.values.keys() != {0, 255} for report in with_255):
-        return
-    for report in with_255:
-        if report.classes.get(255):  # otherwise it is reported as a value outside the classes
+    with_255: dict[str, list[FileReport]] = defaultdict(list)
+    for report in reports:
+        if len(report.values) > 1 and report.classes.get(255):  # else it is reported as a value outside the classes
+            with_255[report.part].append(report)
+    for of_part in with_255.values():
+        alone = [report for report in of_part if report.values.keys() == {0, 255}]
+        if 2 * len(alone) <= len(of_part):
+            continue
+        for report in alone:
             share = report.values[255] / sum(report.values.values())
             yield Problem(
                 '0/255 mask',
@@ -205,6 +210,7 @@ def binary_mask_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
                 'class indices (0, 1, ...)',
                 f'0 and 255 alone; 255 means ignore, so {share:.1%} of the pixels would teach nothing: '
                 'write 1 (or the index of the class) in place of 255',
+                len(alone) == len(of_part),
             )
 
 

@@ -31,14 +31,16 @@ def thin_out(features: np.ndarray, order: Sequence[int], threshold: float) -> np
         raise ValueError(
             f'order must name each row of features (n, d) once, got features {features.shape} and {len(order)} indices'
         )
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = features / np.where(norms > 0, norms, 1)
     repeats = np.full(len(features), -1, np.int64)
     kept: list[int] = []
+    units = np.empty(features.shape, np.float32)  # those of the kept ones
     for index in order:
-        similarity = np.minimum(unit[kept] @ unit[index], 1) if kept else np.empty(0)  # rounding goes beyond 1
+        row = features[index].astype(np.float32)
+        row /= np.linalg.norm(row) or 1
+        similarity = np.minimum(units[: len(kept)] @ row, 1)  # rounding goes beyond 1
         if kept and similarity.max() > threshold:
             repeats[index] = kept[int(similarity.argmax())]
         else:
+            units[len(kept)] = row
             kept.append(index)
     return repeats

@@ -9,28 +9,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
+from ..utils.images import IMAGE_SUFFIXES, list_images
 from .splits import read_split
-
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
-
-
-def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
-    """Paths of all images below a folder, relative to it, with ``/``, sorted.
-
-    Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed.
-    """
-    suffixes = tuple(suffix.lower() for suffix in suffixes)
-    found = []
-    visited = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        folders[:] = [] if real in visited else [name for name in folders if not name.startswith('.')]
-        if real in visited:  # a link back up
-            continue
-        visited.add(real)
-        below = Path(parent).relative_to(folder)
-        found += [(below / n).as_posix() for n in files if n.lower().endswith(suffixes) and not n.startswith('.')]
-    return sorted(found)
 
 
 @DATASETS.register_module()

@@ -116,7 +116,9 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
         if name in ('timer', 'logger', 'visualization') and not is_own(hook.get('type'))
     }
     stock['default_hooks'].setdefault('visualization', dict(type='SegVisualizationHook'))
-    imports = [name for name in (cfg.get('custom_imports') or {}).get('imports', []) if name.split('.')[0] != PACKAGE]
+    imports = (cfg.get('custom_imports') or {}).get('imports', [])
+    imports = [imports] if isinstance(imports, str) else imports
+    imports = [name for name in imports if name.split('.')[0] != PACKAGE]
     if imports:
         stock['custom_imports'] = dict(imports=imports, allow_failed_imports=False)
     stock.update(load_from=None, resume=False)

@@ -68,7 +68,7 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
         )
     single = [name for name in ('num_labeled', 'num_unlabeled') if getattr(sampler, name) == 1]
     if single:
-        yield from pooled_norm_problems(model, single, loader.dataset[0]['inputs'].shape[-2:])
+        yield from pooled_norm_problems(model, single, loader.dataset[0]['inputs'].shape)
     similarity = getattr(model, 'similarity', None)
     if similarity is None:
         return
@@ -81,10 +81,10 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
             )
 
 
-def pooled_norm_problems(model: BaseSegmentor, single: list[str], size: tuple[int, int]) -> Iterator[str]:
+def pooled_norm_problems(model: BaseSegmentor, single: list[str], shape: tuple[int, int, int]) -> Iterator[str]:
     """Shares of a batch with one image, which batch norm behind pooling to one pixel cannot normalise."""
     for k, branch in enumerate(getattr(model, 'branches', [])):
-        if one_image_fails(branch, tuple(size)):
+        if one_image_fails(branch, tuple(shape)):
             yield (
                 f'train_dataloader.sampler.{" and ".join(single)}=1: branch {k} has batch norm behind pooling to one pixel '
                 '(such as ASPP or PSP), which needs 2 images or more; raise the number, or use norm_cfg=dict(type="GN", ...)'

@@ -1,7 +1,10 @@
 """Files with images and videos, and images as they are shown."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -14,11 +17,37 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def image_files(folder: Path, videos: bool = False) -> list[Path]:
-    """All images, and if wanted videos, below a folder, in the order of their paths; hidden files are passed over."""
-    suffixes = IMAGE_SUFFIXES + (VIDEO_SUFFIXES if videos else ())
-    found = (path for path in folder.rglob('*') if path.suffix.lower() in suffixes and path.is_file())
-    return sorted(path for path in found if not any(part.startswith('.') for part in path.relative_to(folder).parts))
+def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
+    """Paths of all images below a folder, relative to it, with ``/``, sorted.
+
+    Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed.
+    """
+    suffixes = tuple(suffix.lower() for suffix in suffixes)
+    found = []
+    visited = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in visited else [name for name in folders if not name.startswith('.')]
+        if real in visited:  # a link back up
+            continue
+        visited.add(real)
+        below = Path(parent).relative_to(folder)
+        found += [(below / n).as_posix() for n in files if n.lower().endswith(suffixes) and not n.startswith('.')]
+    return sorted(found)
+
+
+# What readers of images, and networks that are handed what they read, raise: one or another of them.
+IMAGE_ERRORS = (
+    OSError,
+    SyntaxError,
+    EOFError,
+    AssertionError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    cv2.error,
+    Image.DecompressionBombError,
+)
 
 
 class UnreadableImage(OSError):
@@ -31,7 +60,8 @@ class UnreadableImage(OSError):
 def check_image_is_whole(path: Path) -> None:
     """Decode an image once to see that nothing is missing: ``cv2`` fills what a cut-off file lacks with grey.
 
-    Formats that Pillow does not know pass.
+    Formats that Pillow does not know pass, and images of more pixels than it takes (179 million): the reader of the config
+    may know them.
 
     Raises:
         UnreadableImage: If the file cannot be read or decoded to its end.
@@ -42,7 +72,9 @@ def check_image_is_whole(path: Path) -> None:
     except UnidentifiedImageError:
         if path.stat().st_size == 0:
             raise UnreadableImage('the file is empty') from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers of the formats raise
+    except Image.DecompressionBombError:
+        pass
+    except IMAGE_ERRORS as error:
         raise UnreadableImage(error) from error
 
 

@@ -1,10 +1,18 @@
 """Every kind of problem, in generated files, through the whole check."""
 
+import shutil
+
 import numpy as np
 import pytest
 from mmengine.config import Config
 
-from simeps_mmseg.apis.check_dataset import check_dataset, check_quickly, find_sources, inspect_sources
+from simeps_mmseg.apis.check_dataset import (
+    check_before_training,
+    check_dataset,
+    check_quickly,
+    find_sources,
+    inspect_sources,
+)
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
@@ -248,6 +256,22 @@ class TestBeforeTraining:
         cfg.val_dataloader.dataset.type = 'PascalVOCDataset'
         (problem,) = check_quickly(cfg)
         assert (problem.kind, problem.file) == ('data set cannot be listed', 'val_dataloader.dataset')
+
+    def test_masks_of_0_and_255_are_warned_of(self, root):
+        for index in range(3):
+            save(root / f'labelled/masks/{index}.png', 255 * (mask() > 0).astype(np.uint8))
+        problems = check_quickly(config(root))
+        assert {(p.kind, p.part, p.is_error) for p in problems} == {('0/255 mask', 'labelled', False)}
+        assert len(problems) == 3
+
+    def test_without_test_data(self, root):
+        shutil.rmtree(root / 'test')
+        cfg = config(root)
+        warnings = check_before_training(cfg)
+        assert len(warnings) == 1
+        assert 'no test data' in warnings[0]
+        assert 'test/images' in warnings[0]
+        assert cfg.test_dataloader is not None
 
     def test_training_does_not_begin(self, root, tmp_path):
         damage_size(root)

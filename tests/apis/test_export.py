@@ -297,6 +297,37 @@ def _onnx(path):
     return onnx.load(str(path))
 
 
+class TestNothingIsLost:
+    @pytest.mark.parametrize('there', ['mine.pth', 'mine.py'])
+    def test_files_of_that_name_stay(self, trained, tmp_path, there):
+        (tmp_path / there).write_text('precious')
+        with pytest.raises(UserError, match=rf'{there} would be replaced; .* add --overwrite'):
+            export(trained.checkpoint, branch='0', out=str(tmp_path / 'mine.pth'))
+        assert [path.name for path in tmp_path.iterdir()] == [there]
+        assert (tmp_path / there).read_text() == 'precious'
+
+    def test_unless_asked_for(self, trained, tmp_path):
+        (tmp_path / 'mine.py').write_text('an older export')
+        export(trained.checkpoint, branch='0', out=str(tmp_path / 'mine.pth'), overwrite=True)
+        assert Config.fromfile(tmp_path / 'mine.py').model.type == 'EncoderDecoder'
+
+
+def test_images_to_compare_on_that_cannot_be_read(trained, tmp_path):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images/cut.png').write_bytes(b'no image')
+    for name in ('x.pth', 'x.pt'):
+        with pytest.raises(UserError, match=r'cut\.png, an image to compare on, cannot be read.*--images'):
+            export(trained.checkpoint, branch='0', out=str(tmp_path / name), images=str(tmp_path / 'images'))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['images']
+
+
+def test_a_single_import_stays_one(trained):
+    cfg = deepcopy(trained.cfg)
+    cfg.custom_imports = dict(imports='mmpretrain.models')
+    model = branch_model(cfg, 0)
+    assert stock_config(cfg, model, META).custom_imports.imports == ['mmpretrain.models']
+
+
 class TestErrors:
     def test_unknown_branch(self, trained):
         with pytest.raises(UserError, match=r'--branch must be one of best, 0, 1, 2, ensemble .* got 3'):

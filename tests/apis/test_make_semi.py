@@ -1,5 +1,7 @@
 """Stock configs of MMSegmentation, converted unchanged."""
 
+import re
+import shutil
 from pathlib import Path
 
 import mmseg
@@ -13,6 +15,7 @@ from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_S
 
 from simeps_mmseg.apis.check_dataset import check_quickly
 from simeps_mmseg.apis.config import load_config
+from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
 from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.conversion.python_source import code
@@ -102,8 +105,9 @@ def test_stock_configs(name, here, capsys):
     assert 'simeps_mmseg' in cfg.custom_imports.imports
     assert [hook.type for hook in cfg.custom_hooks] == ['SemiSupervisedHook']
     # Optimiser and schedule stay.
-    for key in ('param_scheduler', 'train_cfg', 'val_dataloader', 'val_evaluator', 'default_hooks'):
+    for key in ('param_scheduler', 'train_cfg', 'val_dataloader', 'default_hooks'):
         assert strip(cfg[key]) == strip(base[key]), key
+    assert strip(cfg.val_evaluator) == {**strip(base.val_evaluator), 'type': 'DefectIoUMetric'}
     assert strip(cfg.optim_wrapper) == {
         **strip(base.optim_wrapper),
         **({'constructor': cfg.optim_wrapper.constructor} if 'constructor' in base.optim_wrapper else {}),
@@ -226,6 +230,32 @@ class TestOwnConfig:
         assert check_quickly(cfg) == []
         train_one(cfg)
 
+    def test_the_best_branch_can_be_exported(self, synthetic_root, here, capsys):
+        """MMSegmentation's metric knows no branches, so the written config has one that does."""
+        evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
+        config = supervised(synthetic_root, here, val_evaluator=evaluator, test_evaluator=[evaluator])
+        cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py'))
+        assert cfg.val_evaluator == dict(type='DefectIoUMetric', iou_metrics=['mIoU', 'mDice'])
+        assert cfg.test_evaluator == [evaluator]
+        cfg.train_cfg.val_interval = 1
+        train_one(cfg)
+        exported = export('run/iter_1.pth')
+        assert re.search(r'branch [012] of run/iter_1.pth, the best by mIoU_image', capsys.readouterr().out)
+        assert Path(exported).exists()
+
+    def test_errors_in_the_data_are_called_so(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        root = here / 'copy'
+        shutil.copytree(synthetic_root / 'synthetic', root)
+        cfg = Config.fromfile(config)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            loader.dataset.data_root = str(root)
+        cfg.dump(config)
+        name = (root / 'splits/seed0/25pct_labeled.txt').read_text().split()[0]
+        (root / f'annotations/{name}.png').unlink()
+        make_semi(str(config), 'images', 'semi.py')
+        assert 'error in the data, to be mended before training: missing pair' in capsys.readouterr().out
+
     def test_hooks_of_its_own_stay(self, synthetic_root, here):
         config = supervised(synthetic_root, here, custom_hooks=[dict(type='EMAHook')], load_from='old.pth')
         for method in ('simeps', 'cps'):
@@ -263,6 +293,36 @@ class TestOwnConfig:
                 make_files({**leaf, 'data_prefix': prefix})
         make_semi(name, 'images', 'out.py', labeled=['data/cityscapes/leftImg8bit/train/bonn'])
         assert 'images: 3 labelled' in capsys.readouterr().out
+
+    @pytest.mark.parametrize('beside', [False, True])
+    def test_a_folder_with_several_suffixes_is_refused(self, beside, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        for index, suffix in enumerate(('.jpg', '.jpg', '.bmp')):
+            save(here / 'own' / ('' if beside else 'images') / f'{index}{suffix}', np.zeros((32, 32, 3), np.uint8))
+            save(here / 'own' / ('' if beside else 'masks') / f'{index}.png', np.eye(32, dtype=np.uint8))
+        with pytest.raises(UserError, match=r'(2 pairs .* 1 with|1 pairs .* 2 with) other suffixes, such as'):
+            make_semi(str(config), 'images', 'semi.py', labeled=[str(here / 'own')])
+        assert not Path('semi.py').exists()
+
+    def test_another_root_with_its_own_list(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        shutil.copytree(synthetic_root / 'synthetic', here / 'second')
+        names = (here / 'second/splits/seed0/25pct_labeled.txt').read_text().split()
+        (here / 'second/splits/seed0/25pct_labeled.txt').write_text('\n'.join(names[:2]))
+        make_semi(str(config), 'images', 'semi.py', labeled=['second'])
+        assert 'images: 2 labelled' in capsys.readouterr().out
+
+    def test_the_image_folder_of_the_config_itself(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        make_semi(str(config), 'images', 'semi.py', labeled=[str(synthetic_root / 'synthetic/images/training')])
+        assert 'images: 40 labelled' in capsys.readouterr().out
+        cfg = Config.fromfile(config)
+        cfg.train_dataloader.dataset.data_prefix = dict(img_path='images/training', seg_map_path='annotations/training')
+        cfg.train_dataloader.dataset.ann_file = ''
+        cfg.dump(config)
+        folder = str(synthetic_root / 'synthetic/images/training')
+        make_semi(str(config), 'images', 'semi.py', labeled=[folder], overwrite=True)
+        assert 'images: 40 labelled' in capsys.readouterr().out
 
     def test_a_list_for_each_concatenated_set(self, here):
         name = CONFIGS[-1]

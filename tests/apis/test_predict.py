@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from simeps_mmseg.apis import predict as module
-from simeps_mmseg.apis.predict import find_sources, predict, read_records
+from simeps_mmseg.apis.predict import find_sources, output_names, predict, read_records
 from simeps_mmseg.utils import UserError
-from simeps_mmseg.utils.images import displayed
+from simeps_mmseg.utils.images import check_image_is_whole, displayed
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_frames_of_a_video(trained, tmp_path):
         ('line.avi', 2),
         ('line.avi', 4),
     ]
-    assert records[1]['mask'] == 'masks/line/000002.png'
+    assert records[1]['mask'] == 'masks/line.avi/000002.png'
     with Image.open(tmp_path / 'out' / records[2]['overlay']) as overlay:
         assert overlay.size == (32, 32)
     predict(trained.config, trained.checkpoint, str(path), str(tmp_path / 'out'), every=2)
@@ -150,7 +150,71 @@ def test_names_below_the_fixed_part_of_a_pattern(tmp_path):
     for name in ('x/1/a.png', 'x/2/a.png'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert [source.output for source in find_sources(str(tmp_path / 'x/*/a.png'))] == ['1/a', '2/a']
+    root, sources = find_sources(str(tmp_path / 'x/*/a.png'))
+    assert root == tmp_path / 'x'
+    assert [source.output for source in sources] == ['1/a', '2/a']
+
+
+@pytest.mark.parametrize(
+    ('names', 'outputs'),
+    [
+        (['a.jpg', 'b/a.jpg'], ['a', 'b/a']),
+        (['a.jpg', 'a.png', 'b.png'], ['a.jpg', 'a.png', 'b']),
+        (['belt.mp4', 'belt/000000.png'], ['belt.mp4', 'belt/000000']),
+        (['a.jpg', 'a.jpg.png', 'a.png'], ['a.jpg', 'a.jpg.png', 'a.png']),
+    ],
+)
+def test_each_file_has_results_of_its_own(names, outputs):
+    assert output_names(names) == outputs
+
+
+def test_results_of_another_folder_are_not_taken_for_these(trained, synthetic_root, tmp_path):
+    for day, file in zip(('day1', 'day2'), sorted((synthetic_root / 'synthetic/images').rglob('*.png'))):
+        (tmp_path / day).mkdir()
+        shutil.copy(file, tmp_path / day / '0001.png')
+    predict(trained.config, trained.checkpoint, str(tmp_path / 'day1'), str(tmp_path / 'out'))
+    before = (tmp_path / 'out/masks/0001.png').read_bytes()
+    with pytest.raises(UserError, match='results made with another source; give another -o'):
+        predict(trained.config, trained.checkpoint, str(tmp_path / 'day2'), str(tmp_path / 'out'))
+    assert (tmp_path / 'out/masks/0001.png').read_bytes() == before
+
+
+def test_a_file_that_has_changed_is_done_again(trained, synthetic_root, tmp_path):
+    first, second, *_ = sorted((synthetic_root / 'synthetic/images').rglob('*.png'))
+    (tmp_path / 'parts').mkdir()
+    for name in ('a.png', 'b.png'):
+        shutil.copy(first, tmp_path / 'parts' / name)
+    results = [predict(trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / 'out'))]
+    shutil.copy(second, tmp_path / 'parts/b.png')
+    results.append(predict(trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / 'out')))
+    assert [[record['input'] for record in records] for records in results] == [['a.png', 'b.png']] * 2
+    assert results[1][0] == results[0][0]
+    assert results[1][1] != results[0][1]
+    assert lines(tmp_path / 'out') == results[1]
+
+
+@pytest.mark.parametrize('error', [cv2.error('no such size'), MemoryError('1 TB')])
+def test_whatever_a_reader_raises_ends_one_file_only(trained, images, tmp_path, monkeypatch, error):
+    (images / 'zero.png').unlink()
+    (images / 'line 2/cut.jpg').unlink()
+    read = module.Preparation.__call__
+
+    def failing(self, source):
+        if str(source).endswith('grey.png'):
+            self._load_file = lambda info: (_ for _ in ()).throw(error)
+        return read(self, source)
+
+    monkeypatch.setattr(module.Preparation, '__call__', failing)
+    with pytest.raises(UserError, match=r'1 of 4 inputs could not be segmented|2 of 4'):
+        predict(trained.config, trained.checkpoint, str(images), str(tmp_path / 'out'))
+
+
+def test_images_that_pillow_finds_too_large_pass_its_check(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / 'large.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / 'large.png')
+    check_image_is_whole(tmp_path / 'large.png')
 
 
 def test_display_of_other_types():
@@ -160,4 +224,4 @@ def test_display_of_other_types():
 
 
 def test_records_that_are_not_there(tmp_path):
-    assert read_records(tmp_path / 'none.jsonl') == []
+    assert read_records(tmp_path / 'none.jsonl', {}) == []

@@ -54,6 +54,22 @@ def test_moves_the_first_ones(trained, pool):
         assert sheet.width > sheet.height > 100
 
 
+def test_a_folder_without_a_split_gets_one(trained, pool):
+    out = pool / 'next/round1'
+    ranking = rank_unlabeled(
+        trained.config,
+        trained.checkpoint,
+        str(pool / 'images'),
+        str(pool / 'out'),
+        count=2,
+        split_out=str(out),
+        sheet=0,
+    )
+    chosen = [image.name for image in ranking[:2]]
+    assert read_split(f'{out}_labeled.txt') == sorted(chosen)
+    assert set(read_split(f'{out}_unlabeled.txt')) == {f'training/{index}.png' for index in range(6)} - set(chosen)
+
+
 def test_a_folder_with_an_unreadable_image(trained, pool):
     (pool / 'images/training/9.png').write_bytes(b'\x89PNG')
     with pytest.raises(UserError, match=r'1 images could not be read; the others are ranked:\n.*9.png'):
@@ -101,7 +117,7 @@ class TestErrors:
             self.run(trained, pool, count=6)
 
     def test_split_out_alone(self, trained, pool):
-        with pytest.raises(UserError, match='--split-out needs the split'):
+        with pytest.raises(UserError, match='--split-out needs how many images are to be labelled: --count'):
             self.run(trained, pool, split_in=None, split_out='x')
 
     def test_split_out_over_split_in(self, trained, pool):

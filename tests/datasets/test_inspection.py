@@ -86,6 +86,21 @@ class TestBinaryMasks:
         reports = [report('labelled', 'a', {0: 90, 255: 10}), report('labelled', 'b', {0: 60, 1: 30, 255: 10})]
         assert not list(binary_mask_problems(reports))
 
+    def test_each_part_is_looked_at_alone(self):
+        reports = [report('labelled', name, {0: 90, 255: 10}) for name in 'ab']
+        reports.append(report('test', 'c', {0: 60, 1: 30, 255: 10}))
+        assert [(p.file, p.is_error) for p in binary_mask_problems(reports)] == [
+            ('a_mask.png', True),
+            ('b_mask.png', True),
+        ]
+
+    def test_a_warning_where_255_is_used_both_ways(self):
+        reports = [report('labelled', name, {0: 90, 255: 10}) for name in 'abc']
+        reports.append(report('labelled', 'd', {0: 60, 1: 30, 255: 10}))
+        assert [(p.file, p.is_error) for p in binary_mask_problems(reports)] == [
+            (f'{name}_mask.png', False) for name in 'abc'
+        ]
+
     def test_not_where_a_whole_mask_is_ignored(self):
         assert not list(
             binary_mask_problems([report('labelled', 'a', {255: 10}), report('labelled', 'b', {0: 9, 1: 1})])

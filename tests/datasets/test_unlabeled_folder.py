@@ -88,7 +88,7 @@ class TestFolder:
     def test_what_is_missing_is_named(self, tmp_path):
         with pytest.raises(UserError, match=r'nowhere .*is not a folder'):
             UnlabeledFolderDataset(str(tmp_path / 'nowhere'))
-        with pytest.raises(UserError, match=r'holds no image: looked for \.jpg'):
+        with pytest.raises(UserError, match=r'holds no image: looked for \.png, \.jpg'):
             UnlabeledFolderDataset(str(tmp_path))
 
 

@@ -3,19 +3,29 @@
 Networks are narrowed where their config allows it; images are small.
 """
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import get_installed_path
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 
 from simeps_mmseg.apis.pretrained import remove_pretrained
+from simeps_mmseg.models.segmentors import base
 from simeps_mmseg.models.segmentors.base import class_weight_problems
-from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn, walk_dicts
-from tests.helpers import make_samples
+from simeps_mmseg.models.utils import (
+    class_logits,
+    forward_labeled,
+    forward_unlabeled,
+    mean_logits,
+    replace_sync_bn,
+    walk_dicts,
+)
+from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 pytestmark = pytest.mark.filterwarnings('ignore')
-NUM_CLASSES = 4
 SIZE = (64, 64)
 FAMILIES = {
     'segformer': 'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',  # a tensor
@@ -134,3 +144,112 @@ def test_a_head_whose_losses_are_in_its_stages_is_accepted():
     knet = MODELS.build(family('knet'))
     assert not hasattr(knet.decode_head, 'loss_decode')
     assert list(class_weight_problems(knet)) == []
+
+
+class QueryHead(torch.nn.Module):
+    """Returns what mask classification does: sums of probabilities, no logits."""
+
+    num_classes = out_channels = NUM_CLASSES
+    ignore_index, align_corners = 255, False
+
+    def __init__(self, conv: torch.nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, features):
+        return self.conv(features[-1]).softmax(dim=1)
+
+    def loss(self, features, data_samples, train_cfg):
+        labels = torch.cat([sample.gt_sem_seg.data for sample in data_samples])
+        scores = resize(self(features), size=labels.shape[1:], mode='bilinear')
+        return dict(loss_mask=torch.nn.functional.nll_loss(scores.log(), labels, ignore_index=255))
+
+    def predict(self, features, metas, test_cfg):
+        return resize(self(features), size=metas[0]['img_shape'], mode='bilinear')
+
+
+@pytest.fixture
+def query_model():
+    """A plain network, and one whose head is none of MMSegmentation's base."""
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='MultiBranchSemiSegmentor',
+            branches=[tiny_branch(), tiny_branch()],
+            cross_pseudo=dict(type='CrossPseudoLoss'),
+            similarity=dict(type='SimilarityConsistencyLoss'),
+        )
+    )
+    model.branches[1].decode_head = QueryHead(torch.nn.Conv2d(4, NUM_CLASSES, 1))
+    return model
+
+
+class TestQueryHeads:
+    def test_scores_become_log_probabilities(self, query_model):
+        plain, query = query_model.branches
+        scores = torch.rand(1, NUM_CLASSES, 3, 3)
+        torch.testing.assert_close(class_logits(query, scores).exp(), scores)
+        assert class_logits(plain, scores) is scores
+
+    def test_the_mean_with_others_is_one_of_log_probabilities(self, query_model):
+        logits, probabilities = torch.randn(1, NUM_CLASSES, 2, 2), torch.rand(1, NUM_CLASSES, 2, 2).softmax(dim=1)
+        found = mean_logits(list(query_model.branches), [logits, probabilities])
+        torch.testing.assert_close(found, (logits.log_softmax(dim=1) + probabilities.log()) / 2)
+
+    def test_learns_a_step_without_consistency_on_labelled_images(self, query_model):
+        losses = query_model.train().loss(torch.randn(4, 3, 16, 16), make_samples(2, True) + make_samples(2, False))
+        assert 'branch_1.decode.loss_mask' in losses
+        assert not [key for key in losses if key.startswith('labeled.')]
+        assert {'unlabeled.loss_cross_pseudo_1', 'unlabeled.loss_similarity_logits'} <= losses.keys()
+        query_model.parse_losses(losses)[0].backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in query_model.parameters())
+
+    def test_predicts_the_mean(self, query_model):
+        inputs = torch.randn(1, 3, 16, 16)
+        (result,) = query_model.eval().predict(inputs, make_samples(1, False))
+        metas = [dict(img_shape=(16, 16), ori_shape=(16, 16), pad_shape=(16, 16))]
+        own = [branch.encode_decode(inputs, metas) for branch in query_model.branches]
+        expected = (own[0].log_softmax(dim=1) + own[1].log()) / 2
+        torch.testing.assert_close(result.seg_logits.data, expected[0])
+
+
+class TestRefusedWhenBuilt:
+    @pytest.mark.parametrize('part', ['auxiliary_head', 'decode_head'])
+    def test_heads_with_different_classes(self, part):
+        branch = tiny_branch(auxiliary=True)
+        branch[part].num_classes = 3
+        with pytest.raises(
+            ValueError, match=r'branch 0: auxiliary_head.num_classes=\d, but decode_head.num_classes=\d'
+        ):
+            MODELS.build(tiny_model(branch=branch))
+
+    def test_class_weights_of_an_array(self):
+        branch = tiny_branch()
+        branch.decode_head.loss_decode[0].class_weight = np.ones(3)
+        with pytest.raises(ValueError, match=r'CrossEntropyLoss.class_weight has 3 numbers, but FCNHead has 4 classes'):
+            MODELS.build(tiny_model(branch=branch))
+
+    def test_class_weights_inside_a_stage(self):
+        knet = MODELS.build(family('knet'))
+        loss = next(module for module in knet.decode_head.modules() if isinstance(module, CrossEntropyLoss))
+        loss.class_weight = [1.0]
+        assert 'class_weight has 1 numbers' in next(class_weight_problems(knet))
+
+
+def test_branches_with_other_preprocessors_are_warned_of(capsys):
+    branches = [tiny_branch() for _ in range(3)]
+    branches[2].data_preprocessor.mean = [127.5] * 3
+    MODELS.build(tiny_model(branch=None, branches=branches))
+    printed = capsys.readouterr().out
+    assert 'model.branches[2].data_preprocessor' in printed
+    assert 'mean=[127.5, 127.5, 127.5], there [120.0, 120.0, 120.0]' in printed
+    MODELS.build(tiny_model())
+    assert 'data_preprocessor' not in capsys.readouterr().out
+
+
+def test_sync_bn_without_a_gpu_becomes_bn_in_several_processes_too(monkeypatch):
+    monkeypatch.setattr(base, 'is_distributed', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    model = MODELS.build(tiny_model())
+    assert not [module for module in model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
+    assert [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]

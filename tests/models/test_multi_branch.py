@@ -393,7 +393,7 @@ class TestBranchForward:
         )
         branch = build(branch=pooled).branches[0]
         before = copy.deepcopy(branch.state_dict())
-        assert one_image_fails(branch, SIZE)
-        assert not one_image_fails(build().branches[0], SIZE)
+        assert one_image_fails(branch, (3, *SIZE))
+        assert not one_image_fails(build().branches[0], (3, *SIZE))
         assert all(torch.equal(value, before[name]) for name, value in branch.state_dict().items())
         assert branch.training

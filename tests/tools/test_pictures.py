@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from simeps_mmseg.apis.compare_predictions import choose_images, compare_predictions, method_labels
+from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.evaluation_images import EvaluationImages, TrainedModel
 from simeps_mmseg.apis.plot_log import plot_log
 from simeps_mmseg.apis.visualize_similarity import (
@@ -59,6 +60,30 @@ def tool(monkeypatch, name: str, *arguments) -> int:
 def sides(path: Path) -> tuple[int, int]:
     with Image.open(path) as image:
         return image.size
+
+
+class TestNamesOfImages:
+    @pytest.fixture
+    def images(self, trained, synthetic_root, tmp_path):
+        """Two folders with a file of the same name."""
+        for kind in ('images', 'annotations'):
+            file = next((synthetic_root / 'synthetic' / kind / 'test').iterdir())
+            for name in ('a/0', 'a/1', 'b/1'):
+                (tmp_path / kind / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, tmp_path / kind / f'{name}.png')
+        cfg = load_config(trained['plain'][0])
+        dataset = cfg.test_dataloader.dataset
+        dataset.update(data_root=str(tmp_path), ann_file='')
+        return EvaluationImages(cfg)
+
+    def test_names_and_paths(self, images):
+        assert images.indices(['0', '0.png', str(images.paths[2])]) == [0, 0, 2]
+
+    def test_a_name_of_several(self, images):
+        with pytest.raises(
+            UserError, match=r'1 is the name of several images; give the path of one: .*a/1.png, .*b/1.png'
+        ):
+            images.indices(['0', '1'])
 
 
 class TestComparePredictions:

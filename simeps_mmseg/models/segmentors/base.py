@@ -1,7 +1,8 @@
 """What all semi-supervised segmentors share: the networks inside, their moving averages, and inference with them."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,16 +12,18 @@ from mmengine.logging import print_log
 from mmengine.model import ModuleList
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
+from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
 
-from ..utils import evaluation_logits, heads_of, main_head, mask_padding, mean_logits, replace_sync_bn
+from ..utils import evaluation_logits, main_head, mask_padding, mean_logits, replace_sync_bn
 
 ENSEMBLE = 'ensemble'
 STUDENT, TEACHER = 'student', 'teacher'
+NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
 OWN_TEST_OPTIONS = dict(predict_on=ENSEMBLE, predict_with=None, branch_predictions=False)
 
 
@@ -79,6 +82,7 @@ class BaseSemiSegmentor(BaseSegmentor):
     ) -> None:
         configs = [copy.deepcopy(config) for config in branches]
         preprocessors = [config.pop('data_preprocessor', None) for config in configs]
+        _warn_of_other_preprocessors(preprocessors)
         super().__init__(data_preprocessor=merge_preprocessors(data_preprocessor, preprocessors[0]), init_cfg=init_cfg)
         self.test_cfg = {**OWN_TEST_OPTIONS, **(test_cfg or {})}
         inference_options = {key: value for key, value in self.test_cfg.items() if key not in OWN_TEST_OPTIONS}
@@ -86,7 +90,7 @@ class BaseSemiSegmentor(BaseSegmentor):
             config['test_cfg'] = ConfigDict({**(config.get('test_cfg') or {}), **inference_options})
             if pretrained is not None:
                 config['pretrained'] = pretrained
-        _use_plain_bn_in_one_process(configs)
+        _use_plain_bn_where_sync_bn_fails(configs)
         self.branches = ModuleList([MODELS.build(config) for config in configs])
         _check_branches(self.branches)
         self.teachers = None
@@ -267,12 +271,28 @@ def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> di
     return {**preprocessor, **of_branch}
 
 
-def _use_plain_bn_in_one_process(configs: list[dict]) -> None:
-    if is_distributed():
+def _use_plain_bn_where_sync_bn_fails(configs: list[dict]) -> None:
+    if is_distributed() and torch.cuda.is_available():
         return
     changed = [replace_sync_bn(config) for config in configs]
     if any(changed):
-        print_log(f'One process: SyncBN becomes BN in {", ".join(changed[0])} of each branch', logger='current')
+        why = 'Without a GPU' if is_distributed() else 'One process'
+        print_log(f'{why}: SyncBN becomes BN in {", ".join(changed[0])} of each branch', logger='current')
+
+
+def _warn_of_other_preprocessors(preprocessors: list[dict | None]) -> None:
+    """All branches see the same images, so what a branch's own preprocessor would do otherwise is not done."""
+    first = preprocessors[0] or {}
+    for k, own in enumerate(preprocessors):
+        differing = [key for key in NORMALISATION if own and own.get(key) != first.get(key)]
+        if differing:
+            values = '; '.join(f'{key}={own.get(key)}, there {first.get(key)}' for key in differing)
+            print_log(
+                f'model.branches[{k}].data_preprocessor is not that of branches[0], whose images all branches get: {values}. '
+                'Pretrained weights may expect their own',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def _check_branches(branches: ModuleList) -> None:
@@ -283,33 +303,41 @@ def _check_branches(branches: ModuleList) -> None:
     if len(set(channels)) > 1:
         raise ValueError(f'model.branches: out_channels of the decode heads must be the same, got {channels}')
     for k, branch in enumerate(branches):
-        for problem in class_weight_problems(branch):
+        for problem in (*head_class_problems(branch), *class_weight_problems(branch)):
             raise ValueError(f'branch {k}: {problem}')
 
 
+def head_class_problems(branch: BaseSegmentor) -> Iterator[str]:
+    """Heads that have another number of classes than the main one; STDC's heads for edges are meant to."""
+    expected = main_head(branch).num_classes
+    for key, head in all_heads(branch):
+        if getattr(head, 'num_classes', expected) != expected and not isinstance(head, STDCHead):
+            yield f'{key}.num_classes={head.num_classes}, but decode_head.num_classes={expected}'
+
+
 def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
-    """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs."""
-    auxiliary = branch.auxiliary_head if branch.with_auxiliary_head else []
-    heads = dict(decode_head=heads_of(branch), auxiliary_head=auxiliary)
-    for name, stages in heads.items():
-        for head in stages if isinstance(stages, Iterable) else [stages]:
-            for loss in losses_of(head):
-                weight = getattr(loss, 'class_weight', None)
-                if isinstance(weight, (list, tuple)) and len(weight) != head.out_channels:
-                    yield (
-                        f'{name}.loss_decode: {type(loss).__name__}.class_weight has {len(weight)} numbers, '
-                        f'but {type(head).__name__} has {head.out_channels} classes'
-                    )
+    """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs.
 
-
-def losses_of(head: nn.Module) -> Iterator[nn.Module]:
-    """What a head of MMSegmentation trains with.
-
-    Nothing for heads from elsewhere, which weight classes in their own way, and for K-Net's, whose stages have the losses.
+    Heads that are none of MMSegmentation's weight classes in their own way and are passed over.
     """
-    losses = getattr(head, 'loss_decode', None) if isinstance(head, BaseDecodeHead) else None
-    if losses is not None:
-        yield from losses if isinstance(losses, nn.ModuleList) else [losses]
+    for key, head in all_heads(branch):
+        for loss in head.modules() if isinstance(head, BaseDecodeHead) else ():
+            weight = getattr(loss, 'class_weight', None)
+            if weight is not None and len(weight) != head.out_channels:
+                yield (
+                    f'{key}.loss_decode: {type(loss).__name__}.class_weight has {len(weight)} numbers, '
+                    f'but {type(head).__name__} has {head.out_channels} classes'
+                )
+
+
+def all_heads(branch: BaseSegmentor) -> Iterator[tuple[str, nn.Module]]:
+    """Config key and module of each decode and auxiliary head."""
+    auxiliary = branch.auxiliary_head if branch.with_auxiliary_head else nn.ModuleList()
+    for name, heads in dict(decode_head=branch.decode_head, auxiliary_head=auxiliary).items():
+        if isinstance(heads, nn.ModuleList):
+            yield from ((f'{name}[{index}]', head) for index, head in enumerate(heads))
+        else:
+            yield name, heads
 
 
 def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> None:

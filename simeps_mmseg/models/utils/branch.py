@@ -167,17 +167,17 @@ def mask_padding(labels: Tensor, data_samples: SampleList, ignore_index: int) ->
     return labels.masked_fill(~real, ignore_index)
 
 
-def one_image_fails(branch: BaseModule, size: tuple[int, int]) -> bool:
+def one_image_fails(branch: BaseModule, shape: tuple[int, int, int]) -> bool:
     """Whether a single image cannot pass in training mode: batch norm behind pooling to one pixel needs two.
 
     Args:
         branch: The segmentor; its running statistics are put back.
-        size: Height and width of the image.
+        shape: Channels, height and width of the image.
     """
     norms = [m for m in branch.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     parameter = next(branch.parameters())
-    image = torch.zeros(1, 3, *size, device=parameter.device)
+    image = torch.zeros(1, *shape, device=parameter.device)
     was_training = branch.training
     try:
         with torch.no_grad():
