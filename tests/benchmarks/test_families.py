@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+from mmengine.utils import get_installed_path
+from mmseg.registry import MODELS
+
+from benchmarks import families
+
+CONFIGS = Path(get_installed_path('mmseg')) / '.mim/configs'
+SEGMENTER = CONFIGS / 'segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512.py'
+
+
+def test_parameters_of_a_network_that_reads_values_while_it_is_built():
+    """Vision transformers turn a tensor of rates into numbers, which a network without memory cannot."""
+    families.register()
+    built = MODELS.build(families.stripped_model(SEGMENTER))
+    assert families.parameters(SEGMENTER) == sum(parameter.numel() for parameter in built.parameters())
+
+
+def test_the_smallest_stands_for_its_family():
+    families.register()
+    assert families.smallest(sorted(SEGMENTER.parent.glob('*.py'))) == SEGMENTER
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_family_that_works_and_one_that_does_not(monkeypatch):
+    monkeypatch.setattr(families, 'SIZES', (64,))
+    line = families.measure(CONFIGS / 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py', branches=2)
+    assert (line['alone'], line['semi'], line['size']) == ('works', 'works', 64)
+    monkeypatch.setattr(families, 'has_gradient', lambda parameter: False)
+    line = families.measure(CONFIGS / 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py', branches=2)
+    assert 'parameters without finite gradient' in line['semi']
+
+
+def test_the_page_counts_what_both_can():
+    def line(family, alone, semi):
+        return dict(stack='onedl', family=family, config='c', parameters=2_000_000, size=128, alone=alone, semi=semi)
+
+    lines = [line('a', 'works', 'works'), line('b', 'works', 'ValueError: no'), line('c', 'ImportError: mmdet', '')]
+    page = families.page(lines)
+    assert '**1 of the 2 families that MMSegmentation itself can train here train as branches** (3 families' in page
+    assert '| b | `c` | 2.0 M | 128 | works | ValueError: no |' in page
+    assert '| c | `c` | 2.0 M | 128 | ImportError: mmdet | - |' in page
