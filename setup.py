@@ -39,7 +39,11 @@ OPENMMLAB = [
     'regex',
     'setuptools<82',
 ]
-EXPORT = ['onnx>=1.23', 'onnxruntime>=1.32']
+EXPORT = [
+    'onnx>=1.23',
+    'onnxruntime>=1.32; python_version >= "3.11"',
+    'onnxruntime>=1.23; python_version < "3.11"',
+]
 BROWSER = ['playwright>=1.60']  # drives a Chromium that is already there; without one its tests are skipped
 TEST = ['pytest>=9', *EXPORT]
 

@@ -4,9 +4,8 @@ A module of its own beside the package, because importing the package imports Py
 that.
 """
 
-import runpy
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 
@@ -26,7 +25,10 @@ def main() -> None:
         print(f'usage: simeps {{{",".join(tools)}}} ...\n\nsimeps TOOL --help says more', file=sys.stderr)
         sys.exit(0 if wanted and name else 2)
     sys.argv = [f'simeps {name}', *sys.argv[2:]]
-    runpy.run_path(str(tools[name]), run_name='__main__')
+    spec = spec_from_file_location(f'simeps_tool_{name}', tools[name])
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    sys.exit(tool.main())
 
 
 if __name__ == '__main__':

@@ -25,7 +25,7 @@ import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
-from benchmarks.protocols import SUPERVISED, VALIDATIONS, find_leaf, name_of, protocol_of
+from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of
 from benchmarks.state import BEST, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.config import merge_options
 from simeps_mmseg.apis.data import check_data_is_there
@@ -137,9 +137,9 @@ def experiment(run: dict) -> Config:
 
 def _use_labels(cfg: Config, run: dict) -> None:
     """Split files of this seed and percentage. prepare_data.py writes all labels there are to train.txt."""
-    if run['percent'] >= 100 and run['method'] != SUPERVISED:
+    if run['percent'] >= 100 and run['method'] not in LABELS_ONLY:
         raise UserError(
-            f'100 % of the labels leave no unlabelled images for {run["method"]}: only {SUPERVISED} takes that'
+            f'100 % of the labels leave no unlabelled images for {run["method"]}: only {" and ".join(LABELS_ONLY)} take that'
         )
     labeled = 'train.txt' if run['percent'] >= 100 else f'{run["percent"]:g}pct_labeled.txt'
     for _, node in walk_dicts(cfg._cfg_dict):

@@ -19,6 +19,7 @@ PROTOCOLS = {
 PRECISIONS = ('auto', 'float32', 'bfloat16')
 VALIDATIONS = 4  # equally spaced, the last one at the end
 SUPERVISED = 'supervised'
+LABELS_ONLY = (SUPERVISED, 'ensemble')
 
 # Together they identify a run. The values are those of lines that were written before the field existed.
 FIELDS = dict(
@@ -49,7 +50,7 @@ def expand(
 ) -> Iterator[dict]:
     """The runs of a grid; all methods under one seed come before the next seed, so that a cut-off grid can be compared.
 
-    With all labels there are no unlabelled images, so 100 % is for ``supervised`` alone.
+    With all labels there are no unlabelled images, so 100 % is for ``LABELS_ONLY`` alone.
 
     Example:
         >>> runs = expand(PROTOCOLS['tiny'], ['supervised', 'cps'], ['neu'], [10, 100], seeds=[0])
@@ -57,7 +58,7 @@ def expand(
         [('supervised', 10), ('cps', 10), ('supervised', 100)]
     """
     for seed, split_seed, dataset, percent, method in product(seeds, split_seeds, datasets, percents, methods):
-        if percent < 100 or method == SUPERVISED:
+        if percent < 100 or method in LABELS_ONLY:
             yield identity(
                 dict(
                     protocol,

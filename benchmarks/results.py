@@ -12,6 +12,7 @@ RESULTS = Path(__file__).resolve().parent / 'results'
 SCORES = ('mIoU_image', 'mIoU', 'mIoU_fg', 'mDice_image')
 NAMES = dict(
     supervised='labels only',
+    ensemble='labels only, three networks',
     mean_teacher='Mean Teacher',
     cps='CPS',
     fixmatch='FixMatch',

@@ -30,6 +30,7 @@ NONE = '-'
 # Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ for print in grey.
 STYLES = [
     ('#000000', 'o'),
+    ('#8B4513', 'p'),
     ('#0072B2', 's'),
     ('#D55E00', '^'),
     ('#009E73', 'D'),

@@ -71,20 +71,21 @@ def markdown(lines: list[dict]) -> str:
         labels = f'{percent} % ({runs[0]["labeled"]} images)'
         method = NAMES.get(name, name)
         rows.append(row(labels, method, [run['last']['test'] for run in runs]))
-        branches = [
-            {key: run['last']['test'][f'branch_{k}.{key}'] for key in COLUMNS}
-            for run in runs
-            for k in range(3)
-            if f'branch_{k}.mIoU' in run['last']['test']
-        ]
-        if branches:
-            rows.append(row(labels, f'{method}, one branch alone', branches, len(runs)))
+        alone = [mean_branch(run['last']['test']) for run in runs if 'branch_0.mIoU' in run['last']['test']]
+        if alone:
+            rows.append(row(labels, f'{method}, one branch alone', alone))
     return '\n'.join(rows) + '\n'
 
 
-def row(labels: str, method: str, scores: list[dict], runs: int | None = None) -> str:
+def mean_branch(scores: dict) -> dict:
+    """The mean of a run's branches."""
+    count = sum(key.endswith('.mIoU') and key.startswith('branch_') for key in scores)
+    return {key: statistics.mean(scores[f'branch_{k}.{key}'] for k in range(count)) for key in COLUMNS}
+
+
+def row(labels: str, method: str, scores: list[dict]) -> str:
     cells = [spread([score[key] for score in scores]) for key in COLUMNS]
-    return f'| {labels} | {method} | {runs or len(scores)} | {" | ".join(cells)} |'
+    return f'| {labels} | {method} | {len(scores)} | {" | ".join(cells)} |'
 
 
 def spread(values: list[float]) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
@@ -11,11 +12,11 @@ from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.models.utils import walk_dicts
 from tests.conftest import ROOT
-from tests.helpers import make_dagm, make_magnetic_tile, make_neu
+from tests.helpers import make_dagm, make_magnetic_tile, make_neu, make_samples
 
 LEAVES = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT / 'configs').glob('[!_]*/*.py'))
 RIVALS = [f'{name}/unet_neu_10pct.py' for name in ('cps', 'fixmatch', 'mean_teacher', 'uaps', 'unimatch')]
-SEMI = [leaf for leaf in LEAVES if not leaf.startswith('supervised/')]
+SEMI = [leaf for leaf in LEAVES if not leaf.startswith(('supervised/', 'ensemble/'))]
 
 
 @pytest.fixture(scope='session')
@@ -105,6 +106,25 @@ def test_lambda_is_that_of_the_data_set(leaf, data_root):
     cfg = load(leaf, data_root)
     expected = 200.0 if 'magnetic_tile' in leaf or 'dagm' in leaf else 50.0
     assert cfg.model.similarity.loss_weight == expected
+
+
+@pytest.mark.parametrize('leaf', [leaf for leaf in SEMI if leaf.startswith('simeps/')])
+def test_the_ramp_is_that_of_the_data_set(leaf, data_root):
+    (hook,) = load(leaf, data_root).custom_hooks
+    expected = (12000, 60) if 'dagm' in leaf else (30000, 150)
+    assert (hook.rampup_iters, hook.rampup_interval) == expected
+
+
+def test_the_ensemble_learns_from_labels_alone(data_root):
+    cfg = load('ensemble/unet_neu_10pct.py', data_root)
+    supervised = load('supervised/unet_neu_10pct.py', data_root)
+    assert cfg.train_dataloader == supervised.train_dataloader
+    assert cfg.model.branch == supervised.model
+    cfg.model.branch.backbone.base_channels = 4
+    cfg.model.branch.decode_head.update(in_channels=4, channels=4)
+    model = MODELS.build(cfg.model).train()
+    losses = model.loss(torch.randn(2, 3, 32, 32), make_samples(2, True, (32, 32)))
+    assert {key.split('.')[0] for key in losses} == {'branch_0', 'branch_1', 'branch_2'}
 
 
 def test_the_paper_recipe_is_stated(data_root):

@@ -23,4 +23,4 @@ def test_the_package_carries_configs_and_tools(tmp_path):
     assert found.stdout.splitlines()[-1] == str(built / 'simeps_mmseg/.mim/configs/simeps/unet_neu_1pct.py')
     command = [sys.executable, '-m', 'simeps_cli', 'train', '--help']
     help_text = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert 'usage: train.py' in help_text.stdout
+    assert 'usage: simeps train' in help_text.stdout

@@ -1,4 +1,4 @@
-_base_ = ['../supervised/deeplabv3_dagm_10pct.py', '../_base_/semi/simeps_200.py']
+_base_ = ['../supervised/deeplabv3_dagm_10pct.py', '../_base_/semi/simeps_dagm.py']
 
 model = dict(_delete_=True, branch=_base_.model, **_base_.simeps)
 

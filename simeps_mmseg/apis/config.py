@@ -16,10 +16,13 @@ def load_config(
     """Read a config, apply ``key=value`` options, settle the work folder: argument, config, default.
 
     Raises:
-        UserError: If the file is not there or an option has no ``=``.
+        UserError: If the file or one of its bases is not there or cannot be read, or an option has no ``=``.
     """
     file = find_config(path)
-    cfg = Config.fromfile(file)
+    try:
+        cfg = Config.fromfile(file)
+    except (OSError, SyntaxError, ImportError, KeyError) as error:  # of the file, a base of it or an import
+        raise UserError(f'config {file} cannot be read: {type(error).__name__}: {str(error)[:300]}') from error
     merge_options(cfg, options)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))

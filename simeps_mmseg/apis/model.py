@@ -61,6 +61,12 @@ def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     Raises:
         UserError: If weights are missing, left over, or of other shapes.
     """
+    check_weights(model, state)
+    model.load_state_dict(state, strict=False)
+
+
+def check_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Raise ``UserError`` if weights are missing, left over, or of other shapes."""
     expected = model.state_dict()
     problems = {
         'missing': [key for key in expected if key not in state and not key.endswith('num_batches_tracked')],
@@ -70,7 +76,6 @@ def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     found = [f'{len(keys)} {kind} ({keys[0]}, ...)' for kind, keys in problems.items() if keys]
     if found:
         raise UserError(f'the checkpoint is not of the model in the config; weights: {"; ".join(found)}')
-    model.load_state_dict(state, strict=False)
 
 
 def dataset_meta(checkpoint: Mapping, num_classes: int) -> dict:

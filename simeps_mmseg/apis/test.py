@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from mmengine.config import Config
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
-from ..deploy import find_checkpoint
+from ..deploy import read_checkpoint
 from ..utils import UserError
 from .config import load_config
 from .data import check_data_is_there
+from .model import check_weights
 from .pretrained import remove_pretrained
 
 
@@ -42,11 +45,12 @@ def test(
         The scores.
 
     Raises:
-        UserError: If config, checkpoint or data is not there, or has no ``tta_pipeline``.
+        UserError: If config, checkpoint or data is not there, the checkpoint is of another model, or there is no
+            ``tta_pipeline``.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    if '://' not in checkpoint:
-        find_checkpoint(checkpoint)
+    local = '://' not in checkpoint
+    state = read_checkpoint(checkpoint)['state_dict'] if local else {}
     check_data_is_there(cfg, ('test_dataloader',))
     remove_pretrained(cfg)
     cfg.load_from = checkpoint
@@ -57,7 +61,15 @@ def test(
         use_tta(cfg)
     if out is not None:
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
-    return Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    if local:
+        check_weights(_innermost(runner.model), state)
+    return runner.test()
+
+
+def _innermost(model: nn.Module) -> nn.Module:
+    """The segmentor inside wrappers for several processes and for augmentation."""
+    return _innermost(model.module) if isinstance(model, BaseTTAModel) or is_model_wrapper(model) else model
 
 
 def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from ..engine import PreflightHook
 from ..models.utils import replace_sync_bn
 from ..utils import UserError
 from .check_dataset import check_before_training
@@ -52,6 +53,7 @@ def train(
         use_amp(cfg)
     cfg.resume = resume
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(PreflightHook(), priority='HIGHEST')
     runner.train()
     return runner
 

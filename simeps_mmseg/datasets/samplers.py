@@ -9,6 +9,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from ..utils import UserError
+
 
 class ShuffledStream:
     """An endless stream over ``range(size)``, each round in a new order that depends on (seed, source, round) alone.
@@ -48,17 +50,16 @@ class LabeledUnlabeledSampler(Sampler):
         seed: Any integer >= 0, the same on every process. None draws one and shares it.
 
     Raises:
-        TypeError: If ``dataset`` is not a ``ConcatDataset`` of two.
-        ValueError: If a share is below 1 or a source is empty.
+        UserError: If ``dataset`` is not a ``ConcatDataset`` of two, a share is below 1 or a source is empty.
     """
 
     def __init__(self, dataset: ConcatDataset, num_labeled: int, num_unlabeled: int, seed: int | None = None) -> None:
         sizes = _source_sizes(dataset)
         for name, share, size in zip(('labeled', 'unlabeled'), (num_labeled, num_unlabeled), sizes):
             if isinstance(share, bool) or not isinstance(share, int) or share < 1:
-                raise ValueError(f'LabeledUnlabeledSampler.num_{name} must be an integer of 1 or more, got {share!r}')
+                raise UserError(f'LabeledUnlabeledSampler.num_{name} must be an integer of 1 or more, got {share!r}')
             if size == 0:
-                raise ValueError(f'LabeledUnlabeledSampler: the {name} dataset is empty: check its ann_file')
+                raise UserError(f'LabeledUnlabeledSampler: the {name} dataset is empty: check its ann_file')
         self.rank, self.world_size = get_dist_info()
         self.num_labeled = num_labeled
         self.num_unlabeled = num_unlabeled
@@ -106,7 +107,7 @@ def _source_sizes(dataset: ConcatDataset) -> tuple[int, int]:
     sources = getattr(dataset, 'datasets', None)
     if not isinstance(dataset, ConcatDataset) or len(sources) != 2:
         found = type(dataset).__name__ + (f' of {len(sources)}' if sources is not None else '')
-        raise TypeError(
+        raise UserError(
             'LabeledUnlabeledSampler needs train_dataloader.dataset to be '
             f"dict(type='ConcatDataset', datasets=[labeled, unlabeled]), got {found}; "
             'several sources of one kind go into a ConcatDataset of their own'

@@ -1,4 +1,4 @@
-from .hooks import ChannelsLastHook, PredictionVisualizationHook, SemiSupervisedHook
+from .hooks import ChannelsLastHook, PredictionVisualizationHook, PreflightHook, SemiSupervisedHook
 from .optimizers import (
     BFloat16OptimWrapper,
     BranchLayerDecayOptimizerConstructor,
@@ -11,5 +11,6 @@ __all__ = [
     'BranchLearningRateDecayOptimizerConstructor',
     'ChannelsLastHook',
     'PredictionVisualizationHook',
+    'PreflightHook',
     'SemiSupervisedHook',
 ]

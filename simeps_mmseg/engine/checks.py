@@ -144,7 +144,9 @@ def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
 
 
 def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
-    """An image that is trained on validates nothing."""
+    """An image that is trained on validates nothing, nor does one without a mask."""
+    if not all(_opens_masks(leaf) for leaf in leaves(validation)):
+        yield 'val_dataloader.dataset: the pipeline has no LoadAnnotations, so there is nothing to score by'
     shared = _paths(train) & _paths(validation)
     if shared:
         yield (

@@ -38,12 +38,10 @@ def predict(model: BaseSegmentor, data: dict, with_pseudo_labels: bool = False) 
     batch = pseudo_collate([dict(inputs=data['inputs'], data_samples=data['data_samples'].clone())])
     with unchanged(model), torch.no_grad():
         model.eval()
-        if semi:
-            model.test_cfg = {**model.test_cfg, 'branch_predictions': True}
         ready = model.data_preprocessor(batch, False)
         inputs, samples = ready['inputs'], ready['data_samples']
         pseudo_labels = model.pseudo_labels_for(inputs, samples) if semi and with_pseudo_labels else []
-        sample = model.predict(inputs, samples)[0]
+        sample = (model.predict_with_branches if semi else model.predict)(inputs, samples)[0]
     if pseudo_labels:
         maps = [to_original(labels[0], sample) for labels in pseudo_labels]
         sample.set_data({'pseudo_sem_seg': PixelData(data=torch.stack(maps))})
@@ -60,15 +58,13 @@ def to_original(labels: Tensor, sample: SegDataSample) -> Tensor:
 
 @contextmanager
 def unchanged(model: BaseSegmentor) -> Iterator[None]:
-    """Put modes, running averages, ``test_cfg`` and random numbers back to what they were."""
+    """Put modes, running averages and random numbers back to what they were."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    test_cfg = model.test_cfg
     try:
         with undisturbed_random_numbers():
             yield
     finally:
-        model.test_cfg = test_cfg
         for module, training in modes:
             module.training = training
         for buffer, value in buffers:

@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 
 from ..evaluation import image_scores
+from ..utils import UserError
 from .palette import COLORS, choose_colors
 from .resize import resize_labels
 from .sheet import Style, layers_of, sheet
@@ -57,9 +58,9 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
     ) -> None:
         super().__init__(name, *args, **kwargs)
         if colors not in COLORS:
-            raise ValueError(f'SemiSegLocalVisualizer.colors must be one of {COLORS}, got {colors!r}')
+            raise UserError(f'SemiSegLocalVisualizer.colors must be one of {COLORS}, got {colors!r}')
         if not 0 <= opacity <= 1 or contour < 0 or zooms < 0 or panel < 32:
-            raise ValueError(
+            raise UserError(
                 'SemiSegLocalVisualizer: opacity is in [0, 1], contour and zooms are 0 or more and panel is 32 or more, '
                 f'got {opacity}, {contour}, {zooms} and {panel}'
             )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.datasets.preparation import layout, render, summarize
+from simeps_mmseg.datasets.preparation.reader import PreparationError
 from simeps_mmseg.datasets.splits import checksum, read_split
 from simeps_mmseg.utils import UserError
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu, save
@@ -82,9 +83,64 @@ def test_magnetic_tile_has_one_test_set_for_all_seeds(tmp_path):
 
 def test_dagm_class_is_the_texture(tmp_path):
     folder = prepare_part('dagm', make_dagm(tmp_path), tmp_path / 'data')
-    mask = np.asarray(Image.open(folder / 'annotations/class10/train/0001.png'))
+    mask = np.asarray(Image.open(folder / 'annotations/train/class10_0001.png'))
     assert set(np.unique(mask)) == {0, 10}
-    assert not np.asarray(Image.open(folder / 'annotations/class10/train/0008.png')).any()
+    assert not np.asarray(Image.open(folder / 'annotations/train/class10_0008.png')).any()
+
+
+@pytest.mark.parametrize('dataset', MAKERS)
+def test_no_two_test_images_share_a_file_name(dataset, tmp_path):
+    """MMSegmentation writes predictions by file name, whatever the folder."""
+    folder = prepare_part(dataset, MAKERS[dataset](tmp_path), tmp_path / 'data')
+    names = [Path(name).name for name in read_split(folder / 'splits/test.txt')]
+    assert len(set(names)) == len(names) > 0
+
+
+def test_a_lost_dagm_label_is_no_image_without_defect(tmp_path):
+    source = make_dagm(tmp_path)
+    (source / 'Class3/Test/Label/0001_label.PNG').unlink()
+    with pytest.raises(PreparationError, match=r'Class3/Test/0001.PNG: Labels.txt says that it has a defect'):
+        prepare_part('dagm', source, tmp_path / 'data')
+    assert not (tmp_path / 'data/dagm').exists()
+
+
+def test_a_linked_folder_stays_a_link(tmp_path):
+    source = make_neu(tmp_path)
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'large disk').mkdir()
+    (tmp_path / 'data/neu_seg').symlink_to(tmp_path / 'large disk')
+    for _ in range(2):
+        folder = prepare_part('neu', source, tmp_path / 'data')
+        assert folder.is_symlink()
+        assert (tmp_path / 'large disk/images/training/000001.jpg').is_file()
+        (folder / 'images/training/000001.jpg').unlink()
+
+
+def test_what_users_put_beside_the_splits_is_left_alone(tmp_path):
+    source = make_neu(tmp_path)
+    folder = prepare_part('neu', source, tmp_path / 'data')
+    (folder / 'splits/seed0/mine.txt').write_text('training/000001.jpg\n')
+    (folder / 'splits/.DS_Store').write_bytes(b'\x00\xff')
+    prepare_part('neu', source, tmp_path / 'data')
+    assert 'mine' not in [row[0] for row in layout.summarize(folder)]
+    (folder / 'images/training/000001.jpg').unlink()
+    prepare_part('neu', source, tmp_path / 'data')
+
+
+def test_a_part_of_the_set_is_accepted_each_time_anew(tmp_path):
+    source = make_neu(tmp_path)
+    prepare_part('neu', source, tmp_path / 'data')
+    with pytest.raises(PreparationError, match='training images: found 40, expected 3630'):
+        prepare_data('neu', source, tmp_path / 'data')
+
+
+def test_splits_of_other_options_are_replaced_with_a_word(tmp_path, capsys):
+    source = make_neu(tmp_path)
+    prepare_part('neu', source, tmp_path / 'data')
+    prepare_part('neu', source, tmp_path / 'data')
+    assert 'other options' not in capsys.readouterr().out
+    prepare_part('neu', source, tmp_path / 'data', val_fraction=0.3)
+    assert 'split files of seed 0 were made with other options and are replaced' in capsys.readouterr().out
 
 
 def test_twice_is_the_same_and_images_are_not_written_again(tmp_path, monkeypatch):

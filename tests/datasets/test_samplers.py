@@ -124,7 +124,7 @@ def test_empty_sources_are_refused(sizes, name):
 
 @pytest.mark.parametrize('dataset', [Images(4), ConcatDataset([Images(4)]), ConcatDataset([Images(2)] * 3)])
 def test_needs_two_sources(dataset):
-    with pytest.raises(TypeError, match=r'datasets=\[labeled, unlabeled\]'):
+    with pytest.raises(ValueError, match=r'datasets=\[labeled, unlabeled\]'):
         LabeledUnlabeledSampler(dataset, 1, 1)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.models.segmentors import StepRecord
@@ -126,6 +127,11 @@ class TestChecks:
         cfg.val_dataloader.dataset.ann_file = 'splits/seed0/5pct_labeled.txt'
         self.refuses(cfg, 'images of val_dataloader are also trained on')
 
+    def test_validation_images_without_masks(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path)
+        cfg.val_dataloader.dataset.pipeline.pop(1)
+        self.refuses(cfg, 'val_dataloader.dataset: the pipeline has no LoadAnnotations')
+
     def test_supervised_model(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path, semi=False, custom_hooks=[dict(type='SemiSupervisedHook')])
         self.refuses(cfg, 'EncoderDecoder has no unsupervised losses')
@@ -134,6 +140,44 @@ class TestChecks:
         cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=tiny_branch(5)))
         cfg.train_dataloader.batch_size = 8
         self.refuses(cfg, '(?s)batch_size=8.*num_classes=5')
+
+
+class TestPreflight:
+    """What ``tools/train.py`` looks at also where the config has no hook for it."""
+
+    def refuses(self, cfg, path, message, **options):
+        cfg.dump(path / 'config.py')
+        with pytest.raises(UserError, match=message):
+            train_tool(str(path / 'config.py'), **options)
+
+    def test_batches_without_the_hook(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run', custom_hooks=[])
+        cfg.train_dataloader.batch_size = 7
+        self.refuses(cfg, tmp_path, 'batch_size=7, but the sampler draws')
+
+    def test_epochs_without_the_hook(self, synthetic_root, tmp_path):
+        loop = dict(type='EpochBasedTrainLoop', max_epochs=1)
+        cfg = experiment(synthetic_root, tmp_path / 'run', custom_hooks=[], train_cfg=loop, param_scheduler=[])
+        self.refuses(cfg, tmp_path, 'EpochBasedTrainLoop counts epochs')
+
+    def test_a_longer_schedule_on_resuming(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, max_iters=2)
+        for part in (cfg.model.backbone, cfg.model.decode_head):
+            part.norm_cfg.type = 'BN'
+        cfg.dump(tmp_path / 'config.py')
+        train_tool(str(tmp_path / 'config.py'))
+        cfg.train_cfg.max_iters = 3
+        cfg.param_scheduler[0].end = 3
+        message = r'param_scheduler\[0\].end=3, but the schedule of the checkpoint that is resumed ends at 2'
+        self.refuses(cfg, tmp_path, message, resume=True)
+        cfg.param_scheduler[0].end = 2
+        cfg.dump(tmp_path / 'config.py')
+        assert train_tool(str(tmp_path / 'config.py'), resume=True).iter == 3
+
+    def test_masks_of_the_validation_set(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run', semi=False)
+        cfg.val_dataloader.dataset.pipeline.pop(1)
+        self.refuses(cfg, tmp_path, r'no masks: val_dataloader.dataset \(validation\)')
 
 
 class TestStarving:
@@ -186,6 +230,19 @@ class TestHook:
         hook = SemiSupervisedHook(rampup_iters=0.5, rampup_interval=1)
         assert hook.rampup(499, 1000) < 1
         assert hook.rampup(500, 1000) == 1.0
+
+    def test_a_share_grows_with_each_iteration_a_count_as_in_the_paper(self):
+        share, count = SemiSupervisedHook(rampup_iters=0.625), SemiSupervisedHook()
+        assert share.rampup(374, 600) < share.rampup(375, 600) == 1.0
+        assert share.rampup(10, 600) < share.rampup(11, 600)
+        assert count.rampup(149, 1000) == count.rampup(0, 1000) < count.rampup(150, 1000)
+
+    def test_a_ramp_shorter_than_its_interval(self):
+        assert SemiSupervisedHook(rampup_iters=100).rampup(50, 1000) < 1
+        with pytest.raises(
+            ValueError, match='rampup_iters=100 that changes every rampup_interval=150 iterations is a jump'
+        ):
+            SemiSupervisedHook(rampup_iters=100, rampup_interval=150)
 
     def test_zero_is_no_ramp(self):
         assert SemiSupervisedHook(rampup_iters=0).rampup(0, 10) == 1.0

@@ -280,8 +280,9 @@ class TestPredict:
         assert torch.equal(results[0].pred_sem_seg.data[0], mean[0].argmax(dim=0))
 
     @pytest.mark.parametrize('k', [0, 2])
-    def test_one_branch_answers_alone(self, k):
-        model = build(test_cfg=dict(predict_on=k)).eval()
+    @pytest.mark.parametrize('branch_predictions', [False, True])
+    def test_one_branch_answers_alone(self, k, branch_predictions):
+        model = build(test_cfg=dict(predict_on=k, branch_predictions=branch_predictions)).eval()
         inputs = torch.randn(2, 3, *SIZE)
         others = [branch for i, branch in enumerate(model.branches) if i != k]
         for branch in others:

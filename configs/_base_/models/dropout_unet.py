@@ -10,6 +10,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size_divisor=16,
+        test_cfg=dict(size_divisor=16),
     ),
     pretrained=None,
     backbone=dict(type='DropoutUNet'),

@@ -18,7 +18,7 @@ init_cfg = [
 ]
 
 model = dict(
-    data_preprocessor=dict(size_divisor=16),
+    data_preprocessor=dict(size_divisor=16, test_cfg=dict(size_divisor=16)),
     backbone=dict(base_channels=16, norm_cfg=norm_cfg, act_cfg=act_cfg, init_cfg=init_cfg),
     decode_head=dict(
         in_channels=16,

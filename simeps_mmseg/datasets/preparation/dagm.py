@@ -1,6 +1,7 @@
 """DAGM 2007: Class1..Class10/{Train,Test}/NNNN.PNG with Label/NNNN_label.PNG where there is a defect."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from .reader import DatasetReader, Facts, Item, check_pair, decode
 from .source import Source
 
 IMAGE = re.compile(r'class(\d+)/(train|test)/(\d+)\.png', re.IGNORECASE)
+LIST = re.compile(r'class(\d+)/(train|test)/label/labels\.txt', re.IGNORECASE)
 LABEL = re.compile(r'class(\d+)/(train|test)/label/(\d+)_label\.png', re.IGNORECASE)
 
 
@@ -28,15 +30,30 @@ class DAGMReader(DatasetReader):
     def find(self) -> tuple[list[Item], list[str]]:
         images, labels = self._match(IMAGE), self._match(LABEL)
         problems = [f'{labels[key]}: no image of that name' for key in sorted(labels.keys() - images.keys())]
+        problems += [
+            f'{images[key]}: Labels.txt says that it has a defect, but its label image is not there'
+            for key in sorted(self._listed_as_defective() & images.keys() - labels.keys())
+        ]
         for k in range(1, len(self.classes)):
             for subset in ('train', 'test'):
                 if not any(key[:2] == (k, subset) for key in images):
                     problems.append(f'Class{k}/{subset.capitalize()}: no *.PNG here')
         items = [
-            Item(f'class{k}/{subset}/{number}', subset == 'test', file, labels.get((k, subset, number)))
+            Item(f'{subset}/class{k}_{number}', subset == 'test', file, labels.get((k, subset, number)))
             for (k, subset, number), file in sorted(images.items())
         ]
         return items, problems
+
+    def _listed_as_defective(self) -> set[tuple[int, str, str]]:
+        """Images with a defect by the lists of the download; its lines are index, defect (0 or 1), image, 0, label image."""
+        found = set()
+        for file in self.source.files:
+            if match := LIST.fullmatch(file):
+                lines = self.source.read(file).decode('ascii', 'replace').splitlines()
+                rows = (line.split() for line in lines)
+                numbers = (Path(row[2]).stem for row in rows if len(row) == 5 and row[1] == '1')
+                found |= {(int(match[1]), match[2].lower(), number) for number in numbers}
+        return found
 
     def _match(self, pattern: re.Pattern) -> dict[tuple[int, str, str], str]:
         found = ((pattern.fullmatch(file), file) for file in self.source.files)
@@ -49,7 +66,7 @@ class DAGMReader(DatasetReader):
             return content, np.zeros(image.shape[:2], np.uint8)
         ellipse = decode(self.source.read(item.mask), item.mask)
         check_pair(image, ellipse, item.image, item.mask)
-        k = int(item.name.split('/')[0].removeprefix('class'))
+        k = int(IMAGE.fullmatch(item.image)[1])
         if k >= len(self.classes):
             raise ValueError(f'{item.image}: there are classes 1 to {len(self.classes) - 1} only')
         return content, (ellipse > 0).astype(np.uint8) * k

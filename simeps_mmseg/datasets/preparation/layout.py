@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ...utils import UserError, progress
+from ...utils.files import check_writable
 from ..splits import FRACTIONS, checksum, make_splits, read_split, split_files
 from .reader import DatasetReader, Item, PreparationError, check_size
 
@@ -66,12 +67,15 @@ def prepare(
         PreparationError: With every problem of the download. Nothing is written then.
         UserError: If something that this function did not write stands in the way.
     """
-    folder = Path(data_root) / reader.folder
+    folder = (Path(data_root) / reader.folder).resolve()  # a link stays one
+    check_writable(folder.with_name(f'.{folder.name}.probe'))
     _recover(folder)
     items, problems = reader.find()
     if not items:
         raise PreparationError(problems or ['no images'], f'Expected {reader.download}.')
     records = None if problems else read_manifest(folder, reader, items)
+    if records is not None and check_facts:
+        _check_facts(reader, records)
     if records is None:
         _check_that_it_is_ours(folder)
         partial = folder.with_name(f'.{reader.folder}.partial')
@@ -81,11 +85,13 @@ def prepare(
             _write_splits(partial, records, reader, seed, fractions, val_fraction, stratify)
             _keep_other_splits(folder, partial, records)
             _replace(folder, partial)
+        except OSError as error:
+            raise UserError(f'{folder} cannot be written: {error}') from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     else:
         _write_splits(folder, records, reader, seed, fractions, val_fraction, stratify)
-    return folder
+    return Path(data_root) / reader.folder
 
 
 def read_manifest(folder: Path, reader: DatasetReader, items: Sequence[Item]) -> list[Record] | None:
@@ -128,10 +134,6 @@ def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).with_suffix('').as_posix() for path in folder.rglob('*') if path.is_file()}
 
 
-def _files(folder: Path, kind: str) -> list[Path]:
-    return [path for path in (folder / kind).rglob('*') if path.is_file()]
-
-
 def _write_images(
     reader: DatasetReader, items: Sequence[Item], folder: Path, check_facts: bool, problems: list[str]
 ) -> list[Record]:
@@ -151,11 +153,8 @@ def _write_images(
             _write_pair(folder, item.name, reader.suffix, content, mask)
     if problems:
         raise PreparationError(problems, f'Mend these files or download them again: {reader.download}.')
-    if check_facts and (differences := fact_problems(reader, records)):
-        raise PreparationError(
-            differences,
-            f'Download the set again ({reader.download}), or add --allow-other-counts if this is meant to be a part of it.',
-        )
+    if check_facts:
+        _check_facts(reader, records)
     manifest = dict(
         classes=list(reader.classes), made_with=reader.made_with, images=[vars(record) for record in records]
     )
@@ -169,6 +168,14 @@ def _write_pair(folder: Path, name: str, suffix: str, content: bytes, mask: np.n
         path.parent.mkdir(parents=True, exist_ok=True)
     image.write_bytes(content)
     Image.fromarray(mask).save(annotation)
+
+
+def _check_facts(reader: DatasetReader, records: Sequence[Record]) -> None:
+    if differences := fact_problems(reader, records):
+        raise PreparationError(
+            differences,
+            f'Download the set again ({reader.download}), or add --allow-other-counts if this is meant to be a part of it.',
+        )
 
 
 def fact_problems(reader: DatasetReader, records: Sequence[Record]) -> list[str]:
@@ -222,6 +229,14 @@ def _write_splits(
     if reader.only_defective:
         files['splits/without_defect.txt'] = sorted(record.name for record in records if not record.defective)
     texts = {name: ''.join(f'{line}\n' for line in lines) for name, lines in files.items()}
+    replaced = [
+        name for name, text in texts.items() if (folder / name).is_file() and (folder / name).read_text() != text
+    ]
+    if replaced:
+        print(
+            f'{len(replaced)} split files of seed {seed} were made with other options and are replaced, such as '
+            f'{replaced[0]}: trainings on them should not be resumed'
+        )
     _remove_splits_of_other_options(folder / f'splits/seed{seed}', texts[f'splits/seed{seed}/val.txt'])
     for name, text in texts.items():
         _write_text(folder / name, text)
@@ -246,7 +261,7 @@ def _write_text(path: Path, text: str) -> None:
 def _keep_other_splits(old: Path, new: Path, records: Sequence[Record]) -> None:
     """Splits of other seeds, or written by hand, survive a repaired image folder as far as they name its images."""
     known = {record.name for record in records}
-    for path in _files(old, 'splits') if old.is_dir() else []:
+    for path in (old / 'splits').rglob('*.txt'):
         target = new / path.relative_to(old)
         if not target.exists() and known.issuperset(read_split(path)):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -277,6 +292,8 @@ def summarize(folder: str | Path, seed: int = 0) -> list[tuple[str, int, str, li
     rows = []
     for path in files:
         names = read_split(path)
+        if not pixels.keys() >= set(names):  # a list of the user's own
+            continue
         counts = np.array([pixels[name] for name in names]).reshape(len(names), len(manifest['classes']))
         rows.append(
             (path.stem, len(names), checksum(names), (counts > 0).sum(axis=0).tolist(), counts.sum(axis=0).tolist())

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ...utils import UserError
+from ...utils.images import IMAGE_ERRORS
 
 
 class PreparationError(UserError):
@@ -106,7 +107,7 @@ def decode(content: bytes, file: str) -> np.ndarray:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except IMAGE_ERRORS as error:
         raise ValueError(f'{file}: not a readable image ({error or "empty"})') from error
 
 

@@ -1,5 +1,6 @@
 """A download, read in place: a zip archive or the folder it unpacks to."""
 
+import lzma
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -51,8 +52,10 @@ class ZipSource(Source):
     def _read(self, file: str) -> bytes:
         try:
             return self._archive.read(file)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError) as error:
             raise ValueError(f'{file}: the archive is damaged here ({error})') from error
+        except RuntimeError as error:  # encrypted, or packed in a way that Python does not know
+            raise ValueError(f'{file}: cannot be unpacked ({error}); unpack the archive and give the folder') from error
 
 
 def open_source(path: str | Path) -> Source:

@@ -9,6 +9,8 @@ from mmengine.fileio import get as read_bytes
 from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
+from ...utils import UserError
+
 
 def to_uint8(
     image: NDArray, bit_depth: int | None = None, percentiles: Sequence[float] | None = None
@@ -62,11 +64,9 @@ def to_uint8(
 def check_scaling(bit_depth: int | None, percentiles: Sequence[float] | None) -> None:
     """Raise ``ValueError`` on options of :func:`to_uint8` that are out of range."""
     if bit_depth is not None and not 8 < bit_depth <= 16:
-        raise ValueError(f'bit_depth must be from 9 to 16 (or None for all bits of the file), got {bit_depth}')
+        raise UserError(f'bit_depth must be from 9 to 16 (or None for all bits of the file), got {bit_depth}')
     if percentiles is not None and not (len(percentiles) == 2 and 0 <= percentiles[0] < percentiles[1] <= 100):
-        raise ValueError(
-            f'percentiles must be a lower and an upper one in [0, 100], such as (1, 99), got {percentiles}'
-        )
+        raise UserError(f'percentiles must be a lower and an upper one in [0, 100], such as (1, 99), got {percentiles}')
 
 
 @TRANSFORMS.register_module()
@@ -92,7 +92,7 @@ class LoadImageAsUint8(LoadImageFromFile):
     def __init__(self, bit_depth: int | None = None, percentiles: Sequence[float] | None = None, **kwargs) -> None:
         for key, fixed in (('color_type', 'color'), ('imdecode_backend', 'cv2')):
             if kwargs.get(key, fixed) != fixed:
-                raise ValueError(
+                raise UserError(
                     f'LoadImageAsUint8.{key} is always {fixed!r}, got {kwargs[key]!r}; use LoadImageFromFile'
                 )
         check_scaling(bit_depth, percentiles)

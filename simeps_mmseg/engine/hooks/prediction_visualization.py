@@ -45,10 +45,10 @@ class PredictionVisualizationHook(Hook):
         self, interval: int, val_images: int | Sequence[str] = 4, unlabeled_images: int | Sequence[str] = 2
     ) -> None:
         if interval < 1:
-            raise ValueError(f'PredictionVisualizationHook.interval must be 1 or more iterations, got {interval}')
+            raise UserError(f'PredictionVisualizationHook.interval must be 1 or more iterations, got {interval}')
         for name, wanted in (('val_images', val_images), ('unlabeled_images', unlabeled_images)):
             if isinstance(wanted, str) or (isinstance(wanted, int) and wanted < 0):
-                raise ValueError(
+                raise UserError(
                     f'PredictionVisualizationHook.{name} must be a number of images or a list of names, got {wanted!r}'
                 )
         self.interval = interval

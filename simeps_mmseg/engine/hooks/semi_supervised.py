@@ -10,6 +10,7 @@ from mmseg.registry import HOOKS
 from torch import nn
 
 from ...models.losses import sigmoid_rampup
+from ...utils import UserError
 from ..checks import check_experiment
 from ..pseudo_label_health import PseudoLabelHealth, starving_classes
 
@@ -33,13 +34,14 @@ class SemiSupervisedHook(Hook):
 
     Args:
         rampup_iters: Iterations until full weight; a float in (0, 1] is a share of ``max_iters``. 0: no ramp.
-        rampup_interval: The weight changes once in so many iterations.
+        rampup_interval: The weight changes once in so many iterations. None: 150, or 1 for a share and for ramps shorter than
+            that.
         health_interval: Iterations between two looks at the pseudo-labels. 0: never.
         starving: Fraction of its labelled share below which a class is warned about. 0: never.
         starving_after: No warning in the first so many iterations, when no class is known yet.
 
     Raises:
-        ValueError: On a negative number, or a float outside (0, 1].
+        UserError: On a negative number, a float outside (0, 1], or an interval longer than the ramp.
     """
 
     priority = 'NORMAL'
@@ -47,25 +49,32 @@ class SemiSupervisedHook(Hook):
     def __init__(
         self,
         rampup_iters: int | float = 30000,
-        rampup_interval: int = 150,
+        rampup_interval: int | None = None,
         health_interval: int = 50,
         starving: float = 0.25,
         starving_after: int = 500,
     ) -> None:
         if rampup_iters < 0 or (isinstance(rampup_iters, float) and not 0 < rampup_iters <= 1):
-            raise ValueError(
+            raise UserError(
                 'SemiSupervisedHook.rampup_iters must be a count of iterations (an integer of 0 or more) or a share of '
                 f'max_iters (a float in (0, 1]), got {rampup_iters!r}'
             )
+        if rampup_interval is None:
+            rampup_interval = 1 if isinstance(rampup_iters, float) or rampup_iters < 150 else 150
         if rampup_interval < 1 or health_interval < 0:
-            raise ValueError(
+            raise UserError(
                 'SemiSupervisedHook: rampup_interval must be 1 or more and health_interval 0 or more, got '
                 f'{rampup_interval} and {health_interval}'
+            )
+        if isinstance(rampup_iters, int) and 0 < rampup_iters < rampup_interval:
+            raise UserError(
+                f'SemiSupervisedHook: a ramp of rampup_iters={rampup_iters} that changes every rampup_interval='
+                f'{rampup_interval} iterations is a jump; lower the interval'
             )
         self.rampup_iters = rampup_iters
         self.rampup_interval = rampup_interval
         if not 0 <= starving < 1 or starving_after < 0:
-            raise ValueError(
+            raise UserError(
                 'SemiSupervisedHook: starving is a fraction in [0, 1) and starving_after 0 or more iterations, got '
                 f'{starving} and {starving_after}'
             )
@@ -85,7 +94,7 @@ class SemiSupervisedHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check everything that can be checked before the first iteration."""
-        model = _unwrapped(runner.model)
+        model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
         if self._length(runner.max_iters) > runner.max_iters:
             final = self.rampup(runner.max_iters, runner.max_iters)
@@ -101,7 +110,7 @@ class SemiSupervisedHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the ramp of this iteration."""
         factor = self.rampup(runner.iter, runner.max_iters)
-        model = _unwrapped(runner.model)
+        model = unwrapped(runner.model)
         model.set_rampup(factor)
         if getattr(model, 'cross_pseudo', None) is not None:
             weight = model.cross_pseudo.loss_weight * (factor if model.cross_pseudo.ramp else 1.0)
@@ -113,7 +122,7 @@ class SemiSupervisedHook(Hook):
         """Add this step to the statistics; log them at the interval."""
         if self._health is None:
             return
-        self._health.update(_unwrapped(runner.model).last_step)
+        self._health.update(unwrapped(runner.model).last_step)
         if self.every_n_train_iters(runner, self.health_interval):
             statistics = self._health.compute()
             for name, value in statistics.items():
@@ -137,5 +146,6 @@ class SemiSupervisedHook(Hook):
         self._starving = set(found)
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The segmentor inside a wrapper for several processes."""
     return model.module if is_model_wrapper(model) else model

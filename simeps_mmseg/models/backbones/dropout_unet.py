@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
+
 UPSAMPLINGS = ('bilinear', 'transposed')
 
 
@@ -61,7 +63,7 @@ class DropoutUNet(BaseModule):
         init_cfg: Initialisation config. None: PyTorch's own, as in the released code.
 
     Raises:
-        ValueError: If there are not as many dropout rates as levels, fewer than two levels, or an unknown upsampling.
+        UserError: If there are not as many dropout rates as levels, fewer than two levels, or an unknown upsampling.
     """
 
     def __init__(
@@ -74,12 +76,12 @@ class DropoutUNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if len(channels) != len(dropout) or len(channels) < 2:
-            raise ValueError(
+            raise UserError(
                 'DropoutUNet needs two levels or more and a dropout rate for each, got '
                 f'channels={tuple(channels)} and dropout={tuple(dropout)}'
             )
         if upsample not in UPSAMPLINGS:
-            raise ValueError(f'DropoutUNet.upsample must be one of {UPSAMPLINGS}, got {upsample!r}')
+            raise UserError(f'DropoutUNet.upsample must be one of {UPSAMPLINGS}, got {upsample!r}')
         widths = [in_channels, *channels]
         self.encoder = nn.ModuleList(ConvBlock(*pair, rate) for *pair, rate in zip(widths, channels, dropout))
         self.pool = nn.MaxPool2d(2)
@@ -94,11 +96,11 @@ class DropoutUNet(BaseModule):
             inputs: Shape (b, in_channels, h, w); h and w are multiples of ``stride``.
 
         Raises:
-            ValueError: If they are not.
+            UserError: If they are not.
         """
         height, width = inputs.shape[2:]
         if height % self.stride or width % self.stride:
-            raise ValueError(
+            raise UserError(
                 f'DropoutUNet halves its input {len(self.encoder) - 1} times: {height} x {width} is no multiple of '
                 f'{self.stride}; set size_divisor={self.stride} in the data_preprocessor'
             )

@@ -5,6 +5,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
+
 
 @MODELS.register_module()
 class ConvSegHead(BaseDecodeHead):
@@ -21,7 +23,7 @@ class ConvSegHead(BaseDecodeHead):
     def __init__(self, kernel_size: int = 3, **kwargs) -> None:
         super().__init__(**kwargs)
         if self.channels != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f'ConvSegHead has no layer between in_channels={self.in_channels} and channels={self.channels}: '
                 'make them equal'
             )

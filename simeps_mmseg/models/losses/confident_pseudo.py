@@ -4,6 +4,7 @@ import torch.nn as nn
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
 from .cross_pseudo import ce_dice_loss
 from .pseudo_label import PseudoLabel, confident_labels
 from .utils import autocast_disabled
@@ -30,7 +31,7 @@ class ConfidentPseudoLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= threshold <= 1:
-            raise ValueError(f'ConfidentPseudoLoss.threshold is a probability, in [0, 1], got {threshold}')
+            raise UserError(f'ConfidentPseudoLoss.threshold is a probability, in [0, 1], got {threshold}')
         self.threshold = threshold
         self.loss_weight = loss_weight
         self.dice_share = dice_share

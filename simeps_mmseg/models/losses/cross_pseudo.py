@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
 from .distribution_alignment import DistributionAlignment
 from .pseudo_label import PseudoLabel, pixel_cross_entropy
 from .soft_dice import soft_dice_from_probabilities
@@ -183,11 +184,11 @@ class CrossPseudoLoss(nn.Module):
     ) -> None:
         super().__init__()
         if ensemble not in ENSEMBLES:
-            raise ValueError(f'CrossPseudoLoss.ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
+            raise UserError(f'CrossPseudoLoss.ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
         if weighting is not None and weighting not in WEIGHTINGS:
-            raise ValueError(f'CrossPseudoLoss.weighting must be None or one of {WEIGHTINGS}, got {weighting!r}')
+            raise UserError(f'CrossPseudoLoss.weighting must be None or one of {WEIGHTINGS}, got {weighting!r}')
         if balance and not num_classes:
-            raise ValueError('CrossPseudoLoss.balance keeps a share of each class: give num_classes, too')
+            raise UserError('CrossPseudoLoss.balance keeps a share of each class: give num_classes, too')
         self.ensemble = ensemble
         self.loss_weight = loss_weight
         self.ramp = ramp

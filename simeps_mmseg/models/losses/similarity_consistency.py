@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
 from .utils import autocast_disabled
 
 STAGES = ('encoder', 'decoder', 'logits')
@@ -157,10 +158,10 @@ class SimilarityConsistencyLoss(nn.Module):
         stages = dict(stages or {'logits': 1.0})
         unknown = sorted(set(stages) - set(STAGES))
         if unknown:
-            raise ValueError(f'SimilarityConsistencyLoss.stages: unknown {unknown}, known are {list(STAGES)}')
+            raise UserError(f'SimilarityConsistencyLoss.stages: unknown {unknown}, known are {list(STAGES)}')
         self.stages = {name: float(weight) for name, weight in stages.items() if weight}
         if not self.stages:
-            raise ValueError('SimilarityConsistencyLoss.stages: every weight is 0; set model.similarity=None instead')
+            raise UserError('SimilarityConsistencyLoss.stages: every weight is 0; set model.similarity=None instead')
         self.loss_weight = loss_weight
         self.ramp = ramp
         self.gather = gather

@@ -19,6 +19,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
 
+from ...utils import UserError
 from ..utils import evaluation_logits, main_head, mask_padding, mean_logits, replace_sync_bn
 
 ENSEMBLE = 'ensemble'
@@ -62,8 +63,8 @@ class BaseSemiSegmentor(BaseSegmentor):
         train_cfg: Not used; each branch has its own.
         test_cfg: ``predict_on``: ``'ensemble'`` (mean of the branches' logits, default) or the index of one branch, which
             then runs alone. ``predict_with``: ``'student'`` or ``'teacher'``; by default the teachers where there are any.
-            ``branch_predictions``: add each branch's label map to the results as ``pred_sem_seg_branches``. All other
-            keys (``mode``, ``crop_size``, ...) override the branches' own.
+            ``branch_predictions``: add each branch's label map to an ensemble's results as ``pred_sem_seg_branches``. All
+            other keys (``mode``, ``crop_size``, ...) override the branches' own.
         init_cfg: Initialisation config of the whole.
 
     Raises:
@@ -226,12 +227,16 @@ class BaseSemiSegmentor(BaseSegmentor):
             data_samples: One each, whose meta information leads back to the original size. Results are added to them.
 
         Returns:
-            Samples with ``seg_logits`` (C, h, w) and ``pred_sem_seg`` (1, h, w) and, with
+            Samples with ``seg_logits`` (C, h, w) and ``pred_sem_seg`` (1, h, w) and, of an ensemble with
             ``test_cfg.branch_predictions``, ``pred_sem_seg_branches`` (K, h, w).
         """
+        if self.test_cfg['branch_predictions'] and self.test_cfg['predict_on'] == ENSEMBLE:
+            return self.predict_with_branches(inputs, data_samples)
+        return self.postprocess_result(self.inference(inputs, _metas(inputs, data_samples)), data_samples)
+
+    def predict_with_branches(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
+        """:meth:`predict` with ``pred_sem_seg_branches``, whatever ``test_cfg`` says of them: all networks run."""
         metas = _metas(inputs, data_samples)
-        if not self.test_cfg['branch_predictions']:
-            return self.postprocess_result(self.inference(inputs, metas), data_samples)
         networks, chosen = self.networks(), self.test_cfg['predict_on']
         logits = [network.inference(inputs, _copies(metas)) for network in networks]
         together = mean_logits(networks, logits) if chosen == ENSEMBLE else logits[chosen]
@@ -298,13 +303,13 @@ def _warn_of_other_preprocessors(preprocessors: list[dict | None]) -> None:
 def _check_branches(branches: ModuleList) -> None:
     classes = [branch.num_classes for branch in branches]
     if len(set(classes)) > 1:
-        raise ValueError(f'model.branches: num_classes of the decode heads must be the same, got {classes}')
+        raise UserError(f'model.branches: num_classes of the decode heads must be the same, got {classes}')
     channels = [branch.out_channels for branch in branches]
     if len(set(channels)) > 1:
-        raise ValueError(f'model.branches: out_channels of the decode heads must be the same, got {channels}')
+        raise UserError(f'model.branches: out_channels of the decode heads must be the same, got {channels}')
     for k, branch in enumerate(branches):
         for problem in (*head_class_problems(branch), *class_weight_problems(branch)):
-            raise ValueError(f'branch {k}: {problem}')
+            raise UserError(f'branch {k}: {problem}')
 
 
 def head_class_problems(branch: BaseSegmentor) -> Iterator[str]:
@@ -344,11 +349,11 @@ def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> No
     allowed = [ENSEMBLE, *range(num_branches)]
     predict_on, predict_with = test_cfg['predict_on'], test_cfg['predict_with']
     if isinstance(predict_on, bool) or predict_on not in allowed:
-        raise ValueError(f'model.test_cfg.predict_on must be one of {allowed}, got {predict_on!r}')
+        raise UserError(f'model.test_cfg.predict_on must be one of {allowed}, got {predict_on!r}')
     if predict_with not in (None, STUDENT, TEACHER):
-        raise ValueError(f"model.test_cfg.predict_with must be 'student' or 'teacher', got {predict_with!r}")
+        raise UserError(f"model.test_cfg.predict_with must be 'student' or 'teacher', got {predict_with!r}")
     if predict_with == TEACHER and not has_teachers:
-        raise ValueError("model.test_cfg.predict_with='teacher', but the model keeps no teachers: set model.teacher")
+        raise UserError("model.test_cfg.predict_with='teacher', but the model keeps no teachers: set model.teacher")
 
 
 def _metas(inputs: Tensor, data_samples: OptSampleList) -> list[dict]:

@@ -4,6 +4,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
 
+from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
 from ..utils import training_logits
 from ..views import build_views
@@ -33,7 +34,7 @@ class FixMatchSegmentor(BaseSemiSegmentor):
     ) -> None:
         super().__init__(branches=[branch], **kwargs)
         if not view and not cut_mix:
-            raise ValueError(f'{type(self).__name__} needs a strong view: set model.view, model.cut_mix or both')
+            raise UserError(f'{type(self).__name__} needs a strong view: set model.view, model.cut_mix or both')
         self.pseudo = MODELS.build(pseudo)
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
 

@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
 
+from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
 from ..utils import BranchOutput, forward_labeled, forward_unlabeled
 from ..views import build_views
@@ -133,7 +134,7 @@ class TriBranchSemiSegmentor(MultiBranchSemiSegmentor):
 
     def __init__(self, branch: dict | None = None, branches: Sequence[dict] | None = None, **kwargs) -> None:
         if branches is not None and len(branches) != 3:
-            raise ValueError(
+            raise UserError(
                 f'model.branches: TriBranchSemiSegmentor takes three configs, got {len(branches)}; '
                 'for another number use MultiBranchSemiSegmentor'
             )
@@ -142,8 +143,8 @@ class TriBranchSemiSegmentor(MultiBranchSemiSegmentor):
 
 def _branch_configs(branch: dict | None, num_branches: int, branches: Sequence[dict] | None) -> list[dict]:
     if (branch is None) == (branches is None):
-        raise ValueError('model: give either branch= (one config, built several times) or branches=[...], not both')
+        raise UserError('model: give either branch= (one config, built several times) or branches=[...], not both')
     configs = [branch] * num_branches if branches is None else list(branches)
     if len(configs) < 2:
-        raise ValueError(f'model: branches teach each other, so at least two are needed, got {len(configs)}')
+        raise UserError(f'model: branches teach each other, so at least two are needed, got {len(configs)}')
     return configs

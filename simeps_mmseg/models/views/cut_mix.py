@@ -9,6 +9,8 @@ import torch.nn as nn
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
+
 
 @dataclass
 class Mix:
@@ -70,9 +72,9 @@ class CutMix(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= prob <= 1:
-            raise ValueError(f'CutMix.prob must be in [0, 1], got {prob}')
+            raise UserError(f'CutMix.prob must be in [0, 1], got {prob}')
         if not 0 < area[0] <= area[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(f'CutMix: area must be a range in (0, 1] and ratio one above 0, got {area} and {ratio}')
+            raise UserError(f'CutMix: area must be a range in (0, 1] and ratio one above 0, got {area} and {ratio}')
         self.prob = prob
         self.area = tuple(area)
         self.ratio = tuple(ratio)

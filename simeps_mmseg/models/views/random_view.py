@@ -10,6 +10,8 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torchvision import tv_tensors
 
+from ...utils import UserError
+
 # They mix or recolour channels, so a grey image would not stay grey.
 COLOURING = ('RandomChannelPermutation', 'RandomPhotometricDistort', 'GaussianNoise')
 
@@ -95,7 +97,7 @@ def _build(config: dict, ignore_index: int) -> v2.Transform:
     name, probability = config.pop('type', None), config.pop('p', None)
     kind = GreyNoise if name == 'GreyNoise' else getattr(v2, str(name), None)
     if not (inspect.isclass(kind) and issubclass(kind, v2.Transform)):
-        raise ValueError(f'RandomView.transforms: torchvision.transforms.v2 has no transform {name!r}')
+        raise UserError(f'RandomView.transforms: torchvision.transforms.v2 has no transform {name!r}')
     takes = inspect.signature(kind).parameters
     if 'fill' in takes and 'fill' not in config:
         config['fill'] = {tv_tensors.Image: 0.0, tv_tensors.Mask: float(ignore_index)}
@@ -104,7 +106,7 @@ def _build(config: dict, ignore_index: int) -> v2.Transform:
     try:
         transform = kind(**config)
     except (TypeError, ValueError) as error:
-        raise ValueError(f'RandomView.transforms: {name}: {error}') from error
+        raise UserError(f'RandomView.transforms: {name}: {error}') from error
     return v2.RandomApply([transform], probability) if probability is not None and 'p' not in takes else transform
 
 
@@ -113,6 +115,6 @@ def _check_grey(config: dict) -> None:
     if config.get('type') in COLOURING or colours:
         what = f'{config["type"]} with {" and ".join(colours)}' if colours else config['type']
         instead = ' (GreyNoise adds the same noise to all channels)' if config['type'] == 'GaussianNoise' else ''
-        raise ValueError(
+        raise UserError(
             f'RandomView.transforms: {what} would colour a grey image; remove it, or set grey=False{instead}'
         )

@@ -1,0 +1,47 @@
+"""What ``tools/train.py`` looks at before the first iteration of any training."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...datasets.samplers import LabeledUnlabeledSampler
+from ...utils import UserError
+from ..checks import check_experiment
+from .semi_supervised import SemiSupervisedHook, unwrapped
+
+
+@HOOKS.register_module()
+class PreflightHook(Hook):
+    """Checks the schedule of a resumed training, and the experiment where no ``SemiSupervisedHook`` does so."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse what would train for nothing."""
+        has_own_check = any(isinstance(hook, SemiSupervisedHook) for hook in runner.hooks)
+        if isinstance(runner.train_loop.dataloader.sampler, LabeledUnlabeledSampler) and not has_own_check:
+            check_experiment(runner.train_loop, unwrapped(runner.model), runner.val_loop)
+        if runner.iter:
+            check_resumed_schedule(runner)
+
+
+def check_resumed_schedule(runner: Runner) -> None:
+    """Compare the ends of the schedules in the config with those that the checkpoint brought along.
+
+    mmengine takes schedulers from the checkpoint, their ends included: trained on with a larger ``max_iters``, a run would
+    stay at the learning rate of its old end.
+
+    Raises:
+        UserError: If they differ.
+    """
+    configs = runner.cfg.get('param_scheduler') or []
+    configs = configs if isinstance(configs, (list, tuple)) else [configs]
+    schedulers = runner.param_schedulers or []
+    schedulers = schedulers if isinstance(schedulers, list) else [one for some in schedulers.values() for one in some]
+    for index, (config, scheduler) in enumerate(zip(configs, schedulers)):
+        asked, restored = config.get('end'), getattr(scheduler, 'end', None)
+        in_iterations = not config.get('by_epoch', True)
+        if in_iterations and asked is not None and restored is not None and asked != restored:
+            raise UserError(
+                f'param_scheduler[{index}].end={asked}, but the schedule of the checkpoint that is resumed ends at '
+                f'{restored}, and would go on so. Resume with the old end; or begin a new training from its weights '
+                '(load_from=...)'
+            )
