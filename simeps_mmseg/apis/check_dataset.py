@@ -206,10 +206,9 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             expected = 'metainfo=dict(classes=(...)), or a data set class that has them'
             problems.append(Problem('no classes', part, key, expected, 'none'))
             source = source._replace(rules=replace(source.rules, mask_step=None))
-        if part in (VALIDATION, TEST) and not source.rules.mask_step:
+        if part == VALIDATION and not source.rules.mask_step:
             expected = 'LoadAnnotations in its pipeline, and data_prefix.seg_map_path'
-            found = 'images without masks: there is nothing to score by'
-            problems.append(Problem('no masks', part, key, expected, found, part == VALIDATION))
+            problems.append(Problem('no masks', part, key, expected, 'images alone: there is nothing to score by'))
         if not source.infos:
             problems.append(
                 Problem('no images', part, key, 'at least one image', 'none; check data_prefix and suffixes')
