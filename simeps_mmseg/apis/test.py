@@ -63,7 +63,10 @@ def test(
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
     runner = Runner.from_cfg(cfg)
     if local:
-        check_weights(_innermost(runner.model), state)
+        model = _innermost(runner.model)
+        expected = model.state_dict()
+        # Weights beyond those are no harm: a head that the config leaves out for the test, say.
+        check_weights(model, {key: value for key, value in state.items() if key in expected})
     return runner.test()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmseg.registry import MODELS
 from PIL import Image
 
@@ -108,6 +109,9 @@ class TestErrors:
         torch.save(dict(meta={}, state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'twin.pth')
         with pytest.raises(UserError, match=r'not of the model in the config; weights: .* missing \(branches.0.'):
             score(str(config), str(tmp_path / 'twin.pth'))
+        own = {**MODELS.build(Config.fromfile(config).model).state_dict(), 'auxiliary_head.weight': torch.zeros(1)}
+        torch.save(dict(meta={}, state_dict=own), tmp_path / 'more.pth')
+        assert 'mIoU' in score(str(config), str(tmp_path / 'more.pth'))
         (tmp_path / 'cut.pth').write_bytes((tmp_path / 'twin.pth').read_bytes()[:1000])
         with pytest.raises(UserError, match=r'cut\.pth cannot be loaded'):
             score(str(config), str(tmp_path / 'cut.pth'))
