@@ -3,6 +3,7 @@
 import fcntl
 import json
 import math
+import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,13 @@ NAMES = dict(
     simeps='simEps',
     simeps_plus='simEps-plus',
 )
+
+
+def mean_branch(scores: dict, key: str) -> float | None:
+    """Mean of a score over a run's networks, each taken alone; None where no network was scored so."""
+    own = [value for name, value in scores.items() if name.startswith('branch_') and name.endswith(f'.{key}')]
+    known = [value for value in own if value is not None]
+    return statistics.mean(known) if known else None
 
 
 def kept(metrics: dict) -> dict:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
-from benchmarks.results import NAMES, rank, read, shipped
+from benchmarks.results import NAMES, mean_branch, rank, read, shipped
 
 PAGE = ROOT / 'docs/results.md'
 FIGURE = ROOT / 'docs/images/label_curve.png'
@@ -27,7 +27,7 @@ PUBLISHED = Path(__file__).resolve().parent / 'published.json'
 DATASETS = dict(neu='NEU-Seg', magnetic_tile='Magnetic Tile', dagm='DAGM 2007', synthetic='the generated set')
 NONE = '-'
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; the markers differ for print in grey.
+# Okabe and Ito's colours and a brown, which the colour-blind can tell apart; the markers differ for print in grey.
 STYLES = [
     ('#000000', 'o'),
     ('#8B4513', 'p'),
@@ -279,25 +279,13 @@ def branch_table(lines: list[dict], methods: list[Method], percents: list[float]
                 continue
             row = [f'{percent:g} %', label_of(method)]
             for key in ('mIoU_image', 'mIoU_fg'):
-                means = [
-                    _mean(score for name, score in line['last']['test'].items() if _is_branch(name, key))
-                    for line in found
-                ]
+                means = [mean_branch(line['last']['test'], key) for line in found]
                 row += [spread([value(line, key) for line in found]), spread(means)]
             rows.append(row)
     if not rows:
         return ''
     header = ['labels', 'method', 'per image, together', 'one alone', 'data set, together', 'one alone']
     return f'“One alone” is the mean over the networks of a run.\n\n{markdown(header, rows)}'
-
-
-def _is_branch(name: str, key: str) -> bool:
-    return name.startswith('branch_') and name.endswith(f'.{key}')
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
-    return statistics.mean(known) if known else None
 
 
 def best_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:

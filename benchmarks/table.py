@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.protocols import protocol_of
-from benchmarks.results import NAMES, rank, read, shipped
+from benchmarks.results import NAMES, mean_branch, rank, read, shipped
 
 BEGIN, END = '<!-- benchmarks/table.py -->\n', '<!-- end -->\n'
 COLUMNS = {'mIoU_image': 'per-image mIoU', 'mIoU_fg': 'foreground mIoU', 'mIoU': 'mIoU'}
@@ -71,16 +71,11 @@ def markdown(lines: list[dict]) -> str:
         labels = f'{percent} % ({runs[0]["labeled"]} images)'
         method = NAMES.get(name, name)
         rows.append(row(labels, method, [run['last']['test'] for run in runs]))
-        alone = [mean_branch(run['last']['test']) for run in runs if 'branch_0.mIoU' in run['last']['test']]
-        if alone:
+        several = [run['last']['test'] for run in runs if 'branch_0.mIoU' in run['last']['test']]
+        if several:
+            alone = [{key: mean_branch(scores, key) for key in COLUMNS} for scores in several]
             rows.append(row(labels, f'{method}, one branch alone', alone))
     return '\n'.join(rows) + '\n'
-
-
-def mean_branch(scores: dict) -> dict:
-    """The mean of a run's branches."""
-    count = sum(key.endswith('.mIoU') and key.startswith('branch_') for key in scores)
-    return {key: statistics.mean(scores[f'branch_{k}.{key}'] for k in range(count)) for key in COLUMNS}
 
 
 def row(labels: str, method: str, scores: list[dict]) -> str:

@@ -76,21 +76,21 @@ def prepare(
     records = None if problems else read_manifest(folder, reader, items)
     if records is not None and check_facts:
         _check_facts(reader, records)
-    if records is None:
-        _check_that_it_is_ours(folder)
-        partial = folder.with_name(f'.{reader.folder}.partial')
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
+    partial = folder.with_name(f'.{reader.folder}.partial')
+    try:
+        if records is None:
+            _check_that_it_is_ours(folder)
+            shutil.rmtree(partial, ignore_errors=True)
             records = _write_images(reader, items, partial, check_facts, problems)
             _write_splits(partial, records, reader, seed, fractions, val_fraction, stratify)
             _keep_other_splits(folder, partial, records)
             _replace(folder, partial)
-        except OSError as error:
-            raise UserError(f'{folder} cannot be written: {error}') from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    else:
-        _write_splits(folder, records, reader, seed, fractions, val_fraction, stratify)
+        else:
+            _write_splits(folder, records, reader, seed, fractions, val_fraction, stratify)
+    except OSError as error:
+        raise UserError(f'{folder} cannot be written: {error}') from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return Path(data_root) / reader.folder
 
 

@@ -83,8 +83,9 @@ class BaseSemiSegmentor(BaseSegmentor):
     ) -> None:
         configs = [copy.deepcopy(config) for config in branches]
         preprocessors = [config.pop('data_preprocessor', None) for config in configs]
-        _warn_of_other_preprocessors(preprocessors)
-        super().__init__(data_preprocessor=merge_preprocessors(data_preprocessor, preprocessors[0]), init_cfg=init_cfg)
+        shared = merge_preprocessors(data_preprocessor, preprocessors[0])
+        _warn_of_other_preprocessors(preprocessors, shared or {})
+        super().__init__(data_preprocessor=shared, init_cfg=init_cfg)
         self.test_cfg = {**OWN_TEST_OPTIONS, **(test_cfg or {})}
         inference_options = {key: value for key, value in self.test_cfg.items() if key not in OWN_TEST_OPTIONS}
         for config in configs:
@@ -285,15 +286,14 @@ def _use_plain_bn_where_sync_bn_fails(configs: list[dict]) -> None:
         print_log(f'{why}: SyncBN becomes BN in {", ".join(changed[0])} of each branch', logger='current')
 
 
-def _warn_of_other_preprocessors(preprocessors: list[dict | None]) -> None:
+def _warn_of_other_preprocessors(preprocessors: list[dict | None], shared: dict) -> None:
     """All branches see the same images, so what a branch's own preprocessor would do otherwise is not done."""
-    first = preprocessors[0] or {}
     for k, own in enumerate(preprocessors):
-        differing = [key for key in NORMALISATION if own and own.get(key) != first.get(key)]
+        differing = [key for key in NORMALISATION if own and own.get(key) != shared.get(key)]
         if differing:
-            values = '; '.join(f'{key}={own.get(key)}, there {first.get(key)}' for key in differing)
+            values = '; '.join(f'{key}={own.get(key)}, there {shared.get(key)}' for key in differing)
             print_log(
-                f'model.branches[{k}].data_preprocessor is not that of branches[0], whose images all branches get: {values}. '
+                f'model.branches[{k}].data_preprocessor is not the one whose images all branches get: {values}. '
                 'Pretrained weights may expect their own',
                 logger='current',
                 level=logging.WARNING,
