@@ -12,6 +12,7 @@ from .segmentors import (
     FixMatchSegmentor,
     MeanTeacherSegmentor,
     MultiBranchSemiSegmentor,
+    Snapshot,
     TriBranchSemiSegmentor,
     UniMatchSegmentor,
 )
@@ -28,6 +29,7 @@ __all__ = [
     'MultiBranchSemiSegmentor',
     'RandomView',
     'SimilarityConsistencyLoss',
+    'Snapshot',
     'SoftDiceLoss',
     'SoftmaxMSELoss',
     'TriBranchSemiSegmentor',

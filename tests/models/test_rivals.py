@@ -25,6 +25,7 @@ METHODS = {
     'cps': {**MULTI, 'num_branches': 2},
     'uaps': {**MULTI, 'cross_pseudo': dict(type='UncertaintyMixedLoss'), 'consistency_on_labeled': False},
     'views': {**MULTI, 'view': VIEW, 'cut_mix': dict(type='CutMix'), 'teacher': EMA},
+    'snapshots': {**MULTI, 'snapshot': dict(type='Snapshot', interval=1)},
     'similarity': {**MULTI, 'view': VIEW, 'similarity': dict(type='SimilarityConsistencyLoss')},
 }
 
@@ -344,6 +345,61 @@ class TestViewsOfBranches:
         model.loss(inputs, samples)
         assert all((prediction == 0).all() for prediction in model.last_step.predictions)
         assert any((labels != 0).any() for labels in model.last_step.pseudo_labels)
+
+
+class TestSnapshots:
+    SNAPSHOT = dict(type='Snapshot', interval=2)
+
+    def test_are_taken_anew_after_each_interval(self):
+        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
+        weight = model.branches[1].decode_head.conv_seg.bias
+        kept = []
+        for step in range(5):
+            with torch.no_grad():
+                weight.fill_(step)
+            model.loss(*batch())
+            kept.append((model.snapshots[1].module.decode_head.conv_seg.bias[0].item(), model.snapshots[1].taken))
+        assert kept == [(0, False), (0, False), (2, True), (2, True), (4, True)]
+
+    def test_keep_their_running_statistics(self):
+        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
+        before = model.branches[0].state_dict()
+        before = {key: value.clone() for key, value in before.items()}
+        model.loss(*batch())
+        model.loss(*batch())
+        snapshot = model.snapshots[0].module.state_dict()
+        assert all(torch.equal(snapshot[key], value) for key, value in before.items())
+        assert any(not torch.equal(model.branches[0].state_dict()[key], value) for key, value in before.items())
+
+    def test_a_branch_teaches_together_with_its_snapshot(self):
+        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
+        inputs, samples = batch(0, 3)
+        for _ in range(3):
+            model.loss(inputs, samples)
+        with torch.no_grad():
+            for network in [*model.branches, *(snapshot.module for snapshot in model.snapshots)]:
+                network.decode_head.conv_seg.weight.normal_()
+        model.eval()
+        now = logits_of(model.branches, inputs)
+        earlier = logits_of([snapshot.module for snapshot in model.snapshots], inputs)
+        expected = [((a + b) / 2) for a, b in zip(now, earlier)]
+        torch.testing.assert_close(model.teaching_logits(inputs, samples), expected)
+        assert not torch.equal(expected[0], now[0])
+
+    def test_no_snapshot_is_the_model_without(self):
+        model, plain = build({**MULTI, 'snapshot': self.SNAPSHOT}), build({**MULTI, 'teacher': None})
+        plain.load_state_dict({key: v for key, v in model.state_dict().items() if 'snapshots' not in key})
+        inputs, samples = batch(0, 3)
+        torch.testing.assert_close(model.teaching_logits(inputs, samples), plain.teaching_logits(inputs, samples))
+
+    def test_interval_is_positive(self):
+        with pytest.raises(ValueError, match='interval must be 1 or more, got 0'):
+            build({**MULTI, 'snapshot': dict(type='Snapshot', interval=0)})
+
+
+def logits_of(networks, inputs):
+    with torch.no_grad():
+        return [network.encode_decode(inputs, copy.deepcopy(METAS)) for network in networks]
 
 
 class TestOptionsOfCrossPseudoLoss:
