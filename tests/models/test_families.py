@@ -204,6 +204,15 @@ class TestQueryHeads:
         query_model.parse_losses(losses)[0].backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in query_model.parameters())
 
+    @pytest.mark.parametrize(('numbers', 'refused'), [(NUM_CLASSES, True), (NUM_CLASSES + 1, False)])
+    def test_class_weight_has_a_number_for_no_object(self, query_model, numbers, refused):
+        query_model.branches[1].decode_head.class_weight = [1.0] * numbers
+        problems = list(class_weight_problems(query_model.branches[1]))
+        message = (
+            'decode_head.loss_cls: QueryHead.class_weight has 4 numbers, but QueryHead has 5 classes with "no object"'
+        )
+        assert problems == ([message] if refused else [])
+
     def test_predicts_the_mean(self, query_model):
         inputs = torch.randn(1, 3, 16, 16)
         (result,) = query_model.eval().predict(inputs, make_samples(1, False))

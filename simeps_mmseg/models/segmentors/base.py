@@ -323,15 +323,20 @@ def head_class_problems(branch: BaseSegmentor) -> Iterator[str]:
 def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
     """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs.
 
-    Heads that are none of MMSegmentation's weight classes in their own way and are passed over.
+    Query heads (MaskFormer, Mask2Former) have one output more than classes, for "no object".
     """
     for key, head in all_heads(branch):
-        for loss in head.modules() if isinstance(head, BaseDecodeHead) else ():
-            weight = getattr(loss, 'class_weight', None)
-            if weight is not None and len(weight) != head.out_channels:
+        if isinstance(head, BaseDecodeHead):
+            weights = [(loss, getattr(loss, 'class_weight', None)) for loss in head.modules()]
+            key, expected, what = f'{key}.loss_decode', head.out_channels, ''
+        else:
+            weights = [(head, getattr(head, 'class_weight', None))]
+            key, expected, what = f'{key}.loss_cls', head.num_classes + 1, ' with "no object"'
+        for owner, weight in weights:
+            if hasattr(weight, '__len__') and len(weight) != expected:  # also an array from a file
                 yield (
-                    f'{key}.loss_decode: {type(loss).__name__}.class_weight has {len(weight)} numbers, '
-                    f'but {type(head).__name__} has {head.out_channels} classes'
+                    f'{key}: {type(owner).__name__}.class_weight has {len(weight)} numbers, '
+                    f'but {type(head).__name__} has {expected} classes{what}'
                 )
 
 
