@@ -180,8 +180,6 @@ def experiment(run: dict, args: argparse.Namespace, split: Path):
 
     cfg = load_config(run['config'])
     for _, node in walk_dicts(cfg._cfg_dict):
-        if 'pipeline' in node:
-            node['pipeline'] = [step for step in node['pipeline'] if step['type'] != 'RandomFlip']
         if node.get('type') == 'Resize':
             node['scale'] = (run['size'], run['size'])
         if 'data_root' in node:
