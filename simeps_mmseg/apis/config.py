@@ -1,13 +1,24 @@
 """Read configs and change them from the command line."""
 
 import argparse
-from collections.abc import Sequence
+import inspect
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from ..utils import UserError
 from ..utils.paths import find_config, shipped_folder
+
+# What mmengine's runner and MMSegmentation's tools read from a config.
+PARTS_OF_A_RUN = {
+    *inspect.signature(Runner.__init__).parameters,
+    *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
+    *('model_wrapper_cfg', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline'),
+}
 
 
 def load_config(
@@ -51,11 +62,44 @@ def parse_options(options: Sequence[str]) -> dict:
     return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
+def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
+    """A sentence for each dotted key that is likely to be misspelt.
+
+    Example:
+        >>> list(doubtful_options(Config(dict(train_cfg=dict(max_iters=9))), ['train_cfg.max_iters']))
+        []
+        >>> list(doubtful_options(Config(dict(train_cfg=dict(max_iters=9))), ['train_cfg.max_iter']))
+        ['--cfg-options: train_cfg.max_iter is not in the config yet; it is added']
+    """
+    for key in changes:
+        top, *rest = key.split('.')
+        if top not in PARTS_OF_A_RUN:
+            yield (
+                f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} changes '
+                'nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
+            )
+        elif not has_key(cfg._cfg_dict, [top, *rest]):
+            yield f'--cfg-options: {key} is not in the config yet; it is added'
+
+
+def has_key(node: object, names: Sequence[str]) -> bool:
+    """Whether nested dicts and lists have something (be it None) under a path of names and indices."""
+    if not names:
+        return True
+    name, *rest = names
+    if isinstance(node, dict):
+        return name in node and has_key(node[name], rest)
+    return isinstance(node, list) and name.isdecimal() and int(name) < len(node) and has_key(node[int(name)], rest)
+
+
 def merge_options(cfg: Config, options: Sequence[str]) -> None:
-    """Change a config in place by ``key=value`` strings."""
+    """Change a config in place by ``key=value`` strings; say which of them change nothing or are new to it."""
     if options:
+        changes = parse_options(options)
+        for warning in doubtful_options(cfg, changes):
+            print_log(warning, 'current', logging.WARNING)
         try:
-            cfg.merge_from_dict(parse_options(options))
+            cfg.merge_from_dict(changes)
         except (KeyError, TypeError, IndexError, AttributeError) as error:  # a path that the config does not have
             raise UserError(
                 f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'

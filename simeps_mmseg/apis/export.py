@@ -43,7 +43,7 @@ from ..deploy.stock_config import test_pipeline, type_name
 from ..models.segmentors.base import ENSEMBLE, STUDENT
 from ..models.utils import mean_logits, walk_dicts
 from ..utils import UserError
-from ..utils.files import whole_file
+from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, list_images
 from ..utils.paths import find_config
 from .model import Preparation, load_model, networks_of, preprocessed
@@ -95,6 +95,8 @@ def export(
     """
     path = find_checkpoint(checkpoint)
     kind, target = _target(path, out, kind)
+    if size is not None and min(size) < 1:
+        raise UserError(f'--size is a height and a width in pixels, got {" ".join(map(str, size))}')
     bound = BOUNDS[kind] if bound is None else bound
     if kind == 'onnx':
         require('onnx'), require('onnxruntime')
@@ -143,10 +145,12 @@ def _target(checkpoint: Path, out: str | None, kind: str | None) -> tuple[str, P
 
 
 def check_target(target: Path, kind: str, checkpoint: Path, overwrite: bool) -> None:
-    """Raise ``UserError`` where a file would be lost: the checkpoint itself, or without ``overwrite`` any other."""
+    """Raise ``UserError`` where a file cannot be written or would be lost: the checkpoint, without ``overwrite`` any other."""
     if target.resolve() == checkpoint.resolve():
         raise UserError(f'-o {target} is the checkpoint itself; choose another name')
     files = [target, target.with_suffix('.py')] if kind == 'pth' else [target]
+    for file in files:
+        check_writable(file)
     there = [str(file) for file in files if file.exists()]
     if there and not overwrite:
         raise UserError(f'{" and ".join(there)} would be replaced; choose another name with -o, or add --overwrite')

@@ -1,15 +1,18 @@
 """Turn a supervised config into a semi-supervised one."""
 
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
+from ..engine import SemiSupervisedHook
 from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.files import check_writable
 from .check_dataset import Source, by_kind, find_sources, quick_problems
 from .data import LOADERS, missing_data
 
@@ -42,6 +45,9 @@ def make_semi(
         UserError: On a config that cannot be converted, or folders and lists that are not what they have to be.
     """
     out = Path(out)
+    if out.suffix != '.py':
+        raise UserError(f'{out} is to be a config: give a name that ends in .py')
+    check_writable(out)
     if out.exists() and not overwrite:
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
     base, reference = load_supervised(config, out)
@@ -64,7 +70,7 @@ def make_semi(
         warnings += by_kind([problem for problem in problems if not problem.is_error], 3)
         print(counts(sources))
     print(f'{out}: written')
-    for note in [*plan.notes, *warnings]:
+    for note in [*plan.notes, *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
     for error in errors:
         print(f'  error in the data, to be mended before training: {error}')
@@ -78,7 +84,6 @@ def write_verified(text: str, out: Path) -> Config:
     Raises:
         UserError: If it does not; nothing is written then.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f'_partial_{os.getpid()}_{out.name}')
     try:
         partial.write_text(text, encoding='utf-8')
@@ -93,11 +98,28 @@ def write_verified(text: str, out: Path) -> Config:
     return cfg
 
 
+def ramp_notes(cfg: Config) -> Iterator[str]:
+    """What to know where a schedule ends before the ramp of the unlabelled losses does."""
+    length = (cfg.get('train_cfg') or {}).get('max_iters')
+    for hook in cfg.get('custom_hooks') or []:
+        if hook.get('type') == 'SemiSupervisedHook' and length:
+            end = SemiSupervisedHook(**{key: value for key, value in hook.items() if key != 'type'}).rampup(
+                length, length
+            )
+            if end < 0.5:
+                yield (
+                    f'the losses on unlabelled images end at {end:.1%} of their full weight: their ramp (SemiSupervisedHook, '
+                    f'rampup_iters={hook.get("rampup_iters", 30000)}) is longer than {length} iterations; docs/own_data.md '
+                    'says what can be done'
+                )
+
+
 def overlapping_parts(sources: Sequence[Source]) -> list[str]:
-    """Expressions of the data sets whose images are also found in the unlabelled folder."""
+    """Expressions of the data sets whose images or masks are also found in the unlabelled folder."""
     paths: dict[str, set[str]] = {}
     for source in sources:
-        paths.setdefault(source.part, set()).update(os.path.abspath(info['img_path']) for info in source.infos)
+        files = [info[key] for info in source.infos for key in ('img_path', 'seg_map_path') if info.get(key)]
+        paths.setdefault(source.part, set()).update(map(os.path.abspath, files))
     expressions = {
         LABELED: 'labeled',
         VALIDATION: '_base_.val_dataloader.dataset',
@@ -120,9 +142,12 @@ def next_commands(out: Path, cfg: Config) -> str:
     iters = (cfg.get('train_cfg') or {}).get('max_iters', 'N')
     pretrained = any(node.get('type') == 'Pretrained' or node.get('pretrained') for _, node in walk_dicts(cfg.model))
     hint = '    # --from-scratch: without pretrained weights' if pretrained else ''
-    return (
-        'next:\n'
-        f'  python tools/check_dataset.py {out}    # looks at every file (or: simeps check_dataset {out})\n'
-        f'  python tools/train.py {out}{hint}\n'
-        f'  python tools/test.py {out} work_dirs/{out.stem}/iter_{iters}.pth'
+    name, weights = (shlex.quote(str(path)) for path in (out, Path('work_dirs') / out.stem / f'iter_{iters}.pth'))
+    return '\n'.join(
+        [
+            'next:',
+            f'  python tools/check_dataset.py {name}    # looks at every file (or: simeps check_dataset {name})',
+            f'  python tools/train.py {name}{hint}',
+            *([f'  python tools/test.py {name} {weights}'] if cfg.get('test_dataloader') else []),
+        ]
     )

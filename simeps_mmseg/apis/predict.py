@@ -33,6 +33,7 @@ from .config import load_config
 from .model import Prediction, Preparation, load_model, predict_image
 
 RECORDS, TABLE, SETTINGS = 'records.jsonl', 'records.csv', 'settings.json'
+MASKS, OVERLAYS = 'masks', 'overlays'
 LISTED_FAILURES = 20
 
 
@@ -71,7 +72,7 @@ def predict(
 
     ``out`` gets ``masks/`` (palette PNG, values are class indices), ``overlays/``, ``records.jsonl`` (a line as soon as an
     image is done) and ``records.csv`` (the same as a table, at the end). A second call passes over what is recorded, and does
-    again the files that have changed since.
+    again the files that have changed since or whose results are no longer there.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -94,7 +95,7 @@ def predict(
     if min_area < 1 or every < 1:
         raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
     folder = Path(out)
-    root, sources = find_sources(source)
+    root, sources = find_sources(source, results=folder)
     content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
     model = load_model(cfg, content, device)
@@ -107,7 +108,7 @@ def predict(
         every=every,
     )
     check_settings(folder, settings)
-    records = read_records(folder / RECORDS, {item.name: item.state() for item in sources})
+    records = read_records(folder / RECORDS, {item.name: item.state() for item in sources}, overlays)
     done = {(record['input'], record['frame']) for record in records}
     writer = _Writer(folder, model.dataset_meta, min_area, overlays)
     failed: list[str] = []
@@ -131,8 +132,10 @@ def predict(
     return records
 
 
-def find_sources(source: str) -> tuple[Path, list[Source]]:
+def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
     """The files that a path or a glob pattern names, and the folder that their names start from.
+
+    Masks and overlays below ``results`` are not among them.
 
     Two files that differ in their suffix only get results named with it: ``a.jpg`` and ``a.png`` write ``a.jpg.png`` and
     ``a.png.png``. So do videos, whose frames get a folder: ``a.mp4/000000.png``.
@@ -149,6 +152,8 @@ def find_sources(source: str) -> tuple[Path, list[Source]]:
         root = _fixed_part(source)
         files = sorted(Path(found) for found in glob.glob(source, recursive=True))
         files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+    own = [(results / folder).resolve() for folder in (MASKS, OVERLAYS)]
+    files = [file for file in files if not any(file.resolve().is_relative_to(folder) for folder in own)]
     if not files:
         what = 'holds' if path.is_dir() else 'is not there, or as a pattern matches'
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
@@ -219,7 +224,7 @@ class _Writer:
 
     def write(self, item: Source, frame: int | None, image: np.ndarray, prediction: Prediction) -> dict:
         name = item.output if frame is None else f'{item.output}/{frame:06d}'
-        mask, overlay = f'masks/{name}.png', f'overlays/{name}.png'
+        mask, overlay = f'{MASKS}/{name}.png', f'{OVERLAYS}/{name}.png'
         with whole_file(self.folder / mask) as partial:
             palette_image(prediction.labels, self.palette).save(partial)
         if self.overlays:
@@ -248,12 +253,15 @@ def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image
     return picture
 
 
-def read_records(path: Path, states: Mapping[str, dict]) -> list[dict]:
-    """The lines of a records file; a last one that was cut off, and those of files that have changed, are taken out of it.
+def read_records(path: Path, states: Mapping[str, dict], overlays: bool) -> list[dict]:
+    """The lines of a records file; what is to be done again is taken out of it.
+
+    That is a last line that was cut off, files that have changed, and those whose mask or overlay is not there.
 
     Args:
         path: The file.
         states: By name, :meth:`Source.state` of the files of today.
+        overlays: Whether overlays are asked for.
     """
     if not path.exists():
         return []
@@ -262,7 +270,10 @@ def read_records(path: Path, states: Mapping[str, dict]) -> list[dict]:
     for line in text.splitlines():
         with suppress(json.JSONDecodeError):
             record = json.loads(line)
-            if states.get(record['input']) in (None, record['file']):
+            state = states.get(record['input'])  # None: of a file that is no longer there
+            results = [record['mask'], record['overlay']] if overlays else [record['mask']]
+            complete = all(name and (path.parent / name).is_file() for name in results)
+            if state is None or (state == record['file'] and complete):
                 records.append(record)
                 whole.append(line + '\n')
     if text != ''.join(whole):

@@ -1,6 +1,7 @@
 """Which images to label next: those that the branches disagree about, no two alike."""
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ import cv2
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from mmengine.config import Config
 from mmseg.models import BaseSegmentor
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..datasets import inspection
 from ..datasets.selection import NEAR_DUPLICATE, thin_out
 from ..datasets.splits import read_split
+from ..datasets.unlabeled_folder import is_below, paths_in_use
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
@@ -25,7 +29,9 @@ from ..utils import UserError, progress
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
 from ..visualization import Tile, contact_sheet, paint
+from .check_dataset import part_configs
 from .config import load_config
+from .data import LOADERS, missing_data
 from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
@@ -65,7 +71,8 @@ def rank_unlabeled(
 ) -> list[RankedImage]:
     """Rank unlabelled images by the disagreement of the branches.
 
-    Writes ``ranking.csv`` and ``contact_sheet.png`` to ``out``, and with ``split_out`` the split files in which the first
+    Without ``split_in``, images that the config labels, validates or tests on are left out where its data is there. Writes
+    ``ranking.csv`` and ``contact_sheet.png`` to ``out``, and with ``split_out`` the split files in which the first
     ``count`` images have moved from the unlabelled to the labelled ones.
 
     Args:
@@ -90,19 +97,26 @@ def rank_unlabeled(
         UserError: If something is missing, the model has a single network, or, after the rest is written, images could not
             be read.
     """
-    if split_out and count is None:
-        raise UserError('--split-out needs how many images are to be labelled: --count')
-    if split_out and split_in and Path(split_in).resolve() == Path(split_out).resolve():
-        raise UserError(f'--split-out {split_out} would overwrite the split that is ranked; give it another name')
+    if bool(split_out) != (count is not None):
+        raise UserError(
+            '--split-out and --count go together: where the new split goes, and how many images are labelled in it'
+        )
+    existing = [
+        f'{split_out}{part}' for part in (LABELED, UNLABELED) if split_out and Path(f'{split_out}{part}').exists()
+    ]
+    if existing:
+        raise UserError(f'{existing[0]} is there already; give --split-out another name')
     if sheet < 0 or not 0 < similarity <= 1:
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
     root, target = Path(folder), Path(out)
     check_writable(target / RANKING)
     files = find_images(root, split_in)
-    if count is not None and not 1 <= count <= len(files):
-        raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
     content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
+    if split_in is None:
+        files = without_used(files, cfg)
+    if count is not None and not 1 <= count <= len(files):
+        raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
     model = load_model(cfg, content, device)
     if len(networks_of(model)) < 2:
         raise UserError(
@@ -149,6 +163,28 @@ def find_images(root: Path, split: str | None) -> dict[str, Path]:
             'that the names in the split start from (data_root and data_prefix.img_path of the data set)'
         )
     return {name: by_name[name] for name in wanted}
+
+
+def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:
+    """Image files less those that the data sets of a config label, validate or test on, and their masks.
+
+    Raises:
+        UserError: If none is left.
+    """
+    missing = next(missing_data(cfg, LOADERS), None)
+    if missing:
+        print(
+            f'{missing[0]} ({missing[1]}) is not there: images that are labelled or tested on already are ranked, too'
+        )
+        return files
+    used, masks = paths_in_use([config for part, _, config in part_configs(cfg) if part != inspection.UNLABELED])
+    paths = {name: os.path.abspath(file) for name, file in files.items()}
+    left = {name: file for name, file in files.items() if paths[name] not in used and not is_below(paths[name], masks)}
+    if not left:
+        raise UserError('all of the images are labelled, validated or tested on by the config')
+    if len(left) < len(files):
+        print(f'{len(files) - len(left)} files are left out: the config labels, validates or tests on them')
+    return left
 
 
 def _read_part(split: str, part: str) -> list[str]:

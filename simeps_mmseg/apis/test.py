@@ -1,6 +1,7 @@
 """Evaluate a checkpoint."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -9,6 +10,7 @@ from torch import nn
 
 from ..deploy import read_checkpoint
 from ..utils import UserError
+from ..utils.files import check_writable
 from .config import load_config
 from .data import check_data_is_there
 from .model import check_weights
@@ -49,6 +51,9 @@ def test(
             ``tta_pipeline``.
     """
     cfg = load_config(config, options, work_dir, launcher)
+    check_writable(Path(cfg.work_dir) / 'log')
+    if not cfg.get('test_dataloader'):
+        raise UserError(f'{config} has no test_dataloader: there is nothing to test on')
     local = '://' not in checkpoint
     state = read_checkpoint(checkpoint)['state_dict'] if local else {}
     check_data_is_there(cfg, ('test_dataloader',))

@@ -124,6 +124,6 @@ def check_unlabeled(folder: str, suffixes: Sequence[str]) -> list[str]:
         if other != image:
             raise UserError(
                 f'--unlabeled {folder} holds {other} and {image}: is one the mask of the other? '
-                f'Say which files are images, such as --suffixes {Path(other).suffix}'
+                f'Say which files are images, such as --suffixes {Path(other).suffix}; if both are images, rename one'
             )
     return images

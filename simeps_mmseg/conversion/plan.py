@@ -169,7 +169,7 @@ class Plan:
         folder = call('UnlabeledFolderDataset', options)
         lines = [f'# The unlabelled images: no masks, so without {" and ".join(dropped)}.']
         if excluded:
-            lines.append('# Images of the folder that are labelled, validated or tested on are left out.')
+            lines.append('# What of the folder is labelled, validated or tested on, and masks of it, are left out.')
         if changes:
             lines.append(f'unlabeled_changes = {self._changes(changes)}')
         if outer is None:

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
@@ -27,8 +27,8 @@ class UnlabeledFolderDataset(BaseSegDataset):
         suffixes: Suffixes of the images, in any case.
         ann_file: Text file, relative to the folder, with the images to use: one per line, as a path relative to the
             folder, with or without suffix. Empty: all.
-        exclude: Configs of data sets whose images are not to be used, such as those for validation and test where they
-            are in the same folder.
+        exclude: Configs of data sets whose images and masks are not to be used, such as those for validation and test
+            where they are in the same folder.
         **kwargs: See ``mmseg.datasets.BaseSegDataset``.
 
     Raises:
@@ -59,8 +59,9 @@ class UnlabeledFolderDataset(BaseSegDataset):
         if self.ann_file:
             names = self._listed(names)
         if self.exclude:
-            excluded = image_paths(self.exclude)
-            names = [name for name in names if _absolute(Path(self.data_root) / name) not in excluded]
+            files, folders = paths_in_use(self.exclude)
+            paths = {name: _absolute(Path(self.data_root) / name) for name in names}
+            names = [name for name in names if paths[name] not in files and not is_below(paths[name], folders)]
             if not names:
                 raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
@@ -80,10 +81,23 @@ class UnlabeledFolderDataset(BaseSegDataset):
         return [known[name] for name in listed]
 
 
-def image_paths(configs: Sequence[dict]) -> set[str]:
-    """Absolute paths of the images of data sets, wrapped ones included."""
-    datasets = [build_listing(leaf) for config in configs for leaf in leaf_configs(config)]
-    return {_absolute(dataset.get_data_info(i)['img_path']) for dataset in datasets for i in range(len(dataset))}
+def paths_in_use(configs: Sequence[dict]) -> tuple[set[str], set[str]]:
+    """Absolute paths of the images and masks of data sets, wrapped ones included, and of the folders with masks alone."""
+    files: set[str] = set()
+    folders: set[str] = set()
+    for dataset in (build_listing(leaf) for config in configs for leaf in leaf_configs(config)):
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        images = {_absolute(info['img_path']) for info in infos}
+        files |= images | {_absolute(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
+        folder = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
+        if folder and not any(is_below(image, [_absolute(folder)]) for image in images):
+            folders.add(_absolute(folder))
+    return files, folders
+
+
+def is_below(path: str, folders: Iterable[str]) -> bool:
+    """Whether an absolute path lies in one of the folders."""
+    return any(path.startswith(folder + os.sep) for folder in folders)
 
 
 def build_listing(config: dict) -> BaseSegDataset:

@@ -1,7 +1,10 @@
 """Errors that a user can mend."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(ValueError):
@@ -16,12 +19,17 @@ def report_user_errors(tool: Callable[[], object], after_interruption: str = '')
         after_interruption: What to add to the message after Ctrl-C.
 
     Returns:
-        Exit code: 0, 1 after a :class:`UserError`, 130 after an interruption.
+        Exit code: 0, 1 after a :class:`UserError` or a full disk, 130 after an interruption.
     """
     try:
         tool()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        print(f'error: {error}; what was saved before is kept{after_interruption}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'interrupted; what was saved before is kept{after_interruption}', file=sys.stderr)

@@ -230,6 +230,20 @@ class TestOwnConfig:
         assert check_quickly(cfg) == []
         train_one(cfg)
 
+    def test_masks_of_the_config_are_no_unlabelled_images(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        make_semi(str(config), str(synthetic_root / 'synthetic'), 'semi.py')
+        assert 'images: 8 labelled, 26 unlabelled, 6 validation, 6 test' in capsys.readouterr().out
+
+    def test_a_ramp_longer_than_the_schedule_is_said(self, synthetic_root, here, capsys):
+        config = supervised(
+            synthetic_root, here, train_cfg=dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=500)
+        )
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
+        assert 'end at 1.1% of their full weight' in capsys.readouterr().out
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'plus.py', method='simeps_plus')
+        assert 'of their full weight' not in capsys.readouterr().out
+
     def test_the_best_branch_can_be_exported(self, synthetic_root, here, capsys):
         """MMSegmentation's metric knows no branches, so the written config has one that does."""
         evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
@@ -420,12 +434,15 @@ class TestRefused:
             make_semi('simeps/unet_neu_10pct.py', 'images', 'out.py')
 
     def test_arguments(self, synthetic_root, here):
-        config = str(supervised(synthetic_root, here))
+        config = 'mine.py'
+        Config.fromfile(supervised(synthetic_root, here)).dump(config)
         for arguments, message in (
             (dict(unlabeled='nowhere'), '--unlabeled nowhere is not a folder'),
             (dict(method='none'), '--method none is not there; choose one of cps, '),
             (dict(labeled=['nowhere']), '--labeled nowhere is neither a list of names nor a folder'),
             (dict(labeled=['images']), 'no image in images has a mask'),
+            (dict(out='semi'), 'semi is to be a config: give a name that ends in .py'),
+            (dict(out=f'{config}/semi.py'), r'mine.py/semi.py cannot be written: '),
             (dict(out=config), 'is there already'),
             (dict(out=config, overwrite=True), 'is the supervised config itself'),
         ):

@@ -150,7 +150,7 @@ def test_names_below_the_fixed_part_of_a_pattern(tmp_path):
     for name in ('x/1/a.png', 'x/2/a.png'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    root, sources = find_sources(str(tmp_path / 'x/*/a.png'))
+    root, sources = find_sources(str(tmp_path / 'x/*/a.png'), results=tmp_path / 'out')
     assert root == tmp_path / 'x'
     assert [source.output for source in sources] == ['1/a', '2/a']
 
@@ -193,6 +193,34 @@ def test_a_file_that_has_changed_is_done_again(trained, synthetic_root, tmp_path
     assert lines(tmp_path / 'out') == results[1]
 
 
+@pytest.mark.parametrize('out', ['parts', 'parts/out'])
+def test_results_inside_the_input_folder_are_no_input(trained, synthetic_root, tmp_path, out):
+    (tmp_path / 'parts').mkdir()
+    shutil.copy(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0], tmp_path / 'parts/a.png')
+    for _ in range(2):
+        records = predict(trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / out))
+        assert [record['input'] for record in records] == ['a.png']
+
+
+def test_results_that_are_gone_are_made_again(trained, synthetic_root, tmp_path):
+    (tmp_path / 'parts').mkdir()
+    for name, file in zip(('a.png', 'b.png'), sorted((synthetic_root / 'synthetic/images').rglob('*.png'))):
+        shutil.copy(file, tmp_path / 'parts' / name)
+    arguments = (trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / 'out'))
+    first = predict(*arguments, overlays=False)
+    assert not (tmp_path / 'out/overlays').exists()
+    (tmp_path / 'out/masks/a.png').unlink()
+    assert sorted(record['input'] for record in predict(*arguments, overlays=False)) == ['a.png', 'b.png']
+    assert (tmp_path / 'out/masks/a.png').exists()
+    second = predict(*arguments)
+    assert [record['mask'] for record in second] == [record['mask'] for record in first]
+    assert all((tmp_path / 'out' / record['overlay']).exists() for record in second)
+    (tmp_path / 'parts/a.png').unlink()
+    shutil.rmtree(tmp_path / 'out/overlays')
+    assert {record['input'] for record in predict(*arguments)} == {'a.png', 'b.png'}
+    assert lines(tmp_path / 'out')[0] == second[0]  # what is known of a file that is no longer there stays
+
+
 @pytest.mark.parametrize('error', [cv2.error('no such size'), MemoryError('1 TB')])
 def test_whatever_a_reader_raises_ends_one_file_only(trained, images, tmp_path, monkeypatch, error):
     (images / 'zero.png').unlink()
@@ -224,4 +252,4 @@ def test_display_of_other_types():
 
 
 def test_records_that_are_not_there(tmp_path):
-    assert read_records(tmp_path / 'none.jsonl', {}) == []
+    assert read_records(tmp_path / 'none.jsonl', {}, overlays=True) == []

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from simeps_mmseg.apis.model import Preparation, load_model
@@ -70,6 +71,22 @@ def test_a_folder_without_a_split_gets_one(trained, pool):
     assert set(read_split(f'{out}_unlabeled.txt')) == {f'training/{index}.png' for index in range(6)} - set(chosen)
 
 
+def test_images_in_use_are_not_ranked(trained, synthetic_root, tmp_path, capsys):
+    """The config's own folder: what it labels, validates or tests on needs no label; its masks are no images."""
+    ranking = rank_unlabeled(
+        trained.config, trained.checkpoint, str(synthetic_root / 'synthetic'), str(tmp_path), sheet=0
+    )
+    used = set()
+    for loader in (trained.cfg.val_dataloader, trained.cfg.test_dataloader):
+        dataset = DATASETS.build({**loader.dataset, 'pipeline': []})
+        used |= {dataset.get_data_info(i)['img_path'] for i in range(len(dataset))}
+    names = {str(synthetic_root / 'synthetic' / image.name) for image in ranking}
+    assert names
+    assert not names & used
+    assert all(image.name.startswith('images/training/') for image in ranking)
+    assert 'files are left out: the config labels, validates or tests on them' in capsys.readouterr().out
+
+
 def test_a_folder_with_an_unreadable_image(trained, pool):
     (pool / 'images/training/9.png').write_bytes(b'\x89PNG')
     with pytest.raises(UserError, match=r'1 images could not be read; the others are ranked:\n.*9.png'):
@@ -114,14 +131,15 @@ class TestErrors:
 
     def test_too_many(self, trained, pool):
         with pytest.raises(UserError, match='--count must be from 1 to the 5 images that are ranked, got 6'):
-            self.run(trained, pool, count=6)
+            self.run(trained, pool, count=6, split_out='x')
 
     def test_split_out_alone(self, trained, pool):
-        with pytest.raises(UserError, match='--split-out needs how many images are to be labelled: --count'):
-            self.run(trained, pool, split_in=None, split_out='x')
+        for half in (dict(split_out='x'), dict(count=1)):
+            with pytest.raises(UserError, match='--split-out and --count go together'):
+                self.run(trained, pool, **half)
 
-    def test_split_out_over_split_in(self, trained, pool):
-        with pytest.raises(UserError, match='would overwrite the split'):
+    def test_split_out_over_another_split(self, trained, pool):
+        with pytest.raises(UserError, match=r'in_labeled.txt is there already; give --split-out another name'):
             self.run(trained, pool, count=1, split_out=str(pool / 'in'))
 
     def test_missing_split(self, trained, pool):

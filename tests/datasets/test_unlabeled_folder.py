@@ -81,6 +81,25 @@ class TestFolder:
         assert len(dataset) == len(FILES) - 1
         assert not any('colour.jpeg' in dataset.get_data_info(i)['img_path'] for i in range(len(dataset)))
 
+    def test_masks_of_other_sets_are_left_out(self, tmp_path):
+        for name in (
+            'images/a.png',
+            'masks/a.png',
+            'masks/of_no_image.png',
+            'beside/b.png',
+            'beside/b_mask.png',
+            'new/c.png',
+        ):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name)
+        apart = dict(type='BaseSegDataset', img_suffix='.png', data_root=str(tmp_path))
+        apart['data_prefix'] = dict(img_path='images', seg_map_path='masks')
+        beside = {**apart, 'seg_map_suffix': '_mask.png', 'ann_file': 'beside/b.txt'}
+        beside['data_prefix'] = dict(img_path='beside', seg_map_path='beside')
+        (tmp_path / 'beside/b.txt').write_text('b\n')
+        dataset = UnlabeledFolderDataset(str(tmp_path), exclude=[apart, beside])
+        assert [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))] == [f'{tmp_path}/new/c.png']
+
     def test_links_that_lead_back_end(self, folder):
         (folder / 'a/loop').symlink_to(folder)
         assert len(UnlabeledFolderDataset(str(folder))) == len(FILES)

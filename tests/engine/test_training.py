@@ -174,6 +174,20 @@ class TestPreflight:
         cfg.dump(tmp_path / 'config.py')
         assert train_tool(str(tmp_path / 'config.py'), resume=True).iter == 3
 
+    def test_weights_of_another_model_to_start_from(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run')
+        torch.save(dict(state_dict={'backbone.weight': torch.zeros(1)}), tmp_path / 'plain.pth')
+        for name, message in (
+            ('plain.pth', r'load_from=.*plain.pth has no weight of this model \(it has backbone.weight'),
+            ('none.pth', r'load_from=.*none.pth is not there'),
+        ):
+            cfg.load_from = str(tmp_path / name)
+            self.refuses(cfg, tmp_path, message)
+
+    def test_a_work_folder_that_cannot_be_written(self, synthetic_root, tmp_path):
+        (tmp_path / 'file').touch()
+        self.refuses(experiment(synthetic_root, tmp_path / 'file/run'), tmp_path, 'file/run/log cannot be written')
+
     def test_masks_of_the_validation_set(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run', semi=False)
         cfg.val_dataloader.dataset.pipeline.pop(1)

@@ -128,6 +128,15 @@ class TestErrors:
             with pytest.raises(UserError, match=message):
                 train(str(config), options=[option])
 
+    def test_nothing_to_test_on(self, config, tmp_path):
+        cfg = Config.fromfile(config)
+        for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+            cfg.pop(key)
+        cfg.dump(tmp_path / 'untested.py')
+        torch.save(dict(state_dict={}), tmp_path / 'any.pth')
+        with pytest.raises(UserError, match='has no test_dataloader: there is nothing'):
+            score(str(tmp_path / 'untested.py'), str(tmp_path / 'any.pth'))
+
     def test_missing_pretrained_weights(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run')
         cfg.model.branch.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))

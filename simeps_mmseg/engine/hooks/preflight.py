@@ -1,10 +1,14 @@
 """What ``tools/train.py`` looks at before the first iteration of any training."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.samplers import LabeledUnlabeledSampler
+from ...deploy import read_checkpoint
 from ...utils import UserError
 from ..checks import check_experiment
 from .semi_supervised import SemiSupervisedHook, unwrapped
@@ -12,7 +16,12 @@ from .semi_supervised import SemiSupervisedHook, unwrapped
 
 @HOOKS.register_module()
 class PreflightHook(Hook):
-    """Checks the schedule of a resumed training, and the experiment where no ``SemiSupervisedHook`` does so."""
+    """Checks weights to start from, the schedule of a resumed training, and what no ``SemiSupervisedHook`` checks."""
+
+    def before_run(self, runner: Runner) -> None:
+        """Refuse weights of another model; mmengine loads what fits, be it nothing."""
+        if runner._load_from and not runner._resume and '://' not in runner._load_from:
+            check_start(runner._load_from, unwrapped(runner.model).state_dict().keys())
 
     def before_train(self, runner: Runner) -> None:
         """Refuse what would train for nothing."""
@@ -21,6 +30,23 @@ class PreflightHook(Hook):
             check_experiment(runner.train_loop, unwrapped(runner.model), runner.val_loop)
         if runner.iter:
             check_resumed_schedule(runner)
+
+
+def check_start(checkpoint: str, expected: Iterable[str]) -> None:
+    """Compare the names of the weights in ``load_from`` with those of the model.
+
+    Raises:
+        UserError: If the file is not there, or none of its weights are the model's.
+    """
+    if not Path(checkpoint).is_file():
+        raise UserError(f'load_from={checkpoint} is not there')
+    found = read_checkpoint(checkpoint)['state_dict'].keys()
+    if not found & set(expected):
+        raise UserError(
+            f'load_from={checkpoint} has no weight of this model (it has {next(iter(found), "none at all")}, ...). Weights of '
+            "one plain network go where it is built: model.branch.init_cfg=dict(type='Pretrained', checkpoint=...), but "
+            'branches that start equal have nothing to teach each other unless each sees a view of its own (docs/methods.md)'
+        )
 
 
 def check_resumed_schedule(runner: Runner) -> None:
