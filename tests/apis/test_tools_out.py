@@ -63,7 +63,7 @@ def test_a_broken_input_is_in_the_exit_code(run, trained, synthetic_root, tmp_pa
 
 
 def test_rank_unlabeled(run, trained, synthetic_root, tmp_path):
-    folder = synthetic_root / 'synthetic/images/test'
+    folder = synthetic_root / 'synthetic/images/training'
     arguments = ('-o', tmp_path / 'out', '--similarity', 1, '--sheet', 2)
     assert run('rank_unlabeled', trained.config, trained.checkpoint, folder, *arguments) == 0
     assert (tmp_path / 'out/contact_sheet.png').exists()
