@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from ..utils import UserError
 from ..utils.paths import find_config, shipped_folder
 
 # What mmengine's runner and MMSegmentation's tools read from a config.
-PARTS_OF_A_RUN = {
-    *inspect.signature(Runner.__init__).parameters,
-    *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
-    *('model_wrapper_cfg', 'runner_type', 'sync_bn', 'tta_model', 'tta_pipeline'),
+PARTS_OF_A_RUN = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
+    *(
+        'activation_checkpointing',
+        'compile',
+        'efficient_conv_bn_eval',
+        'find_unused_parameters',
+        'init_weights_for_test_or_val',
+    ),
+    *('model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'test_pipeline', 'tta_model', 'tta_pipeline'),
 }
 
 
@@ -75,8 +81,8 @@ def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
         top, *rest = key.split('.')
         if top not in PARTS_OF_A_RUN:
             yield (
-                f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} changes '
-                'nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
+                f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} '
+                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
             )
         elif not has_key(cfg._cfg_dict, [top, *rest]):
             yield f'--cfg-options: {key} is not in the config yet; it is added'
@@ -96,11 +102,13 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
     """Change a config in place by ``key=value`` strings; say which of them change nothing or are new to it."""
     if options:
         changes = parse_options(options)
-        for warning in doubtful_options(cfg, changes):
-            print_log(warning, 'current', logging.WARNING)
+        warnings = list(doubtful_options(cfg, changes))
         try:
             cfg.merge_from_dict(changes)
         except (KeyError, TypeError, IndexError, AttributeError) as error:  # a path that the config does not have
             raise UserError(
                 f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
             ) from error
+        if int(os.environ.get('RANK', 0)) == 0:
+            for warning in warnings:
+                print_log(warning, 'current', logging.WARNING)

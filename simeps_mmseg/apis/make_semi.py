@@ -2,14 +2,14 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
-from ..engine import SemiSupervisedHook
 from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable
@@ -98,20 +98,12 @@ def write_verified(text: str, out: Path) -> Config:
     return cfg
 
 
-def ramp_notes(cfg: Config) -> Iterator[str]:
-    """What to know where a schedule ends before the ramp of the unlabelled losses does."""
-    length = (cfg.get('train_cfg') or {}).get('max_iters')
-    for hook in cfg.get('custom_hooks') or []:
-        if hook.get('type') == 'SemiSupervisedHook' and length:
-            end = SemiSupervisedHook(**{key: value for key, value in hook.items() if key != 'type'}).rampup(
-                length, length
-            )
-            if end < 0.5:
-                yield (
-                    f'the losses on unlabelled images end at {end:.1%} of their full weight: their ramp (SemiSupervisedHook, '
-                    f'rampup_iters={hook.get("rampup_iters", 30000)}) is longer than {length} iterations; docs/own_data.md '
-                    'says what can be done'
-                )
+def ramp_notes(cfg: Config) -> list[str]:
+    """What to know where a schedule ends before the ramp of the losses on unlabelled images does."""
+    length = (cfg.get('train_cfg') or {}).get('max_iters', 0)
+    hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
+    notes = [hook.cut_off(length) for hook in hooks if length]
+    return [f'{note} (for losses with ramp=True); docs/own_data.md says what can be done' for note in notes if note]
 
 
 def overlapping_parts(sources: Sequence[Source]) -> list[str]:
@@ -142,7 +134,7 @@ def next_commands(out: Path, cfg: Config) -> str:
     iters = (cfg.get('train_cfg') or {}).get('max_iters', 'N')
     pretrained = any(node.get('type') == 'Pretrained' or node.get('pretrained') for _, node in walk_dicts(cfg.model))
     hint = '    # --from-scratch: without pretrained weights' if pretrained else ''
-    name, weights = (shlex.quote(str(path)) for path in (out, Path('work_dirs') / out.stem / f'iter_{iters}.pth'))
+    name, weights = (shlex.quote(path.as_posix()) for path in (out, Path('work_dirs') / out.stem / f'iter_{iters}.pth'))
     return '\n'.join(
         [
             'next:',

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def predict(
 def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
     """The files that a path or a glob pattern names, and the folder that their names start from.
 
-    Masks and overlays below ``results`` are not among them.
+    Results of this function, in ``results`` or in any other folder, are not among them.
 
     Two files that differ in their suffix only get results named with it: ``a.jpg`` and ``a.png`` write ``a.jpg.png`` and
     ``a.png.png``. So do videos, whose frames get a folder: ``a.mp4/000000.png``.
@@ -152,8 +153,16 @@ def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
         root = _fixed_part(source)
         files = sorted(Path(found) for found in glob.glob(source, recursive=True))
         files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
-    own = [(results / folder).resolve() for folder in (MASKS, OVERLAYS)]
-    files = [file for file in files if not any(file.resolve().is_relative_to(folder) for folder in own)]
+
+    @cache
+    def is_result(folder: Path) -> bool:
+        by_name = folder.name in (MASKS, OVERLAYS)
+        return by_name and (
+            folder.parent.resolve() == results.resolve()
+            or all((folder.parent / name).is_file() for name in (SETTINGS, RECORDS))
+        )
+
+    files = [file for file in files if not any(map(is_result, file.parents))]
     if not files:
         what = 'holds' if path.is_dir() else 'is not there, or as a pattern matches'
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
@@ -286,13 +295,16 @@ def check_settings(folder: Path, settings: dict) -> None:
     """Write down how results are made, or compare with how they were made before.
 
     Raises:
-        UserError: If there are results that were made otherwise.
+        UserError: If there are results that were made otherwise, or files that might be overwritten.
     """
     path = folder / SETTINGS
     before = None
     if path.exists():
         with suppress(json.JSONDecodeError):
             before = json.loads(path.read_text(encoding='utf-8'))
+    foreign = [folder / name for name in (MASKS, OVERLAYS) if not path.exists() and (folder / name).exists()]
+    if foreign:
+        raise UserError(f'{foreign[0]} is there and holds nothing that was written by predict; give another -o')
     if before is not None and before != settings:
         changed = ', '.join(key for key in settings if before.get(key) != settings[key])
         raise UserError(f'{folder} holds results made with another {changed}; give another -o, or remove that folder')

@@ -1,7 +1,6 @@
 """Which images to label next: those that the branches disagree about, no two alike."""
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..datasets import inspection
+from ..datasets import inspection, unlabeled_folder
 from ..datasets.selection import NEAR_DUPLICATE, thin_out
 from ..datasets.splits import read_split
-from ..datasets.unlabeled_folder import is_below, paths_in_use
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
@@ -31,7 +29,6 @@ from ..utils.images import UnreadableImage, check_image_is_whole, displayed, lis
 from ..visualization import Tile, contact_sheet, paint
 from .check_dataset import part_configs
 from .config import load_config
-from .data import LOADERS, missing_data
 from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
@@ -106,6 +103,8 @@ def rank_unlabeled(
     ]
     if existing:
         raise UserError(f'{existing[0]} is there already; give --split-out another name')
+    if split_out:
+        check_writable(f'{split_out}{LABELED}')
     if sheet < 0 or not 0 < similarity <= 1:
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
     root, target = Path(folder), Path(out)
@@ -171,20 +170,20 @@ def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:
     Raises:
         UserError: If none is left.
     """
-    missing = next(missing_data(cfg, LOADERS), None)
-    if missing:
-        print(
-            f'{missing[0]} ({missing[1]}) is not there: images that are labelled or tested on already are ranked, too'
-        )
-        return files
-    used, masks = paths_in_use([config for part, _, config in part_configs(cfg) if part != inspection.UNLABELED])
-    paths = {name: os.path.abspath(file) for name, file in files.items()}
-    left = {name: file for name, file in files.items() if paths[name] not in used and not is_below(paths[name], masks)}
-    if not left:
+    names = list(files)
+    for part, key, config in part_configs(cfg):
+        if part == inspection.UNLABELED:
+            continue
+        try:
+            names = unlabeled_folder.without_used({name: files[name] for name in names}, [config])
+        except Exception as error:  # whatever a data set class raises where its data is not there
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            print(f'{key} cannot be listed ({reason}): where its images are in the folder, they are ranked, too')
+    if not names:
         raise UserError('all of the images are labelled, validated or tested on by the config')
-    if len(left) < len(files):
-        print(f'{len(files) - len(left)} files are left out: the config labels, validates or tests on them')
-    return left
+    if len(names) < len(files):
+        print(f'{len(files) - len(names)} files are left out: the config labels, validates or tests on them')
+    return {name: files[name] for name in names}
 
 
 def _read_part(split: str, part: str) -> list[str]:

@@ -1,7 +1,6 @@
 """Evaluate a checkpoint."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -10,7 +9,7 @@ from torch import nn
 
 from ..deploy import read_checkpoint
 from ..utils import UserError
-from ..utils.files import check_writable
+from ..utils.files import check_folder_writable
 from .config import load_config
 from .data import check_data_is_there
 from .model import check_weights
@@ -51,7 +50,7 @@ def test(
             ``tta_pipeline``.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    check_writable(Path(cfg.work_dir) / 'log')
+    check_folder_writable(cfg.work_dir)
     if not cfg.get('test_dataloader'):
         raise UserError(f'{config} has no test_dataloader: there is nothing to test on')
     local = '://' not in checkpoint

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -13,7 +12,7 @@ from mmseg.registry import RUNNERS
 from ..engine import PreflightHook
 from ..models.utils import replace_sync_bn
 from ..utils import UserError
-from ..utils.files import check_writable
+from ..utils.files import check_folder_writable
 from .check_dataset import check_before_training
 from .config import load_config
 from .data import TRAINED_AND_VALIDATED, check_data_is_there
@@ -47,7 +46,7 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    check_writable(Path(cfg.work_dir) / 'log')
+    check_folder_writable(cfg.work_dir)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg):
         print_log(warning, 'current', logging.WARNING)

@@ -59,9 +59,7 @@ class UnlabeledFolderDataset(BaseSegDataset):
         if self.ann_file:
             names = self._listed(names)
         if self.exclude:
-            files, folders = paths_in_use(self.exclude)
-            paths = {name: _absolute(Path(self.data_root) / name) for name in names}
-            names = [name for name in names if paths[name] not in files and not is_below(paths[name], folders)]
+            names = without_used({name: Path(self.data_root) / name for name in names}, self.exclude)
             if not names:
                 raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
@@ -81,23 +79,28 @@ class UnlabeledFolderDataset(BaseSegDataset):
         return [known[name] for name in listed]
 
 
-def paths_in_use(configs: Sequence[dict]) -> tuple[set[str], set[str]]:
-    """Absolute paths of the images and masks of data sets, wrapped ones included, and of the folders with masks alone."""
+def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[str]:
+    """The names whose files are no image and no mask of data sets, wrapped ones included.
+
+    All of a folder with masks alone is in use.
+
+    Args:
+        paths: Of the files, by name.
+        configs: Of the data sets.
+    """
     files: set[str] = set()
     folders: set[str] = set()
     for dataset in (build_listing(leaf) for config in configs for leaf in leaf_configs(config)):
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-        images = {_absolute(info['img_path']) for info in infos}
-        files |= images | {_absolute(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
-        folder = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
-        if folder and not any(is_below(image, [_absolute(folder)]) for image in images):
-            folders.add(_absolute(folder))
-    return files, folders
-
-
-def is_below(path: str, folders: Iterable[str]) -> bool:
-    """Whether an absolute path lies in one of the folders."""
-    return any(path.startswith(folder + os.sep) for folder in folders)
+        images = {_real(info['img_path']) for info in infos}
+        masks = {_real(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
+        files |= images | masks
+        prefix = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
+        folder = _real(prefix) + os.sep if prefix and masks else None
+        if folder and not any(image.startswith(folder) for image in images):
+            folders.add(folder)
+    real = {name: _real(path) for name, path in paths.items()}
+    return [name for name in paths if real[name] not in files and not real[name].startswith(tuple(folders))]
 
 
 def build_listing(config: dict) -> BaseSegDataset:
@@ -119,5 +122,6 @@ def leaf_configs(config: dict) -> list[dict]:
     return leaf_configs(config['dataset']) if 'dataset' in config else [config]
 
 
-def _absolute(path: str | Path) -> str:
-    return os.path.abspath(path)
+def _real(path: str | Path) -> str:
+    """One name for each file, behind links and whatever the case where that does not count."""
+    return os.path.normcase(os.path.realpath(path))

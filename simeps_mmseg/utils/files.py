@@ -11,12 +11,28 @@ from .errors import UserError
 def check_writable(path: str | Path) -> None:
     """Raise ``UserError`` if a file cannot be written; makes its folder. For before the work whose result it is to hold."""
     path = Path(path)
+    check_folder_writable(path.parent, path)
+    if path.is_dir():
+        raise UserError(f'{path} cannot be written: it is a folder')
+
+
+def check_folder_writable(folder: str | Path, named: str | Path | None = None) -> None:
+    """Make a folder.
+
+    Args:
+        folder: Its path.
+        named: What the message is about, if it is not the folder.
+
+    Raises:
+        UserError: If it cannot be made, or nothing can be written in it.
+    """
+    folder = Path(folder)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f'{path} cannot be written: {error.strerror} ({error.filename})') from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(f'{path} cannot be written: {"it is a folder" if path.is_dir() else "no permission"}')
+        raise UserError(f'{named or folder} cannot be written: {error.strerror} ({error.filename})') from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f'{named or folder} cannot be written: no permission')
 
 
 @contextmanager

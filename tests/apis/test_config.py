@@ -3,7 +3,9 @@ import re
 import pytest
 from mmengine.config import Config
 
-from simeps_mmseg.apis.config import doubtful_options
+from simeps_mmseg.apis import config
+from simeps_mmseg.apis.config import doubtful_options, merge_options
+from simeps_mmseg.utils import UserError
 
 
 @pytest.mark.parametrize(
@@ -14,8 +16,7 @@ from simeps_mmseg.apis.config import doubtful_options
         ('train_dataloader.dataset.datasets.1.data_root', None),
         ('compile', 'compile is not in the config yet; it is added'),
         ('train_cfg.max_iter', 'train_cfg.max_iter is not in the config yet; it is added'),
-        ('train_dataloader.dataset.datasets.2.data_root', 'is not in the config yet; it is added'),
-        ('unlabeled.data_root', 'unlabeled is no part of a run .* so unlabeled.data_root changes nothing'),
+        ('unlabeled.data_root', 'unlabeled is no part of a run .* so unlabeled.data_root probably changes nothing'),
         ('trian_cfg.max_iters', 'trian_cfg is no part of a run'),
     ],
 )
@@ -35,3 +36,17 @@ def test_options_that_are_likely_to_be_misspelt(key, message):
     else:
         (warning,) = warnings
         assert re.search(message, warning)
+
+
+def test_options_are_merged_and_doubts_are_said_once(monkeypatch):
+    lines = []
+    monkeypatch.setattr(config, 'print_log', lambda text, *args: lines.append(text))
+    cfg = Config(dict(train_cfg=dict(max_iters=9), train_dataloader=dict(dataset=dict(datasets=[dict(data_root='a')]))))
+    merge_options(cfg, ['train_cfg.max_iters=5', 'train_cfg.val_interval=2'])
+    assert cfg.train_cfg == dict(max_iters=5, val_interval=2)
+    assert lines == ['--cfg-options: train_cfg.val_interval is not in the config yet; it is added']
+    with pytest.raises(UserError, match='the config has no such place'):
+        merge_options(cfg, ['train_dataloader.dataset.datasets.2.data_root=b'])
+    monkeypatch.setenv('RANK', '1')
+    merge_options(cfg, ['train_cfg.val_begin=1'])
+    assert len(lines) == 1

@@ -240,9 +240,9 @@ class TestOwnConfig:
             synthetic_root, here, train_cfg=dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=500)
         )
         make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
-        assert 'end at 1.1% of their full weight' in capsys.readouterr().out
+        assert 'the ramp ends at 0.011 of the full weight' in capsys.readouterr().out
         make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'plus.py', method='simeps_plus')
-        assert 'of their full weight' not in capsys.readouterr().out
+        assert 'the ramp ends' not in capsys.readouterr().out
 
     def test_the_best_branch_can_be_exported(self, synthetic_root, here, capsys):
         """MMSegmentation's metric knows no branches, so the written config has one that does."""

@@ -193,13 +193,24 @@ def test_a_file_that_has_changed_is_done_again(trained, synthetic_root, tmp_path
     assert lines(tmp_path / 'out') == results[1]
 
 
-@pytest.mark.parametrize('out', ['parts', 'parts/out'])
+@pytest.mark.parametrize('out', ['parts', 'parts/out', 'parts/other'])
 def test_results_inside_the_input_folder_are_no_input(trained, synthetic_root, tmp_path, out):
     (tmp_path / 'parts').mkdir()
     shutil.copy(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0], tmp_path / 'parts/a.png')
-    for _ in range(2):
-        records = predict(trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / out))
+    for folder in ('parts/out', out):
+        records = predict(trained.config, trained.checkpoint, str(tmp_path / 'parts'), str(tmp_path / folder))
         assert [record['input'] for record in records] == ['a.png']
+
+
+def test_masks_of_others_are_not_overwritten(trained, synthetic_root, tmp_path):
+    (tmp_path / 'masks').mkdir()
+    (tmp_path / 'masks/a.png').write_bytes(b'ground truth')
+    shutil.copy(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0], tmp_path / 'a.png')
+    with pytest.raises(
+        UserError, match='masks is there and holds nothing that was written by predict; give another -o'
+    ):
+        predict(trained.config, trained.checkpoint, str(tmp_path / 'a.png'), str(tmp_path))
+    assert (tmp_path / 'masks/a.png').read_bytes() == b'ground truth'
 
 
 def test_results_that_are_gone_are_made_again(trained, synthetic_root, tmp_path):

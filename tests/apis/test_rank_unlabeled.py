@@ -77,14 +77,23 @@ def test_images_in_use_are_not_ranked(trained, synthetic_root, tmp_path, capsys)
         trained.config, trained.checkpoint, str(synthetic_root / 'synthetic'), str(tmp_path), sheet=0
     )
     used = set()
-    for loader in (trained.cfg.val_dataloader, trained.cfg.test_dataloader):
-        dataset = DATASETS.build({**loader.dataset, 'pipeline': []})
+    labeled = trained.cfg.train_dataloader.dataset.datasets[0]
+    for config in (labeled, trained.cfg.val_dataloader.dataset, trained.cfg.test_dataloader.dataset):
+        dataset = DATASETS.build({**config, 'pipeline': []})
         used |= {dataset.get_data_info(i)['img_path'] for i in range(len(dataset))}
     names = {str(synthetic_root / 'synthetic' / image.name) for image in ranking}
     assert names
     assert not names & used
     assert all(image.name.startswith('images/training/') for image in ranking)
     assert 'files are left out: the config labels, validates or tests on them' in capsys.readouterr().out
+
+
+def test_data_that_is_not_there_leaves_all_images(trained, pool, capsys):
+    gone = [f'{loader}_dataloader.dataset.data_root=gone' for loader in ('val', 'test')]
+    images = str(pool / 'images')
+    ranking = rank_unlabeled(trained.config, trained.checkpoint, images, str(pool / 'out'), sheet=0, options=gone)
+    assert len(ranking) == 6
+    assert 'val_dataloader.dataset cannot be listed' in capsys.readouterr().out
 
 
 def test_a_folder_with_an_unreadable_image(trained, pool):

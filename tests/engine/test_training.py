@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
 
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
+from simeps_mmseg.engine.hooks.preflight import check_start
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
@@ -183,10 +185,14 @@ class TestPreflight:
         ):
             cfg.load_from = str(tmp_path / name)
             self.refuses(cfg, tmp_path, message)
+        model = MODELS.build(cfg.model)
+        state = {f'module.{key}': torch.full_like(value, 0.25) for key, value in model.state_dict().items()}
+        torch.save(dict(state_dict=state), tmp_path / 'parallel.pth')  # as of several processes
+        check_start(str(tmp_path / 'parallel.pth'), model)
 
     def test_a_work_folder_that_cannot_be_written(self, synthetic_root, tmp_path):
         (tmp_path / 'file').touch()
-        self.refuses(experiment(synthetic_root, tmp_path / 'file/run'), tmp_path, 'file/run/log cannot be written')
+        self.refuses(experiment(synthetic_root, tmp_path / 'file/run'), tmp_path, 'file/run cannot be written')
 
     def test_masks_of_the_validation_set(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run', semi=False)

@@ -206,11 +206,10 @@ class TestQueryHeads:
 
     @pytest.mark.parametrize(('numbers', 'refused'), [(NUM_CLASSES, True), (NUM_CLASSES + 1, False)])
     def test_class_weight_has_a_number_for_no_object(self, query_model, numbers, refused):
-        query_model.branches[1].decode_head.class_weight = [1.0] * numbers
+        head = query_model.branches[1].decode_head
+        head.cls_embed, head.class_weight = torch.nn.Linear(4, NUM_CLASSES + 1), [1.0] * numbers
         problems = list(class_weight_problems(query_model.branches[1]))
-        message = (
-            'decode_head.loss_cls: QueryHead.class_weight has 4 numbers, but QueryHead has 5 classes with "no object"'
-        )
+        message = 'decode_head.loss_cls: QueryHead.class_weight has 4 numbers, but QueryHead has 5 outputs'
         assert problems == ([message] if refused else [])
 
     def test_predicts_the_mean(self, query_model):

@@ -363,10 +363,12 @@ class TestSnapshots:
 
     def test_keep_their_running_statistics(self):
         model = build({**MULTI, 'snapshot': self.SNAPSHOT})
-        before = model.branches[0].state_dict()
-        before = {key: value.clone() for key, value in before.items()}
-        model.loss(*batch())
-        model.loss(*batch())
+        for _ in range(2):
+            model.loss(*batch())
+        before = {key: value.clone() for key, value in model.branches[0].state_dict().items()}
+        for _ in range(2):  # in both the snapshot teaches
+            model.loss(*batch())
+            assert model.snapshots[0].taken
         snapshot = model.snapshots[0].module.state_dict()
         assert all(torch.equal(snapshot[key], value) for key, value in before.items())
         assert any(not torch.equal(model.branches[0].state_dict()[key], value) for key, value in before.items())

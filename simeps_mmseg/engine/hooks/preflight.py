@@ -1,14 +1,16 @@
 """What ``tools/train.py`` looks at before the first iteration of any training."""
 
-from collections.abc import Iterable
+import re
 from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch import nn
 
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...deploy import read_checkpoint
+from ...models.segmentors import BaseSemiSegmentor
 from ...utils import UserError
 from ..checks import check_experiment
 from .semi_supervised import SemiSupervisedHook, unwrapped
@@ -21,7 +23,7 @@ class PreflightHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Refuse weights of another model; mmengine loads what fits, be it nothing."""
         if runner._load_from and not runner._resume and '://' not in runner._load_from:
-            check_start(runner._load_from, unwrapped(runner.model).state_dict().keys())
+            check_start(runner._load_from, unwrapped(runner.model))
 
     def before_train(self, runner: Runner) -> None:
         """Refuse what would train for nothing."""
@@ -32,21 +34,31 @@ class PreflightHook(Hook):
             check_resumed_schedule(runner)
 
 
-def check_start(checkpoint: str, expected: Iterable[str]) -> None:
+def check_start(checkpoint: str, model: nn.Module) -> None:
     """Compare the names of the weights in ``load_from`` with those of the model.
 
     Raises:
         UserError: If the file is not there, or none of its weights are the model's.
     """
-    if not Path(checkpoint).is_file():
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
         raise UserError(f'load_from={checkpoint} is not there')
-    found = read_checkpoint(checkpoint)['state_dict'].keys()
-    if not found & set(expected):
-        raise UserError(
-            f'load_from={checkpoint} has no weight of this model (it has {next(iter(found), "none at all")}, ...). Weights of '
-            "one plain network go where it is built: model.branch.init_cfg=dict(type='Pretrained', checkpoint=...), but "
+    try:
+        state = read_checkpoint(path)['state_dict']
+    except UserError:  # holds more than weights: mmengine has its own way with it
+        return
+    found = {re.sub(r'^module\.', '', key) for key in state}  # of several processes
+    if found & model.state_dict().keys():
+        return
+    advice = ''
+    if isinstance(model, BaseSemiSegmentor):
+        advice = (
+            ". Weights of one plain network go where a branch is built: init_cfg=dict(type='Pretrained', checkpoint=...); but "
             'branches that start equal have nothing to teach each other unless each sees a view of its own (docs/methods.md)'
         )
+    raise UserError(
+        f'load_from={checkpoint} has no weight of this model (it has {next(iter(found), "none at all")}, ...){advice}'
+    )
 
 
 def check_resumed_schedule(runner: Runner) -> None:

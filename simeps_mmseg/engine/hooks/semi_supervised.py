@@ -88,6 +88,15 @@ class SemiSupervisedHook(Hook):
         """The factor at an iteration, in (0, 1]."""
         return sigmoid_rampup(iteration // self.rampup_interval, self._length(max_iters) / self.rampup_interval)
 
+    def cut_off(self, max_iters: int) -> str:
+        """A sentence on where a ramp ends that is longer than the training; empty where it is not."""
+        if self._length(max_iters) <= max_iters:
+            return ''
+        return (
+            f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={max_iters}: the ramp ends at '
+            f'{self.rampup(max_iters, max_iters):.3f} of the full weight'
+        )
+
     def _length(self, max_iters: int) -> int:
         share = isinstance(self.rampup_iters, float)
         return round(self.rampup_iters * max_iters) if share else self.rampup_iters
@@ -96,14 +105,9 @@ class SemiSupervisedHook(Hook):
         """Check everything that can be checked before the first iteration."""
         model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
-        if self._length(runner.max_iters) > runner.max_iters:
-            final = self.rampup(runner.max_iters, runner.max_iters)
-            print_log(
-                f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={runner.max_iters}: '
-                f'the ramp ends at {final:.3f} of the full weight',
-                logger='current',
-                level=logging.WARNING,
-            )
+        cut_off = self.cut_off(runner.max_iters)
+        if cut_off:
+            print_log(cut_off, logger='current', level=logging.WARNING)
         if self.health_interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
 

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import ModuleList
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
-from mmseg.models.decode_heads import STDCHead
+from mmseg.models.decode_heads import SideAdapterCLIPHead, STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -323,20 +323,24 @@ def head_class_problems(branch: BaseSegmentor) -> Iterator[str]:
 def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
     """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs.
 
-    Query heads (MaskFormer, Mask2Former) have one output more than classes, for "no object".
+    Heads that classify queries (MaskFormer, Mask2Former, SAN) have one output more than classes, for "no object". Heads that
+    are neither these nor MMSegmentation's own weight classes in their own way and are passed over.
     """
     for key, head in all_heads(branch):
         if isinstance(head, BaseDecodeHead):
-            weights = [(loss, getattr(loss, 'class_weight', None)) for loss in head.modules()]
-            key, expected, what = f'{key}.loss_decode', head.out_channels, ''
+            owners = list(head.modules())
+            key, expected = f'{key}.loss_decode', head.out_channels + isinstance(head, SideAdapterCLIPHead)
+        elif hasattr(head, 'cls_embed'):
+            owners = [head]
+            key, expected = f'{key}.loss_cls', head.cls_embed.out_features
         else:
-            weights = [(head, getattr(head, 'class_weight', None))]
-            key, expected, what = f'{key}.loss_cls', head.num_classes + 1, ' with "no object"'
-        for owner, weight in weights:
+            continue
+        for owner in owners:
+            weight = getattr(owner, 'class_weight', None)
             if hasattr(weight, '__len__') and len(weight) != expected:  # also an array from a file
                 yield (
                     f'{key}: {type(owner).__name__}.class_weight has {len(weight)} numbers, '
-                    f'but {type(head).__name__} has {expected} classes{what}'
+                    f'but {type(head).__name__} has {expected} {"outputs" if expected > head.num_classes else "classes"}'
                 )
 
 

@@ -21,8 +21,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     A batch with only labelled images trains supervised (and on consistency), one with only unlabelled images on
     consistency alone. Labelled and unlabelled images pass the branches apart, each with their own batch statistics. By
     default every image passes each branch exactly once per step. With ``teacher``, ``view``, ``cut_mix`` or ``snapshot``
-    the pseudo-labels come from one more pass, without gradient, over the unlabelled images as they are, and each branch
-    learns from a view of its own.
+    the pseudo-labels come from one more pass of what teaches, without gradient, over the unlabelled images as they are; with
+    ``view`` each branch learns from a view of its own.
 
     Source: Sime et al., IEEE TII 2022. With two branches and no similarity it is CPS (Chen et al., CVPR 2021).
 
