@@ -50,7 +50,6 @@ def test(
             ``tta_pipeline``.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    check_folder_writable(cfg.work_dir)
     if not cfg.get('test_dataloader'):
         raise UserError(f'{config} has no test_dataloader: there is nothing to test on')
     local = '://' not in checkpoint
@@ -65,6 +64,7 @@ def test(
         use_tta(cfg)
     if out is not None:
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
+    check_folder_writable(cfg.work_dir)
     runner = Runner.from_cfg(cfg)
     if local:
         model = _innermost(runner.model)

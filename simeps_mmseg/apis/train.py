@@ -46,7 +46,6 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    check_folder_writable(cfg.work_dir)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg):
         print_log(warning, 'current', logging.WARNING)
@@ -54,6 +53,7 @@ def train(
     if amp:
         use_amp(cfg)
     cfg.resume = resume
+    check_folder_writable(cfg.work_dir)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(PreflightHook(), priority='HIGHEST')
     runner.train()
