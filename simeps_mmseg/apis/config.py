@@ -4,7 +4,9 @@ import argparse
 import inspect
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -25,6 +27,9 @@ PARTS_OF_A_RUN = set(inspect.signature(Runner.__init__).parameters) - {'self', '
     ),
     *('model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'test_pipeline', 'tta_model', 'tta_pipeline'),
 }
+
+UNKNOWN_ARGUMENT = re.compile(r"__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
+UNKNOWN_TYPE = re.compile(r'(?P<type>\S+) is not in the \S+ registry')
 
 
 def load_config(
@@ -112,3 +117,48 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
         if int(os.environ.get('RANK', 0)) == 0:
             for warning in warnings:
                 print_log(warning, 'current', logging.WARNING)
+
+
+@contextmanager
+def config_keys_named(cfg: Config) -> Iterator[None]:
+    """Turn what is raised while a config is built, of a ``type`` or an argument that is not there, into an error that names
+    its keys.
+
+    Raises:
+        UserError: In place of the ``TypeError`` or ``KeyError``, where the config has what it speaks of.
+    """
+    try:
+        yield
+    except (TypeError, KeyError) as error:
+        message = str(error.args[0]) if error.args else ''
+        found = keys_of(cfg._cfg_dict, message)
+        if not found:
+            raise
+        raise UserError(f'the config cannot be built: {" or ".join(found)}: {message.split(". ")[0]}') from error
+
+
+def keys_of(node: object, message: str) -> list[str]:
+    """The dotted keys that an error message of a registry or a constructor speaks of.
+
+    Example:
+        >>> cfg = dict(model=dict(type='FCM', dept=3))
+        >>> keys_of(cfg, 'FCM is not in the mmseg::model registry. Please check')
+        ['model.type']
+        >>> keys_of(cfg, "FCN.__init__() got an unexpected keyword argument 'dept'")
+        ['model.dept']
+    """
+    argument, kind = UNKNOWN_ARGUMENT.search(message), UNKNOWN_TYPE.search(message)
+    if argument:
+        return [path for path, name, _ in leaves_and_branches(node) if name == argument['key']]
+    if kind:
+        return [path for path, name, value in leaves_and_branches(node) if (name, value) == ('type', kind['type'])]
+    return []
+
+
+def leaves_and_branches(node: object, prefix: str = '') -> Iterator[tuple[str, str, object]]:
+    """Dotted key, last part of it and value of everything inside nested dicts and lists."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
+    for name, value in items:
+        path = f'{prefix}.{name}' if prefix else str(name)
+        yield path, str(name), value
+        yield from leaves_and_branches(value, path)

@@ -20,6 +20,7 @@ from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
 from ..utils.images import IMAGE_ERRORS, UnreadableImage
+from .config import config_keys_named
 from .pretrained import remove_pretrained
 
 
@@ -45,7 +46,8 @@ def load_model(cfg: Config, checkpoint: Mapping, device: str = 'cpu') -> BaseSeg
     replace_sync_bn(cfg.model)
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(cfg.model)
+    with config_keys_named(cfg):
+        model = MODELS.build(cfg.model)
     load_weights(model, checkpoint['state_dict'])
     model.dataset_meta = dataset_meta(checkpoint, model.num_classes)
     try:

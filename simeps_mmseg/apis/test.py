@@ -10,7 +10,7 @@ from torch import nn
 from ..deploy import read_checkpoint
 from ..utils import UserError
 from ..utils.files import check_folder_writable
-from .config import load_config
+from .config import config_keys_named, load_config
 from .data import check_data_is_there
 from .model import check_weights
 from .pretrained import remove_pretrained
@@ -65,13 +65,14 @@ def test(
     if out is not None:
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
     check_folder_writable(cfg.work_dir)
-    runner = Runner.from_cfg(cfg)
-    if local:
-        model = _innermost(runner.model)
-        expected = model.state_dict()
-        # Weights beyond those are no harm: a head that the config leaves out for the test, say.
-        check_weights(model, {key: value for key, value in state.items() if key in expected})
-    return runner.test()
+    with config_keys_named(cfg):
+        runner = Runner.from_cfg(cfg)
+        if local:
+            model = _innermost(runner.model)
+            expected = model.state_dict()
+            # Weights beyond those are no harm: a head that the config leaves out for the test, say.
+            check_weights(model, {key: value for key, value in state.items() if key in expected})
+        return runner.test()
 
 
 def _innermost(model: nn.Module) -> nn.Module:

@@ -14,7 +14,7 @@ from ..models.utils import replace_sync_bn
 from ..utils import UserError
 from ..utils.files import check_folder_writable
 from .check_dataset import check_before_training
-from .config import load_config
+from .config import config_keys_named, load_config
 from .data import TRAINED_AND_VALIDATED, check_data_is_there
 from .pretrained import check_pretrained, remove_pretrained
 
@@ -54,9 +54,10 @@ def train(
         use_amp(cfg)
     cfg.resume = resume
     check_folder_writable(cfg.work_dir)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.register_hook(PreflightHook(), priority='HIGHEST')
-    runner.train()
+    with config_keys_named(cfg):  # the runner builds some parts of a config at its first iteration only
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.register_hook(PreflightHook(), priority='HIGHEST')
+        runner.train()
     return runner
 
 

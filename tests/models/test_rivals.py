@@ -250,6 +250,7 @@ class TestMeanTeacher:
         [
             (dict(predict_with='teacher'), 'keeps no teachers: set model.teacher'),
             (dict(predict_with='best'), "must be 'student' or 'teacher', got 'best'"),
+            (dict(predict_onn=0), 'test_cfg.predict_onn is not known; predict_on is'),
         ],
     )
     def test_errors(self, test_cfg, message):

@@ -124,6 +124,12 @@ class TestErrors:
             ('train_dataloader.sampler.num_labeled=0', 'num_labeled must be an integer of 1 or more, got 0'),
             ('custom_hooks.0.rampup_iters=-1', 'SemiSupervisedHook.rampup_iters must be'),
             ('model.test_cfg.predict_on=7', 'predict_on must be one of'),
+            ('model.branch.decode_head.chanels=4', r'model\.branch\.decode_head\.chanels: .* unexpected keyword'),
+            ('optim_wrapper.optimizer.lrr=1', r'optim_wrapper\.optimizer\.lrr: .* unexpected keyword'),
+            (
+                'model.branch.decode_head.type=FCMHead',
+                r'decode_head\.type: FCMHead is not in the mmseg::model registry',
+            ),
         ):
             with pytest.raises(UserError, match=message):
                 train(str(config), options=[option])

@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import torch
 from mmengine.config import ConfigDict
@@ -356,6 +357,12 @@ def all_heads(branch: BaseSegmentor) -> Iterator[tuple[str, nn.Module]]:
 
 def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> None:
     allowed = [ENSEMBLE, *range(num_branches)]
+    for key in test_cfg:
+        meant = get_close_matches(key, OWN_TEST_OPTIONS)
+        if (
+            meant and key not in OWN_TEST_OPTIONS
+        ):  # anything else is for the branches, and may be of a model from elsewhere
+            raise UserError(f'model.test_cfg.{key} is not known; {meant[0]} is')
     predict_on, predict_with = test_cfg['predict_on'], test_cfg['predict_with']
     if isinstance(predict_on, bool) or predict_on not in allowed:
         raise UserError(f'model.test_cfg.predict_on must be one of {allowed}, got {predict_on!r}')
