@@ -22,8 +22,9 @@ export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
 
+# One process per core, up to four; each with one thread, as the networks of the tests are tiny.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

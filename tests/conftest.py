@@ -11,7 +11,8 @@ import simeps_mmseg  # noqa: F401 - registers the components
 from simeps_mmseg.apis.prepare_data import prepare_data
 
 ROOT = Path(__file__).resolve().parents[1]
-# Two threads are the size of the smallest supported machine; more make tiny networks slower. Beside other work, one is faster.
+# Two threads are the size of the smallest supported machine; more make tiny networks slower. Beside other work, such as other
+# processes of the same suite, one is faster.
 torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
 
 
