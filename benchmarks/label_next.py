@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU')
 ARMS = ('start', 'ranked', 'random')
 
@@ -34,10 +35,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--percent', type=float, default=2.0, help='labels to start with; as many are added')
     parser.add_argument('--split-seed', type=int, default=0, help='which splits of prepare_data.py')
-    parser.add_argument('--config', default='simeps/unet_neu_10pct.py', help='its split is replaced')
+    parser.add_argument(
+        '--config', default='simeps/unet_neu_10pct.py', help='of several networks; its split is replaced'
+    )
     parser.add_argument('--iters', type=int, default=1500)
     parser.add_argument('--size', type=int, default=128, help='height and width of the images')
-    parser.add_argument('--batch', type=int, default=8, help='labelled images per step; as many unlabelled ones')
+    parser.add_argument('--batch', type=int, default=8, help='labelled images per step; as many others if any')
     parser.add_argument('--similarity', type=float, default=0.999, help='as in rank_unlabeled.py')
     parser.add_argument('--pool', type=int, help='rank only so many of the unlabelled images, for a trial')
     parser.add_argument('--test-images', type=int, help='score only so many, for a trial')
@@ -175,6 +178,7 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
 
 def experiment(run: dict, args: argparse.Namespace, split: Path):
     """The config of a run: the shipped one at the size, schedule, batch and split of the protocol."""
+    from benchmarks.one_run import use_batch
     from simeps_mmseg.apis.config import load_config
     from simeps_mmseg.models.utils import walk_dicts
 
@@ -184,18 +188,20 @@ def experiment(run: dict, args: argparse.Namespace, split: Path):
             node['scale'] = (run['size'], run['size'])
         if 'data_root' in node:
             node['data_root'] = str(args.data_root.resolve() / Path(node['data_root']).name)
-    labeled, unlabeled = cfg.train_dataloader.dataset.datasets
-    labeled.ann_file, unlabeled.ann_file = f'{split}_labeled.txt', f'{split}_unlabeled.txt'
-    cfg.train_dataloader.sampler.update(num_labeled=run['batch'], num_unlabeled=run['batch'])
-    cfg.train_dataloader.update(batch_size=2 * run['batch'], num_workers=1)
+    dataset = cfg.train_dataloader.dataset
+    for part, source in zip(('labeled', 'unlabeled'), dataset.get('datasets', [dataset])):
+        source.ann_file = f'{split}_{part}.txt'
+    use_batch(cfg, run['batch'])
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.num_workers = 1
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(num_workers=1, batch_size=1)
+        loader.batch_size = 1
     if run['test_images']:
         cfg.test_dataloader.dataset.indices = run['test_images']
     cfg.train_cfg.update(max_iters=run['iters'], val_begin=run['iters'] + 1)
     cfg.param_scheduler[0].end = run['iters']
     cfg.default_hooks.checkpoint.update(interval=min(250, run['iters']), save_best=None)
-    cfg.custom_hooks = [*cfg.custom_hooks, dict(type='ChannelsLastHook')]
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
     cfg.randomness = dict(seed=run['seed'])
     cfg.work_dir = str(args.work_dir / name_of(run))
     cfg.resume = True

@@ -127,7 +127,7 @@ def experiment(run: dict) -> Config:
     cfg = Config(Config.fromfile(leaf)._cfg_dict, filename=str(leaf), format_python_code=False)
     _use_labels(cfg, run)
     _use_images(cfg, run)
-    _use_batch(cfg, run['batch'])
+    use_batch(cfg, run['batch'])
     _use_schedule(cfg, run['iters'])
     cfg.randomness = dict(seed=run['seed'])
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
@@ -157,7 +157,7 @@ def _use_images(cfg: Config, run: dict) -> None:
             node['scale'] = (run['size'], run['size'])
 
 
-def _use_batch(cfg: Config, batch: int) -> None:
+def use_batch(cfg: Config, batch: int) -> None:
     """As many labelled images for every method."""
     sampler = cfg.train_dataloader.sampler
     if 'num_labeled' in sampler:

@@ -43,3 +43,16 @@ def test_starting_split_is_a_prefix_of_the_prepared_ones(tmp_path):
     (folder / 'train.txt').write_text('\n'.join([*splits.train[1:], splits.val[0]]))
     with pytest.raises(SystemExit, match='was prepared with --stratify or --val-fraction'):
         label_next.split_of(run, args)
+
+
+@pytest.mark.parametrize('config', ['simeps/unet_neu_10pct.py', 'ensemble/unet_neu_10pct.py'])
+def test_any_config_gets_the_protocol(config, tmp_path):
+    args = Namespace(data_root=tmp_path / 'data', work_dir=tmp_path / 'work')
+    run = dict(arm='ranked', seed=1, config=config, iters=30, size=48, batch=3, test_images=None)
+    cfg = label_next.experiment(run, args, tmp_path / 'split')
+    dataset, semi = cfg.train_dataloader.dataset, config.startswith('simeps')
+    files = [source.ann_file for source in dataset.get('datasets', [dataset])]
+    assert files == [str(tmp_path / f'split_{part}.txt') for part in ('labeled', 'unlabeled')][: 1 + semi]
+    assert cfg.train_dataloader.batch_size == (6 if semi else 3)
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 30
+    assert {step.scale for step in cfg.test_dataloader.dataset.pipeline if step.type == 'Resize'} == {(48, 48)}
