@@ -19,6 +19,7 @@ from prettytable import PrettyTable
 
 from ..datasets.inspection import (
     LABELED,
+    ORDINARY_IMAGES,
     TEST,
     UNLABELED,
     VALIDATION,
@@ -45,7 +46,6 @@ from ..utils.images import check_image_is_whole
 from .config import load_config
 from .data import check_data_is_there, missing_data
 
-ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')
 ORDINARY_MASKS = ('LoadAnnotations',)
 
 

@@ -4,6 +4,7 @@ import csv
 import glob
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,11 +15,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image
 
+from ..datasets.inspection import ORDINARY_IMAGES, depth_problem
 from ..deploy import read_checkpoint
+from ..deploy.stock_config import test_pipeline, type_name
 from ..evaluation import area_record
-from ..utils import UserError, progress
+from ..utils import UserError, evenly_spaced, progress
 from ..utils.files import whole_file
 from ..utils.images import (
     IMAGE_SUFFIXES,
@@ -101,6 +105,7 @@ def predict(
     cfg = load_config(config, options)
     model = load_model(cfg, content, device)
     prepare = Preparation(cfg)
+    warn_of_dark_images(test_pipeline(cfg, 'test')[0], [item.path for item in sources if not is_video(item.path)])
     settings = dict(
         checkpoint_sha256=_digest(Path(checkpoint)),
         config=_digest_of(cfg.pretty_text),
@@ -168,6 +173,24 @@ def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
     names = [file.relative_to(root).as_posix() for file in files]
     return root, [Source(file, name, output) for file, name, output in zip(files, names, output_names(names))]
+
+
+def warn_of_dark_images(step: Mapping, paths: Sequence[Path], files: int = 4) -> None:
+    """Say so if some of the images, ``files`` of them, use so few of 16 bits that the network sees them nearly black.
+
+    Args:
+        step: Config of the pipeline's step that loads an image.
+        paths: Of the images.
+        files: How many to look at, evenly spaced.
+    """
+    if type_name(step['type']) not in ORDINARY_IMAGES:
+        return
+    for path in (paths[index] for index in evenly_spaced(len(paths), files)):
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        found = None if image is None else depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
+        if found:
+            print_log(f'{path}: {found[1]}', 'current', logging.WARNING)
+            return
 
 
 def output_names(names: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 LABELED, UNLABELED, VALIDATION, TEST = 'labelled', 'unlabelled', 'validation', 'test'
 TRAINED_ON = (LABELED, UNLABELED)
+ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')  # transforms whose files an image decoder can look at
 
 
 class Problem(NamedTuple):
