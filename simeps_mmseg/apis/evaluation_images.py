@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 
 from ..deploy import read_checkpoint
 from ..engine.checks import leaves
-from ..engine.snapshot import opens_masks, predict
+from ..engine.prediction import opens_masks, predict
 from ..utils import UserError
 from ..utils.images import displayed
 from .data import check_data_is_there
@@ -120,7 +120,7 @@ class TrainedModel:
         return self.preparation(str(path))[1]
 
     def predict(self, path: Path) -> SegDataSample:
-        """What the model says of an image file, at the size of the file: see :func:`simeps_mmseg.engine.snapshot.predict`."""
+        """What the model says of a file, at the size of the file: see :func:`simeps_mmseg.engine.prediction.predict`."""
         return predict(self.model, self.prepare(path))
 
     def labels(self, path: Path) -> np.ndarray:

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmseg.registry import HOOKS, MODELS
 
-from ..engine.snapshot import unchanged
+from ..engine.prediction import unchanged
 from ..models.losses import similarity_map
 from ..models.losses.similarity_consistency import STAGES
 from ..models.utils import forward_unlabeled

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets.samplers import LabeledUnlabeledSampler
 from ..models.utils import one_image_fails
 from ..utils import UserError
-from .snapshot import opens_masks
+from .prediction import opens_masks
 
 
 def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:

@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 
 from simeps_mmseg.engine import PredictionVisualizationHook
-from simeps_mmseg.engine.snapshot import predict, to_original, unchanged
+from simeps_mmseg.engine.prediction import predict, to_original, unchanged
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ...utils import UserError, evenly_spaced
 from ...utils.images import displayed
 from ..checks import leaves
-from ..snapshot import opens_masks, predict, undisturbed_random_numbers
+from ..prediction import opens_masks, predict, undisturbed_random_numbers
 
 
 @HOOKS.register_module()
