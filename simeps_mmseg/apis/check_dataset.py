@@ -37,12 +37,13 @@ from ..datasets.inspection import (
     shared_file_problems,
     size_problem,
 )
-from ..datasets.transforms.loading import decode_color
+from ..datasets.transforms.loading import decode_color, to_uint8
 from ..datasets.unlabeled_folder import build_listing, leaf_configs
 from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.utils import walk_dicts
 from ..utils import UserError, progress
 from ..utils.images import check_image_is_whole
+from ..utils.paths import real_path
 from .config import load_config
 from .data import check_data_is_there, missing_data
 
@@ -206,9 +207,7 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             expected = 'metainfo=dict(classes=(...)), or a data set class that has them'
             problems.append(Problem('no classes', part, key, expected, 'none'))
             source = source._replace(rules=replace(source.rules, mask_step=None))
-        if part == VALIDATION and not source.rules.mask_step:
-            expected = 'LoadAnnotations in its pipeline, and data_prefix.seg_map_path'
-            problems.append(Problem('no masks', part, key, expected, 'images alone: there is nothing to score by'))
+        problems += mask_rule_problems(source)
         if not source.infos:
             problems.append(
                 Problem('no images', part, key, 'at least one image', 'none; check data_prefix and suffixes')
@@ -224,6 +223,20 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
         count = sum(len(source.infos) for source in sources if source.part == VALIDATION)
         problems.append(same_evaluation_problem(count, 'test_dataloader.dataset'))
     return sources, problems
+
+
+def mask_rule_problems(source: Source) -> Iterator[Problem]:
+    """Masks where there must be none, or none where there must be some."""
+    opened = source.rules.mask_step
+    if source.part == UNLABELED and opened:
+        expected = f'no {opened["type"]} in its pipeline and no data_prefix.seg_map_path'
+        yield Problem('unlabelled part opens masks', source.part, source.key, expected, 'masks that would be opened')
+    expected = 'LoadAnnotations in its pipeline, and data_prefix.seg_map_path'
+    if source.part == VALIDATION and not opened:
+        yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to score by')
+    # Masks that a transform of the user's own opens are in the listing all the same.
+    if source.part == LABELED and source.infos and not any(info.get('seg_map_path') for info in source.infos):
+        yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to learn from')
 
 
 def find_source(part: str, key: str, config: dict) -> Source:
@@ -311,11 +324,11 @@ def missing_mask(part: str, image: str, mask: str) -> Problem:
 
 
 def shared_path_problems(sources: Sequence[Source]) -> list[Problem]:
-    """Images that are in two parts by their path."""
-    files: dict[str, dict[str, str]] = {}
+    """Images that are in two parts by their path, links followed."""
+    files: dict[str, dict[str, list[str]]] = {}
     for source in sources:
         for info in source.infos:
-            files.setdefault(os.path.abspath(info['img_path']), {})[source.part] = info['img_path']
+            files.setdefault(real_path(info['img_path']), {}).setdefault(source.part, []).append(info['img_path'])
     return [problem for by_part in files.values() for problem in shared_file_problems(by_part)]
 
 
@@ -395,7 +408,15 @@ def read_image(step: dict, info: dict) -> np.ndarray:
         return Compose([step])(dict(info))['img']
     path = Path(info['img_path'])
     check_image_is_whole(path)
-    return decode_color(path.read_bytes())
+    image = decode_color(path.read_bytes())
+    if step.get('type') == 'LoadImageAsUint8':
+        to_uint8(image, step.get('bit_depth'), step.get('percentiles'))  # raises what training would
+    elif image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f'pixels of type {image.dtype}, which LoadImageFromFile cannot open; LoadImageAsUint8 opens floats in [0, 1], '
+            'with percentiles=(1, 99) any'
+        )
+    return image
 
 
 def read_mask(step: dict, info: dict) -> tuple[np.ndarray, bool]:

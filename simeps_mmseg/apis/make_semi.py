@@ -13,6 +13,7 @@ from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
 from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable
+from ..utils.paths import real_path
 from .check_dataset import Source, by_kind, find_sources, quick_problems
 from .data import LOADERS, missing_data
 
@@ -111,7 +112,7 @@ def overlapping_parts(sources: Sequence[Source]) -> list[str]:
     paths: dict[str, set[str]] = {}
     for source in sources:
         files = [info[key] for info in source.infos for key in ('img_path', 'seg_map_path') if info.get(key)]
-        paths.setdefault(source.part, set()).update(map(os.path.abspath, files))
+        paths.setdefault(source.part, set()).update(map(real_path, files))
     expressions = {
         LABELED: 'labeled',
         VALIDATION: '_base_.val_dataloader.dataset',

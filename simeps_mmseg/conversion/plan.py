@@ -249,6 +249,11 @@ class Plan:
             self.notes.append(
                 f'{wrapper.constructor} sees the names of the parameters with branches.0. and so on before them'
             )
+        if wrapper.get('clip_grad'):
+            self.notes.append(
+                'optim_wrapper.clip_grad stays as it is and clips the gradient of all branches together; a max_norm larger by '
+                'the root of their number (1.7 for three) clips each about as it was clipped alone'
+            )
         if EpochSchedule.counts_epochs(self.base.get('train_cfg') or {}):
             schedule = iteration_based(self.base, self._steps_of_an_epoch())
             parts.append(

@@ -221,15 +221,15 @@ def shared_image_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
     An error where an image is trained on and scored; else a warning. Validation and test sets that are one and the same
     are one warning.
     """
-    files: dict[bytes, dict[str, str]] = defaultdict(dict)
+    files: dict[bytes, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for report in reports:
         if report.digest is not None:
-            files[report.digest].setdefault(report.part, report.image)
+            files[report.digest][report.part].append(report.image)
     scored = {part: {digest for digest, by_part in files.items() if part in by_part} for part in (VALIDATION, TEST)}
     same = bool(scored[TEST]) and scored[VALIDATION] == scored[TEST]
     if same:
         some = next(files[digest] for digest in scored[TEST])
-        yield same_evaluation_problem(len(scored[TEST]), some[TEST])
+        yield same_evaluation_problem(len(scored[TEST]), some[TEST][0])
     for by_part in files.values():
         yield from shared_file_problems(by_part, same)
 
@@ -240,8 +240,8 @@ def same_evaluation_problem(count: int, file: str) -> Problem:
     return Problem('validation is test', TEST, file, 'images of its own', found, False)
 
 
-def shared_file_problems(by_part: Mapping[str, str], validation_is_test: bool = False) -> Iterator[Problem]:
-    """One image that is in several parts, as part to path."""
+def shared_file_problems(by_part: Mapping[str, Sequence[str]], validation_is_test: bool = False) -> Iterator[Problem]:
+    """One image that is in several parts, as part to its paths there: a problem for each path that is to go."""
     scored = [part for part in (VALIDATION, TEST) if part in by_part]
     if validation_is_test:
         scored = scored[:1]
@@ -250,9 +250,10 @@ def shared_file_problems(by_part: Mapping[str, str], validation_is_test: bool = 
         for other in parts[:index]:
             leak = other in TRAINED_ON and part not in TRAINED_ON
             kind = f'{other} and {part}'
-            yield Problem(
-                f'same image: {kind}', part, by_part[part], f'no image of the {other} part', by_part[other], leak
-            )
+            for path in dict.fromkeys(by_part[part]):
+                yield Problem(
+                    f'same image: {kind}', part, path, f'no image of the {other} part', by_part[other][0], leak
+                )
 
 
 def absent_class_problems(reports: Iterable[FileReport], classes: Sequence[str]) -> Iterator[Problem]:
@@ -272,13 +273,12 @@ def absent_class_problems(reports: Iterable[FileReport], classes: Sequence[str])
 def mixed_color_problems(reports: Sequence[FileReport]) -> Iterator[Problem]:
     """Images that are grey where most labelled ones are in colour, or the other way round: a warning each."""
     read = [report for report in reports if report.digest is not None]
-    reference = [report.grey for report in read if report.part == LABELED] or [report.grey for report in read]
+    labeled = [report.grey for report in read if report.part == LABELED]
+    reference, of = (labeled, f'{LABELED} images') if labeled else ([report.grey for report in read], 'images')
     if len({report.grey for report in read}) < 2:
         return
     grey = 2 * sum(reference) >= len(reference)
-    like = (
-        f'{"grey" if grey else "colour"}, as {sum(g == grey for g in reference)} of {len(reference)} {LABELED} images'
-    )
+    like = f'{"grey" if grey else "colour"}, as {sum(g == grey for g in reference)} of {len(reference)} {of}'
     for report in read:
         if report.grey != grey:
             found = 'grey' if report.grey else 'colour'

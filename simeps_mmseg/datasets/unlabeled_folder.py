@@ -10,6 +10,7 @@ from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.images import IMAGE_SUFFIXES, list_images
+from ..utils.paths import real_path
 from .splits import read_split
 
 
@@ -92,14 +93,14 @@ def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[
     folders: set[str] = set()
     for dataset in (build_listing(leaf) for config in configs for leaf in leaf_configs(config)):
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-        images = {_real(info['img_path']) for info in infos}
-        masks = {_real(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
+        images = {real_path(info['img_path']) for info in infos}
+        masks = {real_path(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
         files |= images | masks
         prefix = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
-        folder = _real(prefix) + os.sep if prefix and masks else None
+        folder = real_path(prefix) + os.sep if prefix and masks else None
         if folder and not any(image.startswith(folder) for image in images):
             folders.add(folder)
-    real = {name: _real(path) for name, path in paths.items()}
+    real = {name: real_path(path) for name, path in paths.items()}
     return [name for name in paths if real[name] not in files and not real[name].startswith(tuple(folders))]
 
 
@@ -120,8 +121,3 @@ def leaf_configs(config: dict) -> list[dict]:
     if 'datasets' in config:
         return [leaf for inner in config['datasets'] for leaf in leaf_configs(inner)]
     return leaf_configs(config['dataset']) if 'dataset' in config else [config]
-
-
-def _real(path: str | Path) -> str:
-    """One name for each file, behind links and whatever the case where that does not count."""
-    return os.path.normcase(os.path.realpath(path))

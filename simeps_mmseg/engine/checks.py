@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets.samplers import LabeledUnlabeledSampler
 from ..models.utils import one_image_fails
 from ..utils import UserError
+from ..utils.paths import real_path
 from .prediction import opens_masks
 
 
@@ -182,4 +183,4 @@ def _transforms(pipeline: Any) -> Iterator[object]:
 
 
 def _paths(dataset: Dataset) -> set[str]:
-    return {leaf.get_data_info(index)['img_path'] for leaf in leaves(dataset) for index in range(len(leaf))}
+    return {real_path(leaf.get_data_info(index)['img_path']) for leaf in leaves(dataset) for index in range(len(leaf))}

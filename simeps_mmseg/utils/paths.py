@@ -1,11 +1,17 @@
 """Where configs and tools are."""
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
 from .errors import UserError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def real_path(path: str | Path) -> str:
+    """One name for each file, behind links and whatever the case where that does not count."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def shipped_folder(name: str) -> Path:

@@ -1,10 +1,12 @@
 """Every kind of problem, in generated files, through the whole check."""
 
+import os
 import shutil
 
 import numpy as np
 import pytest
 from mmengine.config import Config
+from PIL import Image
 
 from simeps_mmseg.apis.check_dataset import (
     check_before_training,
@@ -56,7 +58,8 @@ def config(root, **changes) -> Config:
         common = dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', metainfo=meta)
         return dict(**common, data_prefix=prefix, pipeline=pipeline, **options)
 
-    unlabelled = dict(type='UnlabeledFolderDataset', data_root=str(root / 'unlabelled'), pipeline=[load, pack])
+    pipeline = [dict(type='LoadImageAsUint8'), pack]
+    unlabelled = dict(type='UnlabeledFolderDataset', data_root=str(root / 'unlabelled'), pipeline=pipeline)
     keys = ['classes', 'palette', 'label_map', 'reduce_zero_label']
     train_set = dict(type='ConcatDataset', datasets=[labelled('labelled'), unlabelled], ignore_keys=keys)
     sampler = dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=2)
@@ -123,6 +126,21 @@ def damage_leak(root):
     save(root / 'unlabelled/images/deep/copy.bmp', image('test', 1))
 
 
+def damage_link(root):
+    (root / 'unlabelled/linked').symlink_to(root / 'val/images')
+
+
+def damage_many_copies(root):
+    for index in range(3):
+        save(root / f'val/images/{index}.png', image('labelled', 0))
+
+
+def damage_float(root):
+    Image.fromarray(np.full((SIZE, SIZE), 7, np.float32)).save(root / 'labelled/images/0.tiff')
+    os.replace(root / 'labelled/images/0.tiff', root / 'labelled/images/0.png')
+    Image.fromarray(np.full((SIZE, SIZE), 7, np.float32)).save(root / 'unlabelled/images/float.tiff')
+
+
 def damage_channels(root):
     save(root / 'labelled/masks/0.png', np.repeat(mask()[..., None], 3, axis=2))
 
@@ -138,6 +156,19 @@ ERRORS = [
     (damage_ignored, ['all-ignore mask: 1', 'found only ignored pixels (values [255])']),
     (damage_pair, ['missing pair: 1', 'labelled/images/0.png (labelled): expected its mask', 'found no such file']),
     (damage_leak, ['same image: unlabelled and test: 1', 'copy.bmp']),
+    (damage_link, ['same image: unlabelled and validation: 3', 'linked/0.png']),
+    (
+        damage_many_copies,
+        ['same image: labelled and validation: 3', *(f'val/images/{index}.png' for index in range(3))],
+    ),
+    (
+        damage_float,
+        [
+            'unreadable: 2',
+            'found pixels of type float32, which LoadImageFromFile cannot open; LoadImageAsUint8 opens',
+            'found expected floats in [0, 1], found values from 7 to 7',
+        ],
+    ),
     (damage_channels, ['size mismatch: 1', 'a mask has one channel']),
 ]
 
@@ -288,3 +319,26 @@ def test_command(root, tmp_path):
     assert done.returncode == 1
     assert 'value outside the classes: 1' in done.stdout
     assert 'error: 1 error(s) in the data' in done.stderr
+
+
+def test_masks_where_there_must_be_none_and_none_where_there_must_be_some(root, tmp_path, capsys):
+    cfg = config(root)
+    labelled, unlabelled = cfg.train_dataloader.dataset.datasets
+    cfg.train_dataloader.dataset.datasets[1] = dict(labelled, data_root=str(root))
+    error, printed = check(cfg, tmp_path, capsys)
+    assert error
+    assert 'unlabelled part opens masks: 1' in printed
+    assert 'datasets[1] (unlabelled): expected no LoadAnnotations in its pipeline' in printed
+    cfg = config(root)
+    labelled = cfg.train_dataloader.dataset.datasets[0]
+    labelled.pipeline, labelled.data_prefix = unlabelled.pipeline, dict(img_path='labelled/images')
+    error, printed = check(cfg, tmp_path, capsys)
+    assert error
+    assert 'datasets[0] (labelled): expected LoadAnnotations in its pipeline' in printed
+    assert 'there is nothing to learn from' in printed
+
+
+def test_links_to_validation_images_are_found_before_training(root):
+    (root / 'unlabelled/linked').symlink_to(root / 'val/images')
+    with pytest.raises(UserError, match=r'same image: unlabelled and validation: .*linked/'):
+        check_before_training(config(root))

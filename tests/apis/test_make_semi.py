@@ -230,6 +230,23 @@ class TestOwnConfig:
         assert check_quickly(cfg) == []
         train_one(cfg)
 
+    def test_images_behind_a_link_are_those_images(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        Path('pool').mkdir()
+        Path('pool/linked').symlink_to(synthetic_root / 'synthetic/images')
+        make_semi(str(config), 'pool', 'semi.py')
+        assert 'images: 8 labelled, 26 unlabelled, 6 validation, 6 test' in capsys.readouterr().out
+
+    def test_clipping_of_all_branches_together_is_said(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
+        assert 'clip' not in capsys.readouterr().out
+        clipped = Config.fromfile(config)
+        clipped.optim_wrapper.clip_grad = dict(max_norm=1.0)
+        clipped.dump(config)
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'clipped.py')
+        assert 'note: optim_wrapper.clip_grad stays as it is' in capsys.readouterr().out
+
     def test_masks_of_the_config_are_no_unlabelled_images(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         make_semi(str(config), str(synthetic_root / 'synthetic'), 'semi.py')
