@@ -1,6 +1,7 @@
 """A trained branch, or all of them, as something that runs without this package."""
 
 import copy
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,9 +40,9 @@ from ..deploy.graph import (
     write_onnx,
     write_torchscript,
 )
-from ..deploy.stock_config import test_pipeline, type_name
+from ..deploy.stock_config import scaling_of, test_pipeline, type_name
 from ..models.segmentors.base import ENSEMBLE, STUDENT
-from ..models.utils import mean_logits, walk_dicts
+from ..models.utils import main_head, mean_logits, walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, list_images
@@ -314,13 +315,16 @@ def _described(files: Sequence[Path]) -> str:
     return f'{len(files)} images such as {files[0]}'
 
 
-def check_difference(pairs: Sequence[tuple[Tensor, Tensor]], bound: float, compared_on: str) -> float:
+def check_difference(
+    pairs: Sequence[tuple[Tensor, Tensor]], bound: float, compared_on: str, threshold: float = 0.0
+) -> float:
     """Print the largest difference between logits, and how many pixels get the same class.
 
     Args:
         pairs: Expected and found logits, each (b, C, h, w) or (C, h, w).
         bound: That must not be exceeded.
         compared_on: The images, in words.
+        threshold: Of a single channel (C = 1), above which a pixel is foreground.
 
     Returns:
         The largest difference.
@@ -332,7 +336,7 @@ def check_difference(pairs: Sequence[tuple[Tensor, Tensor]], bound: float, compa
     if shapes:
         raise UserError(f'the exported network returns logits of shape {shapes[0][1]}, expected {shapes[0][0]}')
     largest = max(float((expected - found).abs().max()) for expected, found in pairs)
-    classes = [_classes(expected) == _classes(found) for expected, found in pairs]
+    classes = [_classes(expected, threshold) == _classes(found, threshold) for expected, found in pairs]
     same = sum(int(one.sum()) for one in classes) / sum(one.numel() for one in classes)
     magnitude = max(float(expected.abs().max()) for expected, _ in pairs)
     print(
@@ -347,8 +351,8 @@ def check_difference(pairs: Sequence[tuple[Tensor, Tensor]], bound: float, compa
     return largest
 
 
-def _classes(logits: Tensor) -> Tensor:
-    return logits.argmax(dim=-3) if logits.shape[-3] > 1 else logits > 0
+def _classes(logits: Tensor, threshold: float) -> Tensor:
+    return logits.argmax(dim=-3) if logits.shape[-3] > 1 else logits > threshold
 
 
 # -- a plain checkpoint --------------------------------------------------------------------------------------------------
@@ -388,7 +392,9 @@ def write_pair(
             (_logits(network, _loaded(before, source), model), _logits(reread, _loaded(after, source), reread))
             for source in (files or _noise(cfg))
         ]
-        check_difference(pairs, bound, _described(files))
+        # Of a single channel MMSeg's prediction is a sigmoid already.
+        threshold = float(main_head(network).threshold) if network.out_channels == 1 else 0.0
+        check_difference(pairs, bound, _described(files), threshold)
     print(f'wrote {target} and {target.with_suffix(".py")}: init_model, MMSegInferencer and tools/test.py read them')
 
 
@@ -433,14 +439,18 @@ def write_graph(
         'input': f'images: {input_type}, (batch, {images[0].shape[0]}, {size[0]}, {size[1]}), 0 to 255, {order}',
         'output': f'logits: float32, (batch, {networks[0].out_channels}, {size[0]}, {size[1]})',
     }
+    for scaling in filter(None, map(scaling_of, test_pipeline(cfg))):
+        info['scaling'] = f'files with more than 8 bits: first to 8 bits as {scaling} of simeps_mmseg does'
+    threshold = 0.5
     if networks[0].out_channels == 1:
-        info['threshold'] = float(networks[0].decode_head.threshold)
+        threshold = info['threshold'] = float(main_head(networks[0]).threshold)
     write, run = dict(onnx=(write_onnx, run_onnx), torchscript=(write_torchscript, run_torchscript))[kind]
     with whole_file(target) as partial:
         write(module, example(images[0].shape[0], size, dtype), partial, info)
         pairs = compare_graph(run(partial), networks, model, images, dtype)
-        check_difference(pairs, bound, _described(files))
-    print(f'wrote {target}\n  {info["input"]}\n  {info["output"]}\n  any batch, this height and width only')
+        check_difference(pairs, bound, _described(files), math.log(threshold / (1 - threshold)))
+    lines = [info['input'], info['output'], 'any batch, this height and width only', info.get('scaling')]
+    print(f'wrote {target}', *(f'  {line}' for line in lines if line), sep='\n')
 
 
 def compare_graph(

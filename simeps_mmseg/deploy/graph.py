@@ -76,6 +76,24 @@ class DeployedNetworks(nn.Module):
         return mean_logits(self.networks, logits)[:, :, :height, :width]
 
 
+class SizeGuard(nn.Module):
+    """What only takes images of one size, since the sizes inside are constants, and says so where it gets others."""
+
+    def __init__(self, module: nn.Module, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.module = module
+        self.channels, self.height, self.width = (int(length) for length in shape)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images (b, channels, height, width); ``ValueError`` for any other shape."""
+        wrong_size = images.size(2) != self.height or images.size(3) != self.width
+        if images.size(1) != self.channels or wrong_size:
+            raise ValueError(
+                f'expected images of shape (batch, {self.channels}, {self.height}, {self.width}), got {images.size()}'
+            )
+        return self.module(images)
+
+
 def swaps_channels(preprocessor: nn.Module) -> bool:
     """Whether a preprocessor turns blue, green, red around. OneDL and stock MMSeg name the attribute differently."""
     return bool(getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'channel_conversion', False)))
@@ -105,12 +123,15 @@ def example(channels: int, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
 def write_torchscript(module: DeployedNetworks, images: Tensor, path: Path, info: Mapping) -> None:
     """Trace, freeze (which folds batch norm) and save; ``info`` goes into the file as ``info.json``.
 
+    Images of another size than the traced ones raise an error in the file, too; ONNX knows the size by itself.
+
     Raises:
         UserError: If the network cannot be traced.
     """
     with _quiet(), torch.no_grad():
         traced = _traced(lambda: torch.jit.trace(module, images, check_trace=False), 'TorchScript')
-        frozen = torch.jit.freeze(traced.eval())
+        guarded = torch.jit.script(SizeGuard(traced, images.shape[1:]))
+        frozen = torch.jit.freeze(guarded.eval())
         torch.jit.save(frozen, str(path), _extra_files={'info.json': json.dumps(info)})
 
 

@@ -123,6 +123,7 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
         stock['custom_imports'] = dict(imports=imports, allow_failed_imports=False)
     stock.update(load_from=None, resume=False)
     _drop_scopes(stock)
+    _use_stock_loading(stock)
     left = [f'{key}.type={type_name(node["type"])}' for key, node in walk_dicts(stock) if is_own(node.get('type'))]
     if left:
         raise UserError(f'MMSegmentation alone has no {", ".join(left)}; use --format onnx or torchscript')
@@ -204,6 +205,23 @@ def _stock_data(loader: dict, dataset_meta: Mapping) -> dict:
             node['metainfo'] = {**_named(dataset_meta), **(node.get('metainfo') or {})}
             node['type'] = 'BaseSegDataset'
     return loader
+
+
+def _use_stock_loading(stock: Mapping) -> None:
+    """``LoadImageAsUint8`` without options is ``LoadImageFromFile`` for files with 8 bits, and within one of 255 for 16."""
+    for _, node in list(walk_dicts(stock)):
+        if is_own(node.get('type')) and not scaling_of(node):
+            for option in ('bit_depth', 'percentiles'):
+                node.pop(option, None)
+            node['type'] = 'LoadImageFromFile'
+
+
+def scaling_of(step: Mapping) -> str:
+    """How a step that loads images makes 8 bits of more, where it is told to: such as ``LoadImageAsUint8(bit_depth=12)``."""
+    if type_name(step.get('type', '')) != 'LoadImageAsUint8':
+        return ''
+    options = [f'{key}={step[key]!r}' for key in ('bit_depth', 'percentiles') if step.get(key) is not None]
+    return f'LoadImageAsUint8({", ".join(options)})' if options else ''
 
 
 def _stock_metrics(evaluator: dict | list) -> dict | list:

@@ -12,10 +12,10 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.export import export, source_config
+from simeps_mmseg.apis.export import check_difference, export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
 from simeps_mmseg.deploy import branch_model, read_checkpoint, recorded_scores, stock_config
-from simeps_mmseg.deploy.graph import adaptive_average
+from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
 from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
@@ -215,6 +215,9 @@ class TestGraphs:
             extra = {'info.json': ''}
             found = torch.jit.load(str(path), _extra_files=extra)(torch.from_numpy(picture)).numpy()
             assert json.loads(extra['info.json'])['classes'] == list(META['classes'])
+        for wrong in (picture[..., :-1], picture[:, :1]):
+            with pytest.raises(Exception, match=r'expected images of shape|[Gg]ot invalid dimensions'):
+                (run_onnx if suffix == 'onnx' else run_torchscript)(path)(torch.from_numpy(wrong))
         model = loaded(trained)
         expected = torch.stack([logits_of(model, network, trained.cfg, image) for network in networks_of(model)])
         np.testing.assert_allclose(found[0], expected.mean(dim=0), rtol=0, atol=1e-4)
@@ -242,6 +245,17 @@ class TestGraphs:
         torch.testing.assert_close(
             adaptive_average(inputs, output_size), torch.nn.functional.adaptive_avg_pool2d(inputs, output_size)
         )
+
+    def test_how_deep_images_become_8_bits_is_written_down(self, trained, tmp_path, capsys):
+        cfg = deepcopy(trained.cfg)
+        cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', bit_depth=12)
+        cfg.dump(tmp_path / 'deep.json')
+        path = str(tmp_path / 'deep.pt')
+        export(trained.checkpoint, branch='0', config=str(tmp_path / 'deep.json'), out=path)
+        assert 'first to 8 bits as LoadImageAsUint8(bit_depth=12)' in capsys.readouterr().out
+        extra = {'info.json': ''}
+        torch.jit.load(path, _extra_files=extra)
+        assert 'LoadImageAsUint8(bit_depth=12)' in json.loads(extra['info.json'])['scaling']
 
     def test_a_network_of_this_package(self, trained, tmp_path):
         branch = tiny_branch()
@@ -392,6 +406,23 @@ def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
     assert stock.model.data_preprocessor.mean == first.data_preprocessor.mean
     # The class says which suffix its images have; BaseSegDataset has to be told.
     assert stock.test_dataloader.dataset.img_suffix == ('.png' if 'synthetic' in name or 'dagm' in name else '.jpg')
+
+
+def test_loading_of_deep_images_has_a_stock_form_without_options(trained):
+    cfg = deepcopy(trained.cfg)
+    cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', bit_depth=None, ignore_empty=True)
+    stock = stock_config(cfg, branch_model(cfg, 0), META)
+    assert stock.test_dataloader.dataset.pipeline[0] == dict(type='LoadImageFromFile', ignore_empty=True)
+    cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', percentiles=(1, 99))
+    with pytest.raises(UserError, match=r'MMSegmentation alone has no .*LoadImageAsUint8'):
+        stock_config(cfg, branch_model(cfg, 0), META)
+
+
+@pytest.mark.parametrize(('threshold', 'share'), [(0.0, '100.0000'), (0.45, '75.0000')])
+def test_pixels_of_one_channel_are_compared_at_the_threshold(capsys, threshold, share):
+    expected, found = torch.tensor([0.1, 0.4, 0.5, 0.9]), torch.tensor([0.1, 0.5, 0.5, 0.9])
+    check_difference([(expected.view(1, 2, 2), found.view(1, 2, 2))], 1.0, 'four pixels', threshold)
+    assert f'same class on {share} % of the pixels' in capsys.readouterr().out
 
 
 def test_source_config_needs_a_model(tmp_path):
