@@ -153,7 +153,9 @@ def find_images(root: Path, split: str | None) -> dict[str, Path]:
         raise UserError(f'{root} is no folder with images')
     if split is None:
         return {name: root / name for name in found}
-    by_name = {Path(name).with_suffix('').as_posix(): root / name for name in found}
+    by_name: dict[str, list[Path]] = {}
+    for name in found:
+        by_name.setdefault(Path(name).with_suffix('').as_posix(), []).append(root / name)
     wanted = _read_part(split, UNLABELED)
     missing = [name for name in wanted if name not in by_name]
     if missing:
@@ -161,7 +163,13 @@ def find_images(root: Path, split: str | None) -> dict[str, Path]:
             f'{len(missing)} images of {split}{UNLABELED} are not below {root}, such as {missing[0]}; the folder is the one '
             'that the names in the split start from (data_root and data_prefix.img_path of the data set)'
         )
-    return {name: by_name[name] for name in wanted}
+    twice = [name for name in wanted if len(by_name[name]) > 1]
+    if twice:
+        raise UserError(
+            f'{twice[0]} of {split}{UNLABELED} is {" and ".join(map(str, by_name[twice[0]]))} ({len(twice)} such names): '
+            'they have no suffix, so put masks, or copies in another format, into a folder of their own'
+        )
+    return {name: by_name[name][0] for name in wanted}
 
 
 def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:

@@ -155,6 +155,11 @@ class TestErrors:
         with pytest.raises(UserError, match=r'none_unlabeled.txt is not there; --split-in is what'):
             self.run(trained, pool, split_in='none')
 
+    def test_masks_beside_images(self, trained, pool):
+        Image.new('L', (4, 4)).save(pool / 'images/training/3.bmp')
+        with pytest.raises(UserError, match=r'training/3 of .* is .*3\.bmp and .*3\.png \(1 such names\)'):
+            self.run(trained, pool, split_in=str(pool / 'in'))
+
     def test_missing_folder(self, trained, pool):
         with pytest.raises(UserError, match='none is no folder with images'):
             self.run(trained, pool, folder='none')
