@@ -10,8 +10,8 @@ On stock OpenMMLab with compiled operators and mmdet, for the families that need
 
 Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
 the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
-pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried. A
-process per model; lines of finished ones are in the results file and are passed over.
+pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried, then
+its backbone is built for the small ones (``img_size``: some transformers take one size only). A process per model; lines of finished ones are in the results file and are passed over.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks/results/families.jsonl'
 TABLE = ROOT / 'docs/model_families.md'
-SIZES = (128, 448)  # some heads pool over a fixed window; then the size of the config
+SIZES = (128, 448)  # some heads pool over a fixed window
 SECONDS = 900
 STACKS = dict(onedl='OneDL without compiled operators', openmmlab='stock OpenMMLab with compiled operators and mmdet')
 HEADER = """# Model families
 
 Written by `python benchmarks/families.py`: of each family of MMSegmentation's own configs the model with the fewest
 parameters, trained for one step and asked for a prediction, first as it is, then as three branches with all three similarity
-stages. *Works* means that every trainable parameter of every branch got a finite gradient and that the prediction has the size
+stages; without pretrained weights, on small images. *Works* means that every trainable parameter of every branch got a finite gradient and that the prediction has the size
 of the image.
 """
 COUNT = """
@@ -149,23 +149,15 @@ def measure(config: Path, branches: int) -> dict:
     """Outcome of the model alone and as branches: ``'works'``, or what went wrong."""
     register()
     line = dict(parameters=parameters(config))
-    for size in (*SIZES, *own_size(config)):
-        line |= dict(alone=outcome(alone, config, size), size=size)
+    for size, fitted in [*((size, False) for size in SIZES), (SIZES[0], True)]:
+        line |= dict(alone=outcome(alone, config, size, fitted), size=size)
         if line['alone'] == 'works':
             break
     start = time.perf_counter()
-    line['semi'] = outcome(semi, config, size, branches)
+    line['semi'] = outcome(semi, config, size, fitted, branches)
     line['seconds'] = round(time.perf_counter() - start, 1)
     line['peak_memory_mib'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return line
-
-
-def own_size(config: Path) -> list[int]:
-    """The size that a config trains at, where it is square: some transformers take no other."""
-    from mmengine.config import Config
-
-    size = (Config.fromfile(config).model.get('data_preprocessor') or {}).get('size') or ()
-    return [size[0]] if len(set(size)) == 1 else []
 
 
 def register() -> None:
@@ -186,12 +178,12 @@ def outcome(step, *args) -> str:
     return 'works'
 
 
-def stripped_model(config: Path, size: int | None = None) -> dict:
-    """A config's model without pretrained weights, with BN for SyncBN, for images of one size."""
+def stripped_model(config: Path, size: int | None = None, fitted: bool = False) -> dict:
+    """A config's model without pretrained weights, with BN for SyncBN, for images of one size; ``fitted``: built for them."""
     from mmengine.config import Config
 
     from simeps_mmseg.apis.pretrained import remove_pretrained
-    from simeps_mmseg.models.utils import replace_sync_bn
+    from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts
 
     cfg = Config.fromfile(config)
     remove_pretrained(cfg)
@@ -199,19 +191,23 @@ def stripped_model(config: Path, size: int | None = None) -> dict:
     preprocessor = cfg.model.get('data_preprocessor') or {}
     if size and preprocessor.get('size'):  # else small images are padded to the size of the config
         preprocessor.size = (size, size)
+    if fitted:
+        for _, node in walk_dicts(cfg.model):
+            if 'img_size' in node:
+                node['img_size'] = (size, size)
     return cfg.model
 
 
-def alone(config: Path, size: int) -> None:
+def alone(config: Path, size: int, fitted: bool) -> None:
     """A training step and a prediction as MMSegmentation makes them."""
     from mmseg.registry import MODELS
 
-    model = MODELS.build(stripped_model(config, size))
+    model = MODELS.build(stripped_model(config, size, fitted))
     model.init_weights()
     train_and_predict(model, size, unlabeled=0)
 
 
-def semi(config: Path, size: int, branches: int) -> None:
+def semi(config: Path, size: int, fitted: bool, branches: int) -> None:
     """The same of the wrapped model."""
     from mmseg.registry import MODELS
 
@@ -219,7 +215,7 @@ def semi(config: Path, size: int, branches: int) -> None:
         dict(
             type='MultiBranchSemiSegmentor',
             num_branches=branches,
-            branch=stripped_model(config, size),
+            branch=stripped_model(config, size, fitted),
             cross_pseudo=dict(type='CrossPseudoLoss'),
             similarity=dict(type='SimilarityConsistencyLoss', stages=dict(encoder=1.0, decoder=1.0, logits=1.0)),
         )

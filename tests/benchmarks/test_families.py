@@ -22,6 +22,14 @@ def test_the_smallest_stands_for_its_family():
     assert families.smallest(sorted(SEGMENTER.parent.glob('*.py'))) == SEGMENTER
 
 
+def test_a_backbone_for_one_size_is_built_for_the_small_one():
+    families.register()
+    model = families.stripped_model(CONFIGS / 'beit/beit-base_upernet_8xb2-160k_ade20k-640x640.py', 64, fitted=True)
+    assert (model.backbone.img_size, model.data_preprocessor.size) == ((64, 64), (64, 64))
+    model.backbone.update(num_layers=4, out_indices=(0, 1, 2, 3))
+    families.train_and_predict(MODELS.build(model), 64, unlabeled=0)
+
+
 @pytest.mark.filterwarnings('ignore')
 def test_a_family_that_works_and_one_that_does_not(monkeypatch):
     monkeypatch.setattr(families, 'SIZES', (64,))
