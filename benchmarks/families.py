@@ -11,7 +11,8 @@ On stock OpenMMLab with compiled operators and mmdet, for the families that need
 Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
 the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
 pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried, then
-its backbone is built for the small ones (``img_size``: some transformers take one size only). A process per model; lines of finished ones are in the results file and are passed over.
+it is built for the small ones (``img_size``: some transformers take one size only). A process per model; lines of finished
+ones are in the results file and are passed over.
 """
 
 import argparse
@@ -34,8 +35,8 @@ HEADER = """# Model families
 
 Written by `python benchmarks/families.py`: of each family of MMSegmentation's own configs the model with the fewest
 parameters, trained for one step and asked for a prediction, first as it is, then as three branches with all three similarity
-stages; without pretrained weights, on small images. *Works* means that every trainable parameter of every branch got a finite gradient and that the prediction has the size
-of the image.
+stages; without pretrained weights, on small images. *Works* means that every trainable parameter of every branch got a finite
+gradient and that the prediction has the size of the image.
 """
 COUNT = """
 ## On {stack}
