@@ -6,12 +6,12 @@
 For each seed (of the initialisation, the order of the images, and the random choice), all from the same split:
 
 1. ``start``: train on 2 % of the labels;
-2. choose as many images again, ``ranked``: the first of the ranking by the model of step 1, or ``random``: any of the
-   unlabelled ones;
+2. choose as many images again, ``ranked``: the first of the ranking by the model of step 1, ``score``: those with the highest
+   scores in it, whatever their class, or ``random``: any of the unlabelled ones;
 3. train anew on 4 %, from scratch, and score the last iteration on the test set.
 
 One JSON line per finished run; finished ones are passed over, an interrupted one continues from its last checkpoint. The
-choice of images is kept as split files in the work folder. At the end a table compares the two.
+choice of images is kept as split files in the work folder. At the end a table compares them.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU')
-ARMS = ('start', 'ranked', 'random')
+ARMS = ('start', 'ranked', 'score', 'random')
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +85,7 @@ def name_of(run: dict) -> str:
 
 
 def table(lines: list[dict]) -> str:
-    """Scores of each arm, mean and spread over the seeds, and the difference of the two within each seed, in Markdown."""
+    """Scores of each arm, mean and spread over the seeds, and the difference to random ones within each seed, in Markdown."""
     rows = ['| labels | runs | ' + ' | '.join(SCORES) + ' |', '|---|---|' + '---|' * len(SCORES)]
     by_arm = {arm: {line['run']['seed']: line for line in lines if line['run']['arm'] == arm} for arm in ARMS}
     for arm, of_seed in by_arm.items():
@@ -93,13 +93,14 @@ def table(lines: list[dict]) -> str:
             labeled = sorted({line['labeled'] for line in of_seed.values()})
             cells = [spread([line['test'][score] for line in of_seed.values()]) for score in SCORES]
             rows.append(f'| {arm}, {"/".join(map(str, labeled))} images | {len(of_seed)} | {" | ".join(cells)} |')
-    both = sorted(by_arm['ranked'].keys() & by_arm['random'].keys())
-    if both:
-        cells = [
-            spread([by_arm['ranked'][seed]['test'][score] - by_arm['random'][seed]['test'][score] for seed in both])
-            for score in SCORES
-        ]
-        rows.append(f'| ranked less random | {len(both)} | {" | ".join(cells)} |')
+    for arm in ('ranked', 'score'):
+        both = sorted(by_arm[arm].keys() & by_arm['random'].keys())
+        if both:
+            cells = [
+                spread([by_arm[arm][seed]['test'][score] - by_arm['random'][seed]['test'][score] for seed in both])
+                for score in SCORES
+            ]
+            rows.append(f'| {arm} less random | {len(both)} | {" | ".join(cells)} |')
     return '\n'.join(rows)
 
 
@@ -168,6 +169,8 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
             similarity=run['similarity'],
             split_in=str(pool_split),
         )
+        if run['arm'] == 'score':
+            ranking.sort(key=lambda image: (bool(image.repeats), -image.uncertainty.score))
         chosen = {image.name for image in ranking[:count]}
     write_split(prefix, sorted([*labeled, *chosen]), [name for name in unlabeled if name not in chosen])
     return prefix

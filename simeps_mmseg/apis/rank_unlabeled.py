@@ -1,7 +1,8 @@
-"""Which images to label next: those that the branches disagree about, no two alike."""
+"""Which images to label next: those that the branches disagree about, of each class some, no two alike."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ def rank_unlabeled(
     ranking, failed = rank_files(model, prepare, files, similarity)
     if not ranking:
         raise UserError('none of the images could be read:\n' + '\n'.join(failed))
-    write_ranking(target / RANKING, ranking)
+    write_ranking(target / RANKING, ranking, model.dataset_meta['classes'])
     fresh = sum(not image.repeats for image in ranking)
     print(
         f'{len(ranking)} images in {target / RANKING}, {len(ranking) - fresh} of them near-duplicates of better ranked ones'
@@ -278,7 +279,9 @@ def rank_files(
 def rank(
     names: Sequence[str], uncertainties: Sequence[ImageUncertainty], features: np.ndarray, similarity: float
 ) -> list[RankedImage]:
-    """Images by falling score, near-duplicates of better ones behind all others.
+    """Images by falling score, their likeliest classes taking turns; near-duplicates of better ones behind all others.
+
+    By score alone the classes that the networks know least would take nearly all of the first places.
 
     Args:
         names: Of the images.
@@ -288,20 +291,33 @@ def rank(
     """
     order = sorted(range(len(names)), key=lambda index: (-uncertainties[index].score, names[index]))
     repeats = thin_out(features, order, similarity)
-    kept = [RankedImage(names[index], uncertainties[index]) for index in order if repeats[index] < 0]
+    turns = take_turns([index for index in order if repeats[index] < 0], lambda index: uncertainties[index].likeliest)
+    kept = [RankedImage(names[index], uncertainties[index]) for index in turns]
     thinned = [
         RankedImage(names[index], uncertainties[index], names[repeats[index]]) for index in order if repeats[index] >= 0
     ]
     return kept + thinned
 
 
-def write_ranking(path: Path, ranking: Sequence[RankedImage]) -> None:
+def take_turns(order: Sequence[int], group_of: Callable[[int], int]) -> list[int]:
+    """The first of each group, then the second of each, and so on; within a round as in ``order``."""
+    places: Counter[int] = Counter()
+    rounds = []
+    for index in order:
+        rounds.append(places[group_of(index)])
+        places[group_of(index)] += 1
+    return [index for _, index in sorted(zip(rounds, order), key=lambda pair: pair[0])]
+
+
+def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[str]) -> None:
     """The ranking as CSV."""
     with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['rank', 'image', *ImageUncertainty._fields, 'near_duplicate_of'])
         for place, image in enumerate(ranking, 1):
-            writer.writerow([place, image.name, *(f'{value:.6g}' for value in image.uncertainty), image.repeats])
+            *values, likeliest = image.uncertainty
+            numbers = (f'{value:.6g}' for value in values)
+            writer.writerow([place, image.name, *numbers, classes[likeliest], image.repeats])
 
 
 def sheet_figure(

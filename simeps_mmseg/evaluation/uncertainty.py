@@ -14,12 +14,14 @@ class ImageUncertainty(NamedTuple):
         mutual_information: The plain mean over the pixels, in nats.
         disagreement: Share of the pixels where the networks do not all predict the same class.
         foreground: Mean foreground probability of the ensemble.
+        likeliest: The foreground class with the largest mean probability in the ensemble.
     """
 
     score: float
     mutual_information: float
     disagreement: float
     foreground: float
+    likeliest: int
 
 
 def mutual_information(probabilities: Tensor) -> Tensor:
@@ -76,7 +78,8 @@ def image_uncertainty(probabilities: Tensor) -> ImageUncertainty:
         probabilities: Of K networks, shape (K, C, h, w); class 0 is background.
     """
     information = mutual_information(probabilities)
-    foreground = 1 - probabilities.float().mean(dim=0)[0]
+    ensemble = probabilities.float().mean(dim=0)
+    foreground = 1 - ensemble[0]
     weight = foreground.sum()
     score = (information * foreground).sum() / weight if weight > 0 else weight
     return ImageUncertainty(
@@ -84,4 +87,5 @@ def image_uncertainty(probabilities: Tensor) -> ImageUncertainty:
         mutual_information=float(information.mean()),
         disagreement=float((~shared_classes(probabilities)).float().mean()),
         foreground=float(foreground.mean()),
+        likeliest=1 + int(ensemble[1:].mean(dim=(1, 2)).argmax()),
     )

@@ -10,6 +10,7 @@ from PIL import Image
 from simeps_mmseg.apis.model import Preparation, load_model
 from simeps_mmseg.apis.rank_unlabeled import probabilities_and_features, rank, rank_unlabeled
 from simeps_mmseg.datasets.splits import read_split
+from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
 from simeps_mmseg.utils import UserError
@@ -43,8 +44,11 @@ def test_moves_the_first_ones(trained, pool):
         rows = list(csv.DictReader(file))
     assert [row['image'] for row in rows] == [image.name for image in ranking]
     assert {row['image'] for row in rows} == {f'training/{index}' for index in range(1, 6)}
-    scores = [float(row['score']) for row in rows[:4]]
-    assert scores == sorted(scores, reverse=True)
+    scores: dict[str, list[float]] = {}
+    for row in rows[:4]:
+        scores.setdefault(row['likeliest'], []).append(float(row['score']))
+    assert set(scores) <= set(SyntheticDefectDataset.METAINFO['classes'][1:])
+    assert all(own == sorted(own, reverse=True) for own in scores.values())
     assert {rows[4]['image'], rows[4]['near_duplicate_of']} == {'training/1', 'training/5'}
     chosen = [row['image'] for row in rows[:3]]
     assert read_split(pool / 'next/round1_labeled.txt') == sorted(['training/0', *chosen])
@@ -121,8 +125,17 @@ def test_probabilities_are_those_of_the_networks(trained, pool):
 def test_near_duplicates_go_behind_all_others():
     scores = dict(a=0.1, b=0.5, c=0.4, d=0.2)
     features = np.array([[1.0, 0.0], [0.0, 1.0], [0.01, 1.0], [1.0, 1.0]])
-    ranking = rank(list(scores), [ImageUncertainty(score, 0, 0, 0) for score in scores.values()], features, 0.99)
+    ranking = rank(list(scores), [ImageUncertainty(score, 0, 0, 0, 1) for score in scores.values()], features, 0.99)
     assert [(image.name, image.repeats) for image in ranking] == [('b', ''), ('d', ''), ('a', ''), ('c', 'b')]
+
+
+def test_classes_take_turns():
+    """Near-duplicates take no turn: e is the first of its class that does."""
+    images = dict(a=(0.9, 1), b=(0.8, 1), c=(0.7, 1), d=(0.6, 2), e=(0.5, 3), f=(0.4, 2), g=(0.55, 3))
+    uncertainties = [ImageUncertainty(score, 0, 0, 0, likeliest) for score, likeliest in images.values()]
+    features = np.vstack([np.eye(6), np.eye(6)[0]])
+    ranking = rank(list(images), uncertainties, features, 0.99)
+    assert [image.name for image in ranking] == ['a', 'd', 'e', 'b', 'f', 'c', 'g']
 
 
 class TestErrors:

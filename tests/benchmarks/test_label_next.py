@@ -14,12 +14,13 @@ SPEC.loader.exec_module(label_next)
 def test_table_compares_within_seeds():
     lines = [
         dict(run=dict(arm=arm, seed=seed), labeled=4, test=dict.fromkeys(label_next.SCORES, score))
-        for arm, scores in dict(start=[50.0], ranked=[60.0, 70.0], random=[58.0, 66.0, 99.0]).items()
+        for arm, scores in dict(start=[50.0], ranked=[60.0, 70.0], score=[50.0], random=[58.0, 66.0, 99.0]).items()
         for seed, score in enumerate(scores)
     ]
     rows = label_next.table(lines).splitlines()
     assert rows[2] == '| start, 4 images | 1 | 50.0 | 50.0 | 50.0 |'
-    assert rows[-1].startswith('| ranked less random | 2 | 3.0 ± 1.4 |')
+    assert rows[-2].startswith('| ranked less random | 2 | 3.0 ± 1.4 |')
+    assert rows[-1].startswith('| score less random | 1 | -8.0 |')
 
 
 def test_starting_split_is_a_prefix_of_the_prepared_ones(tmp_path):

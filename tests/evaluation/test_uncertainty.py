@@ -45,6 +45,13 @@ def test_an_image_by_hand():
     assert found.foreground == 0.25
 
 
+def test_the_likeliest_class_is_a_defect():
+    disputed = pixel([0.6, 0.3, 0.1], [0.6, 0.1, 0.3])
+    background = pixel([0.8, 0.0, 0.2], [0.8, 0.0, 0.2])
+    found = image_uncertainty(torch.cat([disputed, background], dim=3))
+    assert found.likeliest == 2
+
+
 def test_nothing_but_background():
     assert image_uncertainty(pixel([1.0, 0.0], [1.0, 0.0])).score == 0
 
