@@ -10,11 +10,12 @@ from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
+from ..datasets.sources import Source, find_sources
 from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable
 from ..utils.paths import real_path
-from .check_dataset import Source, by_kind, find_sources, quick_problems
+from .check_dataset import by_kind, quick_problems
 from .data import LOADERS, missing_data
 
 

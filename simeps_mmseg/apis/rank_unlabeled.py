@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ..datasets import inspection, unlabeled_folder
 from ..datasets.selection import NEAR_DUPLICATE, thin_out
+from ..datasets.sources import part_configs
 from ..datasets.splits import read_split
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
@@ -28,7 +29,6 @@ from ..utils import UserError, progress
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
 from ..visualization import Tile, contact_sheet, paint
-from .check_dataset import part_configs
 from .config import load_config
 from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
 

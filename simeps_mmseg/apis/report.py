@@ -8,6 +8,10 @@ import numpy as np
 from mmengine.config import Config
 
 from .. import __version__
+from ..datasets import inspection
+from ..datasets.file_reports import inspect_sources
+from ..datasets.inspection import LABELED, UNLABELED, Problem
+from ..datasets.sources import Source, find_sources, part_configs
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.stock_config import branch_configs, type_name
 from ..evaluation.defect_iou_metric import SUMMARY
@@ -33,13 +37,11 @@ from ..utils.files import check_writable, whole_file
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity
 from ..visualization.training_log import TrainingLog, num_branches, read_training_log
-from . import check_dataset
-from .check_dataset import LABELED, UNLABELED, Problem, Source, find_sources, inspect_sources, part_configs
 from .config import merge_options
 from .report_images import model_sections
 from .visualize_similarity import config_beside
 
-PARTS = (LABELED, UNLABELED, check_dataset.VALIDATION, check_dataset.TEST)
+PARTS = (LABELED, UNLABELED, inspection.VALIDATION, inspection.TEST)
 MOST_LABELED = 500  # masks that are opened to count classes
 SINGLE = dict(MeanTeacherSegmentor='Mean Teacher', FixMatchSegmentor='FixMatch', UniMatchSegmentor='UniMatch')
 

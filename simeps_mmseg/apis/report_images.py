@@ -14,7 +14,9 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import Tensor
 
+from ..datasets.inspection import UNLABELED
 from ..datasets.selection import NEAR_DUPLICATE
+from ..datasets.sources import Source
 from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
 from ..evaluation.functional import iou_and_dice, scores_from_areas
@@ -25,7 +27,6 @@ from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
 from ..visualization.sheet import Style, layers_of, sheet
 from ..visualization.similarity import similarity_figure
-from .check_dataset import UNLABELED, Source
 from .evaluation_images import EvaluationImages, TrainedModel
 from .model import networks_of
 from .rank_unlabeled import rank_files, sheet_figure

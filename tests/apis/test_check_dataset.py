@@ -12,10 +12,10 @@ from simeps_mmseg.apis.check_dataset import (
     check_before_training,
     check_dataset,
     check_quickly,
-    find_sources,
-    inspect_sources,
 )
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets.file_reports import inspect_sources
+from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.helpers import save, tiny_model

@@ -1,0 +1,181 @@
+"""Opening the files of a config's data sets, and what is wrong with each."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.dataset import Compose
+
+from ..utils import progress
+from ..utils.images import check_image_is_whole
+from .inspection import (
+    ORDINARY_IMAGES,
+    FileReport,
+    LabelRules,
+    Problem,
+    count_classes,
+    count_values,
+    depth_problem,
+    is_grey,
+    pixel_digest,
+    size_problem,
+)
+from .sources import FileRules, Source
+from .transforms.loading import decode_color, to_uint8
+
+ORDINARY_MASKS = ('LoadAnnotations',)
+
+
+def inspect_sources(sources: Sequence[Source], workers: int | None = None) -> list[FileReport]:
+    """Open all files, in several processes, under a progress bar."""
+    workers = os.cpu_count() if workers is None else workers
+    reports: list[FileReport] = []
+    with pool(workers) as processes:
+        for source in sources:
+            inspect = partial(inspect_pair, source.part, source.rules)
+            done = (
+                map(inspect, source.infos) if processes is None else processes.imap(inspect, source.infos, chunksize=16)
+            )
+            reports += progress(done, f'{source.part} ({source.key})', total=len(source.infos))
+    return reports
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[Any]:
+    """Processes that decode images, or None.
+
+    OpenCV's own threads are ended before: processes that are forked beside them may wait for them for ever.
+    """
+    if workers < 1:
+        yield None
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
+    try:
+        with multiprocessing.get_context(method).Pool(workers) as processes:
+            yield processes
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def inspect_file(source: Source, info: dict) -> FileReport:
+    """Open one image and its mask."""
+    return inspect_pair(source.part, source.rules, info)
+
+
+def inspect_pair(part: str, rules: FileRules, info: dict) -> FileReport:
+    """Open one image and its mask.
+
+    Args:
+        part: Where they belong.
+        rules: How they are read.
+        info: ``img_path`` and, with masks, ``seg_map_path``.
+    """
+    report = FileReport(part, info['img_path'], info.get('seg_map_path') if rules.mask_step else None)
+    report.problems += image_problems(report, rules.image_step, info)
+    if report.mask is not None:
+        report.problems += mask_problems(report, rules, info)
+    return report
+
+
+def image_problems(report: FileReport, step: dict, info: dict) -> Iterator[Problem]:
+    """Read the image, note in the report what it is."""
+    if not os.path.exists(report.image):
+        yield missing_image(report.part, report.image)
+        return
+    try:
+        image = read_image(step, info)
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        yield Problem('unreadable', report.part, report.image, 'a readable image', _reason(error, report.image))
+        return
+    report.size, report.grey, report.digest = image.shape[:2], is_grey(image), pixel_digest(image)
+    if step.get('type') in ORDINARY_IMAGES:
+        found = depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
+        if found:
+            yield Problem('dark 16-bit image', report.part, report.image, *found, False)
+
+
+def mask_problems(report: FileReport, rules: FileRules, info: dict) -> Iterator[Problem]:
+    """Read the mask, note in the report what it shows."""
+    if not os.path.exists(report.mask):
+        yield missing_mask(report.part, report.image, report.mask)
+        return
+    try:
+        mask, is_mapped = read_mask(rules.mask_step, info)
+    except Exception as error:  # as above
+        yield Problem('unreadable', report.part, report.mask, 'a readable mask', _reason(error, report.mask))
+        return
+    wrong_size = size_problem(report.size, mask.shape) if report.digest is not None else None
+    if wrong_size:
+        yield Problem('size mismatch', report.part, report.mask, *wrong_size)
+    if mask.ndim != 2:
+        return
+    labels = rules.labels
+    report.values = count_values(mask)
+    own = LabelRules(labels.num_classes, labels.ignore_index) if is_mapped else labels
+    report.classes, unknown = count_classes(report.values, own)
+    if unknown:
+        values = f'{sorted(unknown)[:8]}{" ..." if len(unknown) > 8 else ""}'
+        found = f'{values} in {sum(unknown.values())} of {mask.size} pixels'
+        yield Problem('value outside the classes', report.part, report.mask, own.allowed(), found)
+    elif report.classes.keys() <= {labels.ignore_index}:
+        raw = sorted(report.values)
+        yield Problem(
+            'all-ignore mask', report.part, report.mask, 'pixels of a class', f'only ignored pixels (values {raw})'
+        )
+
+
+def read_image(step: dict, info: dict) -> np.ndarray:
+    """Pixels of an image, (h, w, c), in the depth of the file; by the transform itself where it is not an ordinary one."""
+    if step.get('type') not in ORDINARY_IMAGES:
+        return Compose([step])(dict(info))['img']
+    path = Path(info['img_path'])
+    check_image_is_whole(path)
+    image = decode_color(path.read_bytes())
+    if step.get('type') == 'LoadImageAsUint8':
+        to_uint8(image, step.get('bit_depth'), step.get('percentiles'))  # raises what training would
+    elif image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f'pixels of type {image.dtype}, which LoadImageFromFile cannot open; LoadImageAsUint8 opens floats in [0, 1], '
+            'with percentiles=(1, 99) any'
+        )
+    return image
+
+
+def read_mask(step: dict, info: dict) -> tuple[np.ndarray, bool]:
+    """Values of a mask, (h, w), and whether they are classes already: by the transform itself where it is not MMSeg's."""
+    if step.get('type') not in ORDINARY_MASKS:
+        return Compose([step])({**info, 'seg_fields': []})['gt_seg_map'], True
+    backend = step.get('imdecode_backend', 'pillow')
+    mask = mmcv.imfrombytes(Path(info['seg_map_path']).read_bytes(), flag='unchanged', backend=backend)
+    if mask is None:
+        raise ValueError('not a readable image')
+    mask = mask.squeeze()
+    return (mask.astype(np.uint8) if mask.dtype == bool else mask), False
+
+
+def _reason(error: Exception, file: str) -> str:
+    if not os.path.getsize(file):
+        return 'an empty file'
+    return ' '.join(str(error).split())[:160] or type(error).__name__
+
+
+def missing_image(part: str, path: str) -> Problem:
+    """An image that is not there; lists with suffixes are the usual reason."""
+    suffix = Path(path).suffix
+    twice = suffix and Path(path).stem.endswith(suffix)
+    hint = f'no such file: the lines of ann_file are names without {suffix}' if twice else 'no such file'
+    return Problem('missing image', part, path, 'an image', hint)
+
+
+def missing_mask(part: str, image: str, mask: str) -> Problem:
+    """An image without its mask."""
+    return Problem('missing pair', part, image, f'its mask {mask}', 'no such file')

@@ -1,0 +1,158 @@
+"""Which files the data sets of a config are made of, none of them opened."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ..models.utils import walk_dicts
+from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
+from .unlabeled_folder import build_listing, leaf_configs
+from .unlabeled_pipeline import loads_labels
+
+
+@dataclass(frozen=True)
+class FileRules:
+    """How the files of one source are read and what they have to be.
+
+    Attributes:
+        labels: What the values of the masks mean.
+        image_step: Config of the transform that loads images.
+        mask_step: Config of the transform that loads masks, or None where there are no masks.
+    """
+
+    labels: LabelRules
+    image_step: dict
+    mask_step: dict | None
+
+
+class Source(NamedTuple):
+    """One data set of a config, wrappers taken off.
+
+    Attributes:
+        part: ``labelled``, ``unlabelled``, ``validation`` or ``test``.
+        key: Where it stands in the config.
+        classes: Names of the classes; empty for unlabelled folders.
+        rules: How its files are read.
+        infos: What the data set says of each sample: ``img_path`` and, with masks, ``seg_map_path``.
+        orphans: Masks in its folder that belong to none of its images.
+    """
+
+    part: str
+    key: str
+    classes: tuple[str, ...]
+    rules: FileRules
+    infos: list[dict]
+    orphans: list[str]
+
+
+def part_configs(cfg: Config) -> Iterator[tuple[str, str, dict]]:
+    """Part, config key and config of each data set inside wrappers; not a test set that is the validation set."""
+    loaders = {name: (cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'val', 'test')}
+    train = loaders['train']
+    if train is not None:
+        sampler = (cfg.train_dataloader.get('sampler') or {}).get('type')
+        if sampler == 'LabeledUnlabeledSampler' and len(train.get('datasets', ())) == 2:
+            for index, part in enumerate((LABELED, UNLABELED)):
+                for leaf in leaf_configs(train['datasets'][index]):
+                    yield part, f'train_dataloader.dataset.datasets[{index}]', leaf
+        else:
+            yield from ((LABELED, 'train_dataloader.dataset', leaf) for leaf in leaf_configs(train))
+    if loaders['test'] == loaders['val']:
+        loaders['test'] = None
+    for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
+        if loaders[name] is not None:
+            yield from ((part, f'{name}_dataloader.dataset', leaf) for leaf in leaf_configs(loaders[name]))
+
+
+def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
+    """List the files of all data sets, without opening any."""
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    sources, problems = [], []
+    for part, key, config in part_configs(cfg):
+        try:
+            source = find_source(part, key, config)
+        except Exception as error:  # whatever a data set class raises
+            reason = str(error) or type(error).__name__
+            problems.append(Problem('data set cannot be listed', part, key, f'a {config.get("type")}', reason))
+            continue
+        if source.rules.mask_step and not source.classes:
+            expected = 'metainfo=dict(classes=(...)), or a data set class that has them'
+            problems.append(Problem('no classes', part, key, expected, 'none'))
+            source = source._replace(rules=replace(source.rules, mask_step=None))
+        problems += mask_rule_problems(source)
+        if not source.infos:
+            problems.append(
+                Problem('no images', part, key, 'at least one image', 'none; check data_prefix and suffixes')
+            )
+        for mask in source.orphans:
+            problems.append(Problem('mask without image', part, mask, 'an image of that name', 'none', False))
+        sources.append(source)
+    if (
+        cfg.get('test_dataloader')
+        and cfg.get('val_dataloader')
+        and cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
+    ):
+        count = sum(len(source.infos) for source in sources if source.part == VALIDATION)
+        problems.append(same_evaluation_problem(count, 'test_dataloader.dataset'))
+    return sources, problems
+
+
+def mask_rule_problems(source: Source) -> Iterator[Problem]:
+    """Masks where there must be none, or none where there must be some."""
+    opened = source.rules.mask_step
+    if source.part == UNLABELED and opened:
+        expected = f'no {opened["type"]} in its pipeline and no data_prefix.seg_map_path'
+        yield Problem('unlabelled part opens masks', source.part, source.key, expected, 'masks that would be opened')
+    expected = 'LoadAnnotations in its pipeline, and data_prefix.seg_map_path'
+    if source.part == VALIDATION and not opened:
+        yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to score by')
+    # Masks that a transform of the user's own opens are in the listing all the same.
+    if source.part == LABELED and source.infos and not any(info.get('seg_map_path') for info in source.infos):
+        yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to learn from')
+
+
+def find_source(part: str, key: str, config: dict) -> Source:
+    """List the files of one data set."""
+    steps = [node for _, node in walk_dicts(config.get('pipeline', []))]
+    image_step = next(
+        (step for step in steps if str(step.get('type')).startswith('Load')), dict(type='LoadImageFromFile')
+    )
+    mask_step = next((step for step in steps if loads_labels(str(step.get('type')))), None)
+    dataset = build_listing(config)
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    if not any('seg_map_path' in info for info in infos):
+        mask_step = None
+    classes = tuple(dataset.metainfo.get('classes') or ())
+    labels = LabelRules(
+        num_classes=len(classes),
+        ignore_index=getattr(dataset, 'ignore_index', 255),
+        reduce_zero_label=bool(getattr(dataset, 'reduce_zero_label', False)),
+        label_map=getattr(dataset, 'label_map', None),
+    )
+    orphans = orphaned_masks(dataset, infos) if mask_step else []
+    return Source(
+        part, key, classes, FileRules(labels, dict(image_step), mask_step and dict(mask_step)), infos, orphans
+    )
+
+
+def orphaned_masks(dataset: object, infos: Sequence[dict]) -> list[str]:
+    """Masks without an image, where the data set takes all images of its folder."""
+    folder = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
+    suffix = getattr(dataset, 'seg_map_suffix', None)
+    images = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
+    if getattr(dataset, 'ann_file', '') or not folder or not suffix or folder == images or not os.path.isdir(folder):
+        return []
+    known = {os.path.normpath(info['seg_map_path']) for info in infos}
+    found = (
+        os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names if name.endswith(suffix)
+    )
+    return sorted(path for path in found if os.path.normpath(path) not in known)
+
+
+def classes_of(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Names of the classes of the labelled part."""
+    return next((source.classes for source in sources if source.part == LABELED and source.classes), ())
