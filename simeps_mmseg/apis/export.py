@@ -1,21 +1,14 @@
 """A trained branch, or all of them, as something that runs without this package."""
 
-import copy
 import math
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS
-from mmseg.structures import SegDataSample
-from torch import Tensor
 
 import simeps_mmseg
 
@@ -40,22 +33,29 @@ from ..deploy.graph import (
     write_onnx,
     write_torchscript,
 )
-from ..deploy.stock_config import scaling_of, test_pipeline, type_name
+from ..deploy.stock_config import scaling_of, test_pipeline
 from ..models.segmentors.base import ENSEMBLE, STUDENT
-from ..models.utils import main_head, mean_logits, walk_dicts
+from ..models.utils import main_head
 from ..utils import UserError
 from ..utils.files import check_writable, whole_file
-from ..utils.images import UnreadableImage, list_images
 from ..utils.paths import find_config
-from .model import Preparation, load_model, networks_of, preprocessed
+from .compare_export import (
+    check_difference,
+    compare_graph,
+    comparison_images,
+    described,
+    loaded,
+    noise_for,
+    own_logits,
+    prepared,
+)
+from .model import Preparation, load_model, networks_of
 from .pretrained import remove_pretrained
 
 BEST = 'best'
 SUFFIXES = dict(pth='.pth', onnx='.onnx', torchscript='.pt')
 # Largest difference of the logits: a plain checkpoint computes the same, a graph sums in another order.
 BOUNDS = dict(pth=1e-5, onnx=1e-3, torchscript=1e-3)
-COMPARED_IMAGES = 8
-COMPARED_BATCH = 3  # another one than was traced
 
 
 def export(
@@ -220,144 +220,6 @@ def _listed(scores: BranchScores) -> str:
     return f'{scores.name} ' + ' / '.join(f'{value:.2f}' for value in scores.values)
 
 
-# -- the images to compare on --------------------------------------------------------------------------------------------
-
-
-def comparison_images(cfg: Config, folder: str | None, count: int = COMPARED_IMAGES) -> list[Path]:
-    """A seeded choice of images of a folder or of the config's validation set; empty where that is not there.
-
-    Raises:
-        UserError: If a folder is named and holds no images.
-    """
-    if folder is not None:
-        files = [Path(folder) / name for name in list_images(folder)]
-        if not files:
-            raise UserError(f'--images {folder} is no folder with images')
-    else:
-        files = _validation_images(cfg)
-    return sorted(random.Random(0).sample(files, min(count, len(files))))
-
-
-def _validation_images(cfg: Config) -> list[Path]:
-    for loader in ('val_dataloader', 'test_dataloader'):
-        config = (cfg.get(loader) or {}).get('dataset')
-        if not config:
-            continue
-        config = copy.deepcopy(config)
-        for _, node in walk_dicts(config):
-            if 'pipeline' in node:
-                node['pipeline'] = []
-        try:
-            dataset = DATASETS.build(config)
-            files = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
-        except (OSError, ValueError, KeyError):  # the data is not on this machine
-            continue
-        found = [file for file in files if file.is_file()]
-        if found:
-            return found
-    return []
-
-
-def prepared(cfg: Config, files: Sequence[Path], size: Sequence[int] | None) -> tuple[list[Tensor], tuple[int, int]]:
-    """Images as the test pipeline leaves them, all of the size that a graph is made for.
-
-    Args:
-        cfg: The whole config.
-        files: Images; without any, noise is made.
-        size: Height and width; None: as the pipeline leaves the first one.
-
-    Returns:
-        Images (c, h, w), blue, green, red, and (h, w).
-
-    Raises:
-        UserError: Without a size where the pipeline does not settle it.
-    """
-    pipeline = Preparation(cfg)
-    images = [_loaded(pipeline, file)['inputs'] for file in files]
-    fixed = next(
-        (step['scale'] for step in test_pipeline(cfg) if step.get('type') == 'Resize' and not step.get('keep_ratio')),
-        None,
-    )
-    if size is None and images:
-        size = images[0].shape[1:]
-    elif size is None and isinstance(fixed, (list, tuple)):
-        size = fixed[::-1]
-    if size is None:
-        raise UserError(
-            'the test pipeline leaves images of any size: give --size HEIGHT WIDTH for the graph, or --images'
-        )
-    height, width = (int(length) for length in size)
-    if not images:
-        noise = np.random.default_rng(0).integers(0, 256, (COMPARED_IMAGES, height, width, 3), dtype=np.uint8)
-        images = [torch.from_numpy(one).permute(2, 0, 1) for one in noise]
-    return [_resized(image, (height, width)) for image in images], (height, width)
-
-
-def _loaded(pipeline: Preparation, source: Path | np.ndarray) -> dict:
-    try:
-        return pipeline(source if isinstance(source, np.ndarray) else str(source))[1]
-    except UnreadableImage as error:
-        raise UserError(
-            f'{source}, an image to compare on, cannot be read: {error}; name others with --images'
-        ) from error
-
-
-def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(image.shape[1:]) == size:
-        return image
-    resized = cv2.resize(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), size[::-1])
-    return torch.from_numpy(np.atleast_3d(resized)).permute(2, 0, 1)
-
-
-def _described(files: Sequence[Path]) -> str:
-    if not files:
-        return f'{COMPARED_IMAGES} images of seeded noise (no validation images found; --images names a folder)'
-    return f'{len(files)} images such as {files[0]}'
-
-
-def check_difference(
-    pairs: Sequence[tuple[Tensor, Tensor]], bound: float, compared_on: str, threshold: float = 0.0
-) -> float:
-    """Print the largest difference between logits, and how many pixels get the same class.
-
-    Args:
-        pairs: Expected and found logits, each (b, C, h, w) or (C, h, w).
-        bound: That must not be exceeded.
-        compared_on: The images, in words.
-        threshold: Of a single channel (C = 1), above which a pixel is foreground.
-
-    Returns:
-        The largest difference.
-
-    Raises:
-        UserError: If it exceeds the bound, or the shapes differ.
-    """
-    shapes = [(tuple(a.shape), tuple(b.shape)) for a, b in pairs if a.shape != b.shape]
-    if shapes:
-        raise UserError(f'the exported network returns logits of shape {shapes[0][1]}, expected {shapes[0][0]}')
-    largest = max(float((expected - found).abs().max()) for expected, found in pairs)
-    classes = [_classes(expected, threshold) == _classes(found, threshold) for expected, found in pairs]
-    same = sum(int(one.sum()) for one in classes) / sum(one.numel() for one in classes)
-    magnitude = max(float(expected.abs().max()) for expected, _ in pairs)
-    print(
-        f'largest difference of the logits from PyTorch: {largest:.2e} (bound {bound:.0e}, largest logit {magnitude:.1f}); '
-        f'same class on {100 * same:.4f} % of the pixels; {compared_on}',
-        flush=True,
-    )
-    if not largest <= bound:  # NaN fails too
-        raise UserError(
-            f'the exported network differs by {largest:.2e}, more than --bound {bound:.0e}; nothing was written'
-        )
-    return largest
-
-
-def _classes(logits: Tensor, threshold: float) -> Tensor:
-    return logits.argmax(dim=-3) if logits.shape[-3] > 1 else logits > threshold
-
-
-# -- a plain checkpoint --------------------------------------------------------------------------------------------------
-
-
 def write_pair(
     model: BaseSegmentor,
     branch: int,
@@ -389,28 +251,13 @@ def write_pair(
         reread = init_model(str(config), str(weights), device='cpu')
         before, after = Preparation(cfg), Preparation(reread.cfg)
         pairs = [
-            (_logits(network, _loaded(before, source), model), _logits(reread, _loaded(after, source), reread))
-            for source in (files or _noise(cfg))
+            (own_logits(network, loaded(before, source), model), own_logits(reread, loaded(after, source), reread))
+            for source in (files or noise_for(cfg))
         ]
         # Of a single channel MMSeg's prediction is a sigmoid already.
         threshold = float(main_head(network).threshold) if network.out_channels == 1 else 0.0
-        check_difference(pairs, bound, _described(files), threshold)
+        check_difference(pairs, bound, described(files), threshold)
     print(f'wrote {target} and {target.with_suffix(".py")}: init_model, MMSegInferencer and tools/test.py read them')
-
-
-@torch.no_grad()
-def _logits(network: BaseSegmentor, data: Mapping, model: BaseSegmentor) -> Tensor:
-    """Logits (C, h, w) of a network at the size of the file; ``model`` has the preprocessor."""
-    return network.predict(*preprocessed(model, [data]))[0].seg_logits.data
-
-
-def _noise(cfg: Config) -> np.ndarray:
-    scales = [step.get('scale') for step in test_pipeline(cfg) if type_name(step['type']) == 'Resize']
-    width, height = scales[0] if scales and isinstance(scales[0], (list, tuple)) else (256, 256)
-    return np.random.default_rng(0).integers(0, 256, (COMPARED_IMAGES, height, width, 3), dtype=np.uint8)
-
-
-# -- graphs --------------------------------------------------------------------------------------------------------------
 
 
 def write_graph(
@@ -448,45 +295,6 @@ def write_graph(
     with whole_file(target) as partial:
         write(module, example(images[0].shape[0], size, dtype), partial, info)
         pairs = compare_graph(run(partial), networks, model, images, dtype)
-        check_difference(pairs, bound, _described(files), math.log(threshold / (1 - threshold)))
+        check_difference(pairs, bound, described(files), math.log(threshold / (1 - threshold)))
     lines = [info['input'], info['output'], 'any batch, this height and width only', info.get('scaling')]
     print(f'wrote {target}', *(f'  {line}' for line in lines if line), sep='\n')
-
-
-def compare_graph(
-    run: Callable[[Tensor], Tensor],
-    networks: Sequence[BaseSegmentor],
-    model: BaseSegmentor,
-    images: Sequence[Tensor],
-    dtype: torch.dtype,
-) -> list[tuple[Tensor, Tensor]]:
-    """Logits of the model and of the graph: of the first image alone, then of all in batches of ``COMPARED_BATCH``.
-
-    Raises:
-        UserError: If the graph does not take such batches.
-    """
-    rounded = -(-len(images) // COMPARED_BATCH) * COMPARED_BATCH
-    cycled = [images[index % len(images)] for index in range(rounded)]
-    batches = [cycled[:1], *(cycled[i : i + COMPARED_BATCH] for i in range(0, rounded, COMPARED_BATCH))]
-    pairs = []
-    for batch in batches:
-        stacked = torch.stack(batch)
-        try:
-            found = run(stacked.to(dtype))
-        except Exception as error:  # each runtime has its own
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f'the graph does not run with a batch of {len(batch)}: {reason}') from error
-        pairs.append((expected_logits(networks, model, batch), found))
-    return pairs
-
-
-@torch.no_grad()
-def expected_logits(networks: Sequence[BaseSegmentor], model: BaseSegmentor, batch: Sequence[Tensor]) -> Tensor:
-    """Mean logits (b, C, h, w) of networks by way of MMSeg: preprocessor, ``inference``, padding taken off."""
-    height, width = batch[0].shape[1:]
-    samples = [SegDataSample(metainfo=dict(ori_shape=(height, width), img_shape=(height, width))) for _ in batch]
-    inputs, samples = preprocessed(model, [dict(inputs=i, data_samples=s) for i, s in zip(batch, samples)])
-    shape = tuple(inputs.shape[2:])
-    metas = [{**sample.metainfo, 'ori_shape': shape, 'img_shape': shape, 'pad_shape': shape} for sample in samples]
-    logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in networks]
-    return mean_logits(networks, logits)[:, :, :height, :width]

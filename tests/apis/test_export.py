@@ -11,8 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
+from simeps_mmseg.apis.compare_export import check_difference
 from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.export import check_difference, export, source_config
+from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
 from simeps_mmseg.deploy import branch_model, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
