@@ -134,7 +134,8 @@ def section(key: tuple[str, str, str], lines: list[dict], published: dict) -> li
     """All there is to say of one protocol on one data set with one network."""
     protocol, dataset, model = key
     percents = sorted({line['run']['percent'] for line in lines})
-    methods = methods_of(lines)
+    everything = methods_of(lines)
+    methods = [method for method in everything if original(method) not in everything]
     rows = [row for row in published['rows'] if row['dataset'] == dataset and (row['models'] or [model]).count(model)]
     parts = [
         f'## {DATASETS.get(dataset, dataset)}, `{model}`, protocol {protocol}',
@@ -146,7 +147,8 @@ def section(key: tuple[str, str, str], lines: list[dict], published: dict) -> li
     ]
     for title, text in (
         ('Against labels only, run by run', head_to_head(lines, methods, percents)),
-        ('IoU of each class over the data set', class_table(lines, methods, percents)),
+        ('What a change of a method brings', change_table(lines, everything, percents)),
+        ('IoU of each class over the data set', class_table(lines, everything, percents)),
         ('Several networks and one of them alone', branch_table(lines, methods, percents)),
         ('The last weights and the best on validation', best_table(lines, methods, percents)),
         ('What a run takes', cost_table(lines, methods)),
@@ -161,12 +163,25 @@ def protocol_text(lines: list[dict]) -> str:
     labels = {line['run']['percent']: line.get('labeled') for line in lines}
     counts = ', '.join(f'{percent:g} % are {count}' for percent, count in sorted(labels.items()) if count)
     splits = ', '.join(map(str, sorted({line['run']['split_seed'] for line in lines})))
-    devices = sorted({f'{line.get("device", "unknown device")} ({line.get("precision", "float32")})' for line in lines})
     return (
         f'{run["size"]} x {run["size"]} pixels, {run["batch"]} labelled images per step (and as many unlabelled ones where a '
         f'method uses them), {run["iters"]:,} steps, {"random" if run["flips"] else "no"} flips. Labelled images: {counts}; '
-        f'split {splits}. {len(lines)} run{"" if len(lines) == 1 else "s"} on: {"; ".join(devices)}.'
+        f'split {splits}. {len(lines)} run{"" if len(lines) == 1 else "s"} on: {devices_text(lines)}.'
     )
+
+
+def devices_text(lines: list[dict]) -> str:
+    """What computed, in which precision; for which percentages where these differ in that."""
+    used = defaultdict(set)
+    for line in lines:
+        device = f'{line.get("device", "unknown device")} ({line.get("precision", "float32")})'
+        used[line['run']['percent']].add(device)
+    columns = defaultdict(list)
+    for percent, devices in sorted(used.items()):
+        columns['; '.join(sorted(devices))].append(f'{percent:g} %')
+    if len(columns) == 1:
+        return next(iter(columns))
+    return '; '.join(f'{devices} for {" and ".join(percents)}' for devices, percents in columns.items())
 
 
 Method = tuple[str, tuple[str, ...]]
@@ -180,6 +195,12 @@ def methods_of(lines: Iterable[dict]) -> list[Method]:
 
 def method_of(line: dict) -> Method:
     return line['run']['method'], tuple(line['run']['options'])
+
+
+def original(method: Method) -> Method | None:
+    """The method without its further options; None for one that has none."""
+    name, options = method
+    return (name, ()) if options else None
 
 
 def label_of(method: Method) -> str:
@@ -228,28 +249,54 @@ def head_to_head(lines: list[dict], methods: list[Method], percents: list[float]
     for method in methods:
         if method[0] == SUPERVISED:
             continue
-        cells = [paired(lines, method, percent) for percent in percents]
-        if any(cell != NONE for cell in cells):
-            rows.append([label_of(method), *cells])
+        found = [differences(lines, method, (SUPERVISED, ()), percent) for percent in percents]
+        if any(len(values) > 1 for values in found):
+            rows.append([label_of(method), *(signed(values) if len(values) > 1 else NONE for values in found)])
     if not rows:
         return ''
     text = 'Per-image mIoU less that of labels only with the same seed and split: mean ± standard deviation of differences.'
     return f'{text}\n\n{markdown(["method", *(f"{percent:g} %" for percent in percents)], rows)}'
 
 
-def paired(lines: list[dict], method: Method, percent: float) -> str:
+def change_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    """What runs with further options have more than those of the method as its config has it; nothing without such runs."""
+    rows = []
+    for percent in percents:
+        for method in methods:
+            base = original(method)
+            if base not in methods or not (found := select(lines, method, percent)):
+                continue
+            pairs = [differences(lines, method, base, percent, key) for key in ('mIoU_image', 'mIoU_fg')]
+            score = spread([value(line, 'mIoU_image') for line in found])
+            rows.append([f'{percent:g} %', label_of(method), score, *map(signed, pairs)])
+    if not rows:
+        return ''
+    header = [
+        'labels',
+        'method with changed options',
+        'per-image mIoU',
+        'more than as it is',
+        'data-set foreground IoU, more',
+    ]
+    text = (
+        'Differences to the method as its config has it, within one seed and split. A single one says little where it is '
+        'no larger than the spread over seeds in the tables above.'
+    )
+    return f'{text}\n\n{markdown(header, rows)}'
+
+
+def differences(
+    lines: list[dict], method: Method, base: Method, percent: float, key: str = 'mIoU_image'
+) -> list[float]:
+    """Scores of a method less those of another with the same seed and split, in the order of these."""
+
     def by_seed(one: Method) -> dict[tuple, float | None]:
         return {
-            (line['run']['seed'], line['run']['split_seed']): value(line, 'mIoU_image')
-            for line in select(lines, one, percent)
+            (line['run']['seed'], line['run']['split_seed']): value(line, key) for line in select(lines, one, percent)
         }
 
-    own, base = by_seed(method), by_seed((SUPERVISED, ()))
-    shared = sorted(key for key in own.keys() & base.keys() if own[key] is not None and base[key] is not None)
-    if len(shared) < 2:
-        return NONE
-    differences = [own[key] - base[key] for key in shared]
-    return f'{statistics.mean(differences):+.1f} ± {statistics.stdev(differences):.1f} ({len(shared)})'
+    own, other = by_seed(method), by_seed(base)
+    return [own[key] - other[key] for key in sorted(own.keys() & other.keys()) if None not in (own[key], other[key])]
 
 
 def class_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
@@ -389,6 +436,12 @@ def spread(values: Iterable[float | None]) -> str:
         return NONE
     deviation = f' ± {statistics.stdev(known):.1f}' if len(known) > 1 else ''
     return f'{statistics.mean(known):.1f}{deviation} ({len(known)})'
+
+
+def signed(values: list[float]) -> str:
+    """Like :func:`spread`, of differences."""
+    text = spread(values)
+    return text if text.startswith('-') else f'+{text}'
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:

@@ -72,8 +72,32 @@ def test_protocols_networks_and_options_are_kept_apart():
     lines = [line('simeps', 70.0), line('simeps', 50.0, protocol='tiny'), line('simeps', 60.0, options=['a.b=1'])]
     text = results_page.page([*lines, line('simeps', 80.0, model='deeplabv3plus')], PUBLISHED)
     assert text.count('\n## NEU-Seg') == 3
-    assert '| simEps, `a.b=1` | 8 | 60.0 (1) | - |' in text
+    assert '| simEps, `a.b=1` | 8 |' not in text  # beside the method itself they have a table of their own
+    assert '| simEps, `a.b=1` | 8 | 60.0 (1) | - |' in results_page.page(
+        [line('simeps', 60.0, options=['a.b=1'])], PUBLISHED
+    )
     assert '| simEps | 8 | 80.0 (1) | ~75 |' in text
+
+
+def test_a_change_of_a_method_is_compared_with_the_method_seed_by_seed():
+    lines = [line('simeps', 70.0 + seed, seed) for seed in range(2)] + [line('cps', 50.0)]
+    lines += [line('simeps', 68.0 + 3 * seed, seed, options=['a.b=1']) for seed in range(2)]
+    lines += [line('simeps', 71.5, options=['c=2']), line('simeps', 9.0, percent=1, options=['c=2'])]
+    text = results_page.page(lines, PUBLISHED)
+    changes = text.split('### What a change of a method brings')[1].split('###')[0]
+    assert '| 10 % | simEps, `a.b=1` | 69.5 ± 2.1 (2) | -1.0 ± 1.4 (2) | -1.0 ± 1.4 (2) |' in changes
+    assert '| 10 % | simEps, `c=2` | 71.5 (1) | +1.5 (1) | +1.5 (1) |' in changes
+    assert '| 1 % | simEps, `c=2` | 9.0 (1) | - | - |' in changes
+    assert 'CPS' not in changes
+    assert '### What a change' not in results_page.page(lines[:3], PUBLISHED)
+
+
+def test_machines_and_precisions_are_named_by_percentage_where_they_differ():
+    lines = [line('supervised', 60.0), line('supervised', 50.0, percent=1), line('supervised', 70.0, percent=100)]
+    assert results_page.devices_text(lines) == 'a device (float32)'
+    other = lines[1] | dict(precision='bfloat16')
+    text = results_page.devices_text([lines[0], other, lines[2]])
+    assert text == 'a device (bfloat16) for 1 %; a device (float32) for 10 % and 100 %'
 
 
 def test_branches_best_weights_and_passes_without_gradient_have_their_tables():
