@@ -5,12 +5,22 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from simeps_mmseg.models.losses import CrossPseudoLoss, UncertaintyMixedLoss
+from simeps_mmseg.models.utils import perturbed_features
+from tests.conftest import ROOT
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch
 
 SIZE = (16, 16)
+
+
+def u_net_branch(kind):
+    """A shipped U-Net branch."""
+    return Config.fromfile(ROOT / f'configs/_base_/models/{kind}.py').model
+
+
 METAS = [dict(img_shape=SIZE)] * 3
 VIEW = dict(type='RandomView', transforms=[dict(type='ColorJitter', brightness=0.2)])
 EMA = dict(type='ExponentialMovingAverage', momentum=0.25)
@@ -166,15 +176,50 @@ class TestUniMatch:
             torch.testing.assert_close(losses[f'unlabeled.{key}'], share * full, atol=1e-5, rtol=1e-4)
 
     def test_features_lose_whole_channels_in_their_stream_alone(self):
-        model = build(UNIMATCH, feature_dropout=0.5)
+        model = build(UNIMATCH, feature_dropout=1.0)
         seen = []
-        first = model.branches[0].decode_head.convs[0]
-        first.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach()))
+        deepest = (
+            model.branches[0].backbone.decoder[-1].conv_block
+        )  # reads the upsampled map beside the skip connection
+        deepest.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach()))
         model.loss(*batch(0, 3))
         dropped = [int((maps.abs().sum(dim=(2, 3)) == 0).sum()) for maps in seen]
         assert len(dropped) == 4  # labels, two views, features
-        assert dropped[:3] == [0, 0, 0]
-        assert dropped[3] > 0
+        skipped = 3 * 4  # images and channels of the skip connection; activations may be silent of themselves
+        assert all(count < skipped for count in dropped[:3])
+        assert dropped[3] >= skipped
+
+    def test_of_other_networks_all_that_the_head_reads_is_perturbed(self):
+        branch = MODELS.build(Config.fromfile(ROOT / 'configs/_base_/models/deeplabv3plus_r18.py').model)
+        image = torch.randn(1, 3, 32, 32)
+        with torch.no_grad(), perturbed_features(branch.eval(), torch.nn.Dropout2d(1.0)):
+            levels = branch.extract_feat(image)
+        assert len(levels) == 4
+        assert not any(maps.any() for maps in levels)
+        assert all(maps.any() for maps in branch.extract_feat(image))
+
+    @pytest.mark.parametrize('kind', ['dropout_unet', 'unet'])
+    def test_of_a_u_net_the_skip_connections_are_perturbed_not_what_the_classifier_reads(self, kind):
+        branch = u_net_branch(kind)
+        model = build(UNIMATCH, branch=branch)
+        backbone = model.branches[0].backbone
+        own, entered = [], []  # what blocks made, and what came to them from elsewhere
+
+        def before(module, args):
+            entered.extend(arg for arg in args if not any(arg is made for made in own))
+
+        with perturbed_features(model.branches[0], torch.nn.Dropout2d(0.5)):
+            for block in backbone.decoder:
+                block.register_forward_pre_hook(before)
+                block.register_forward_hook(lambda module, args, output: own.append(output))
+            last = backbone(torch.randn(2, 3, 32, 32))[-1]
+        levels = len(backbone.decoder) + 1
+        assert len(entered) == levels
+        assert len({maps.shape for maps in entered}) == levels
+        dropped = [(maps.abs().sum(dim=(2, 3)) == 0).float().mean() for maps in entered]
+        assert all(0.1 < share < 0.9 for share in dropped)
+        assert (last.abs().sum(dim=(2, 3)) > 0).all()
+        assert not any(block._forward_pre_hooks for block in model.branches[0].decode_head.children())
 
     def test_the_two_views_differ(self):
         model = build(UNIMATCH)
@@ -302,6 +347,22 @@ class TestUAPS:
             dice = 1 - (2 * overlap / (areas + 1e-7)).mean()
             rectified = 0.5 * slow_cross_entropy(branch, target.labels, weight) + 0.5 * dice
             torch.testing.assert_close(value, 0.5 * (rectified + 2.0 * divergence.mean()), atol=1e-5, rtol=1e-4)
+
+    def test_a_class_that_all_branches_deny_has_a_gradient(self):
+        """0 log 0 is 0; its gradient is not."""
+        logits = [torch.tensor([110.0, 0.0]).view(1, 2, 1, 1).requires_grad_() for _ in range(3)]
+        loss = UncertaintyMixedLoss()
+        sum(loss(logits, loss.pseudo_labels(logits))).backward()
+        assert all(torch.isfinite(branch.grad).all() for branch in logits)
+
+    def test_disagreement_about_padding_is_none(self):
+        logits = self.logits()
+        loss = UncertaintyMixedLoss()
+        targets = loss.pseudo_labels(logits)
+        for target in targets:
+            target.labels[..., 4:] = 255
+        sum(loss(logits, targets)).backward()
+        assert all((branch.grad[..., 4:] == 0).all() and branch.grad[..., :4].any() for branch in logits)
 
     def test_learns_from_the_unlabelled_images_alone(self):
         losses = build(METHODS['uaps']).loss(*batch())
@@ -443,7 +504,28 @@ class TestOptionsOfCrossPseudoLoss:
             targets = loss.pseudo_labels([timid + 0.3 * torch.randn_like(timid) for _ in range(3)])
         share = targets[0].labels.float().mean()
         assert 0.4 < share < 0.6
-        assert set(loss.state_dict()) == {'alignment.wanted', 'alignment.seen'}
+        names = {'wanted', 'wanted_count', 'seen', 'seen_count'}
+        assert set(loss.state_dict()) == {f'alignment.{name}' for name in names}
+
+    def test_balance_favours_nobody_while_the_shares_are_right(self):
+        """From the first step on: the averages do not start somewhere and then take their time."""
+        loss = CrossPseudoLoss(ensemble='mean', balance=1.0, num_classes=2)
+        labels = torch.zeros(1, 1, 10, 10, dtype=torch.long)
+        labels[..., 0, 0] = 1  # 1 %
+        logits = torch.tensor([0.99, 0.01]).log().view(1, 2, 1, 1).expand(1, 2, 10, 10)
+        for _ in range(120):
+            loss.observe(labels, 255)
+            loss.pseudo_labels([logits] * 3)
+            loss.pseudo_labels([logits] * 3)  # the unlabelled part
+            factor = loss.alignment.wanted / loss.alignment.seen
+            torch.testing.assert_close(factor, torch.ones(2), atol=1e-3, rtol=0)
+
+    def test_balance_waits_for_labels(self):
+        loss = CrossPseudoLoss(ensemble='mean', balance=1.0, num_classes=NUM_CLASSES)
+        logits = self.three()
+        plain = CrossPseudoLoss(ensemble='mean').pseudo_labels(logits)
+        for own, other in zip(loss.pseudo_labels(logits), plain):
+            assert torch.equal(own.labels, other.labels)
 
     @pytest.mark.parametrize(
         ('changes', 'message'), [(dict(weighting='kl'), "got 'kl'"), (dict(balance=0.5), 'give num_classes')]

@@ -17,7 +17,7 @@ class UniMatchSegmentor(FixMatchSegmentor):
     Source: Yang et al., CVPR 2023, Eq. 7 with lambda = mu = 0.5.
 
     Args:
-        feature_dropout: Probability that a channel of the encoder's output is dropped.
+        feature_dropout: Probability that a channel is dropped of what the encoder hands on; see ``perturbed_features``.
         **kwargs: See :class:`FixMatchSegmentor`.
     """
 

@@ -5,7 +5,7 @@ with the output of the ``conv_seg`` classifier in it (EncNet, DANet, DDRNet firs
 one final (K-Net). Point heads (PointRend) and query heads (MaskFormer) have no logit map before inference.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ import torch.nn as nn
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 
 @dataclass
@@ -120,18 +121,44 @@ def classifier_of(head: nn.Module) -> nn.Module | None:
 
 @contextmanager
 def perturbed_features(branch: BaseModule, perturbation: nn.Module) -> Iterator[None]:
-    """Pass every (b, c, h, w) map that the encoder returns through a module, in the forward that runs inside."""
+    """Pass every (b, c, h, w) map that the encoder hands on through a module, in the forward that runs inside.
+
+    Where the backbone has its decoder inside (U-Nets, in ``backbone.decoder``), that is what enters the decoder: the deepest
+    map and the skip connections. Elsewhere it is what neck or backbone return.
+    """
 
     def perturb(features: Any) -> Any:
         if isinstance(features, Tensor):
             return perturbation(features) if features.ndim == 4 else features
         return type(features)([perturb(item) for item in features])
 
-    handle = encoder_of(branch).register_forward_hook(lambda module, args, output: perturb(output))
+    blocks = getattr(branch.backbone, 'decoder', None)
+    if isinstance(blocks, nn.ModuleList):
+        handles = _hooks_before_decoder(blocks, perturb)
+    else:
+        handles = [encoder_of(branch).register_forward_hook(lambda module, args, output: perturb(output))]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
+
+
+def _hooks_before_decoder(blocks: nn.ModuleList, change: Callable[[Tensor], Tensor]) -> list[RemovableHandle]:
+    """Hooks that change what enters decoder blocks from elsewhere, and leave what one block hands to the next."""
+    own: list[Tensor] = []
+
+    def before(module: nn.Module, args: tuple) -> tuple:
+        return tuple(arg if any(arg is made for made in own) else change(arg) for arg in args)
+
+    def after(module: nn.Module, args: tuple, output: Tensor) -> None:
+        own.append(output)
+
+    return [
+        handle
+        for block in blocks
+        for handle in (block.register_forward_pre_hook(before), block.register_forward_hook(after))
+    ]
 
 
 def deepest_level(features: Tensor | Iterable) -> Tensor:
