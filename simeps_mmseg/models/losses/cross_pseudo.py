@@ -201,18 +201,19 @@ class CrossPseudoLoss(nn.Module):
     def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
         """One per branch, (b, h, w), from the other branches' logits (b, C, h, w)."""
         probabilities = all_probabilities(logits)
-        return [self._pseudo_label(probabilities, k) for k in range(len(logits))]
-
-    def _pseudo_label(self, probabilities: list[Tensor], k: int) -> PseudoLabel:
-        ensemble = ensemble_of(_all_but(probabilities, k), self.ensemble)
+        ensembles = [ensemble_of(_all_but(probabilities, k), self.ensemble) for k in range(len(logits))]
         if self.alignment is not None:
-            ensemble = self.alignment(ensemble)
+            ensembles = self.alignment(ensembles)
+        everyone = ensemble_of(probabilities, 'mean') if self.weighting == 'agreement' else None
+        return [self._pseudo_label(*both, everyone) for both in zip(ensembles, probabilities)]
+
+    def _pseudo_label(self, ensemble: Tensor, own: Tensor, everyone: Tensor | None) -> PseudoLabel:
         confidence, labels = ensemble.max(dim=1)
         weight = None
         if self.weighting == 'confidence':
             weight = confidence
         elif self.weighting == 'agreement':
-            weight = agreement(probabilities[k], ensemble_of(probabilities, 'mean'))
+            weight = agreement(own, everyone)
         if self.threshold:
             trusted = (confidence >= self.threshold).float()
             weight = trusted if weight is None else weight * trusted
@@ -241,8 +242,11 @@ class CrossPseudoLoss(nn.Module):
 
 
 def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:
-    """KL(reference || branch) of each pixel, shape (b, h, w), from (b, C, h, w) probabilities and log-probabilities."""
-    return F.kl_div(log_probabilities, reference, reduction='none').sum(dim=1)
+    """KL(reference || branch) of each pixel, shape (b, h, w), from (b, C, h, w) probabilities and log-probabilities.
+
+    A probability that underflows to 0 is taken for 1e-12: the gradient of 0 log 0 would be infinite.
+    """
+    return F.kl_div(log_probabilities, reference.clamp(min=1e-12), reduction='none').sum(dim=1)
 
 
 def agreement(probabilities: Tensor, mean: Tensor) -> Tensor:

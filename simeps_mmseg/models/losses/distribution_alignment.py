@@ -1,5 +1,7 @@
 """Keeps rare classes alive in pseudo-labels."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -34,31 +36,39 @@ def align(probabilities: Tensor, wanted: Tensor, seen: Tensor, strength: float =
 class DistributionAlignment(nn.Module):
     """:func:`align` with running averages of both shares, which are part of the checkpoint.
 
+    Each is the plain mean of what came until there is enough of it for the running average, so that no class is favoured or
+    put back by where the averages start.
+
     Args:
         num_classes: C.
         strength: Exponent of the factor.
-        momentum: Share of the old average that a batch leaves.
+        momentum: Share of the old average that a batch leaves, in the long run.
     """
 
     def __init__(self, num_classes: int, strength: float = 1.0, momentum: float = 0.99) -> None:
         super().__init__()
         self.strength = strength
         self.momentum = momentum
-        even = torch.full((num_classes,), 1 / num_classes)
-        self.register_buffer('wanted', even.clone())
-        self.register_buffer('seen', even.clone())
+        for name in ('wanted', 'seen'):
+            self.register_buffer(name, torch.full((num_classes,), 1 / num_classes))
+            self.register_buffer(f'{name}_count', torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
     def observe(self, labels: Tensor, ignore_index: int) -> None:
         """Add labelled images, (b, 1, h, w), to what is wanted."""
         counts = one_hot(labels.squeeze(1), len(self.wanted), ignore_index).sum(dim=(0, 2, 3))
-        self._move(self.wanted, counts / counts.sum().clamp(min=1))
+        if counts.sum():
+            self._move('wanted', counts / counts.sum())
 
     @torch.no_grad()
-    def forward(self, probabilities: Tensor) -> Tensor:
-        """Aligned probabilities (b, C, h, w); those given are added to what was seen."""
-        self._move(self.seen, probabilities.mean(dim=(0, 2, 3)))
-        return align(probabilities, self.wanted, self.seen, self.strength)
+    def forward(self, probabilities: Sequence[Tensor]) -> list[Tensor]:
+        """Aligned probabilities, each (b, C, h, w), once labels were observed; the mean of those given counts as seen."""
+        shares = [given.mean(dim=(0, 2, 3)) for given in probabilities]
+        self._move('seen', sum(shares) / len(shares))
+        wanted = torch.where(self.wanted_count > 0, self.wanted, self.seen)
+        return [align(given, wanted, self.seen, self.strength) for given in probabilities]
 
-    def _move(self, average: Tensor, value: Tensor) -> None:
-        average.lerp_(value.to(average), 1 - self.momentum)
+    def _move(self, name: str, value: Tensor) -> None:
+        average, count = getattr(self, name), getattr(self, f'{name}_count')
+        count += 1
+        average.lerp_(value.to(average), (1 / count.float()).clamp(min=1 - self.momentum))

@@ -79,5 +79,7 @@ class UncertaintyMixedLoss(nn.Module):
         losses = []
         for branch, target, divergence in zip(logits, pseudo_labels, uncertainty(logits)):
             rectified = ce_dice_loss(branch, target.labels, ignore_index, torch.exp(-divergence))
-            losses.append(self.loss_weight * (rectified + self.uncertainty_weight * divergence.mean()))
+            counted = target.labels != ignore_index
+            mean = (divergence * counted).sum() / counted.sum().clamp(min=1)
+            losses.append(self.loss_weight * (rectified + self.uncertainty_weight * mean))
         return losses

@@ -37,7 +37,8 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         losses = add_prefix(output.losses, 'branch_0')
         if output.logits is not None:
             (taught,) = self.teaching_logits(inputs, data_samples)
-            value = self.consistency(output.logits, taught.float().softmax(dim=1))
+            counted = self.hide_padding(taught.argmax(dim=1), data_samples) != self.ignore_index
+            value = self.consistency(output.logits, taught.float().softmax(dim=1), counted)
             losses['labeled.loss_consistency'] = self.ramped(self.consistency, value)
         return losses
 
