@@ -78,7 +78,7 @@ class PseudoLabelHealth:
         if self._agreements:
             result['agreement'] = torch.stack(self._agreements).mean().item()
         for name, counts in (('pseudo_share', self._pseudo_labels), ('label_share', self._labels)):
-            if isinstance(counts, Tensor):
-                shares = (counts / counts.sum().clamp(min=1)).tolist()
+            if isinstance(counts, Tensor) and counts.any():
+                shares = (counts / counts.sum()).tolist()
                 result.update({f'{name}.{label}': share for label, share in zip(self.classes, shares)})
         return result

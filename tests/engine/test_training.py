@@ -224,6 +224,17 @@ class TestStarving:
         assert lines[1] == 'iteration 200: pit is back among the pseudo-labels'
         assert lines[2].startswith('iteration 250: pit is 0.00%')
 
+    def test_images_that_happen_not_to_show_a_class_do_not_bring_it_back(self, monkeypatch):
+        lines = []
+        monkeypatch.setattr(
+            'simeps_mmseg.engine.hooks.semi_supervised.print_log', lambda text, **kwargs: lines.append(text)
+        )
+        hook = SemiSupervisedHook(starving=0.25)
+        unseen = {**self.shares(0.0), 'label_share.pit': 0.0}
+        for iteration, shares in ((50, self.shares(0.0)), (100, unseen), (150, self.shares(0.0))):
+            hook._warn_of_starving(iteration, shares)
+        assert len(lines) == 1
+
     def test_a_run_whose_branches_deny_the_defects_is_warned_about(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path, max_iters=3)
         cfg.custom_hooks[0].update(health_interval=2, starving_after=0)
@@ -300,3 +311,8 @@ class TestHealth:
         assert health.compute() == expected
         health.reset()
         assert health.compute() == {}
+
+    def test_without_a_pixel_that_counts_there_are_no_shares_to_compare(self):
+        health = PseudoLabelHealth(['a', 'b'])
+        health.update(StepRecord(torch.tensor([[[0, 1]]]), [torch.full((1, 1, 2), 255)], [], 255))
+        assert health.compute() == {'label_share.a': 0.5, 'label_share.b': 0.5}

@@ -145,9 +145,10 @@ class SemiSupervisedHook(Hook):
                 logger='current',
                 level=logging.WARNING,
             )
-        for name in sorted(self._starving - found.keys()):
+        back = {name for name in self._starving - found.keys() if statistics.get(f'pseudo_share.{name}')}
+        for name in sorted(back):
             print_log(f'iteration {iteration}: {name} is back among the pseudo-labels', logger='current')
-        self._starving = set(found)
+        self._starving = self._starving - back | found.keys()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
