@@ -11,7 +11,7 @@ is counted and stated in its line.
 Finished runs are in the results file and are passed over; an interrupted one continues from its last checkpoint. With
 --minutes no run starts after that time, and running ones stop with a checkpoint; call again to go on. With --state what is
 needed for that is one small file per unfinished run in a folder, so the next call may be on another machine, which has the
-data and this repository and nothing else. (Its weights are rounded to bfloat16 on the way.)
+data and this repository and nothing else. (Its weights are rounded to float16 on the way.)
 
 Validation, four times in each run, chooses the best weights. The test set is looked at after training, with the last and with
 these best weights, and chooses nothing. The pages of the results: benchmarks/results_page.py, benchmarks/table.py.

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -44,7 +45,8 @@ class DeadlineHook(Hook):
 
 
 class RecordHook(Hook):
-    """Keeps in the checkpoints what the line of a run says of its course: images, time, slices, scores of each validation.
+    """Keeps in the checkpoints what the line of a run says of its course: images, time, slices, scores and pseudo-labels at
+    each validation.
 
     A checkpoint is written before the validation of its step. So a run that was cut off between the two would resume past
     it: that validation is made up for here.
@@ -86,6 +88,7 @@ class RecordHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         self.record['validations'][str(runner.iter)] = kept(metrics or {})
+        self.record.setdefault('pseudo_labels', {})[str(runner.iter)] = pseudo_to_labels(runner.message_hub)
         self._write(runner)
 
     def after_train(self, runner: Runner) -> None:
@@ -132,6 +135,20 @@ class ImageCountHook(Hook):
         if self._training:
             trained = any(tensor.requires_grad for tensor in tensors_of(output))
             self.totals['grad' if trained else 'no_grad'] += len(inputs[0])
+
+
+def pseudo_to_labels(hub: MessageHub) -> dict[str, float]:
+    """Of each class, its share of the pseudo-labels over its share of the labels, as ``SemiSupervisedHook`` logged them last.
+
+    0: the class has vanished from the pseudo-labels; empty for methods without any. Classes that the labels did not show are
+    left out.
+    """
+    last = {key: buffer.current() for key, buffer in hub.log_scalars.items() if buffer.data[0].size}
+    pseudo, labels = 'train/pseudo_share.', 'train/label_share.'
+    names = [key.removeprefix(pseudo) for key in last if key.startswith(pseudo)]
+    return {
+        name: round(float(last[pseudo + name] / last[labels + name]), 3) for name in names if last.get(labels + name)
+    }
 
 
 def backbones_of(model: nn.Module) -> Iterator[nn.Module]:

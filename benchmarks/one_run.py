@@ -98,6 +98,7 @@ def train_and_score(run: dict, place: Place) -> dict | None:
         steps=runner.iter,
         **labels_of(runner),
         **scores_of(runner, record.record['validations'], folder),
+        pseudo_labels=record.record.get('pseudo_labels', {}),
         **cost_of(runner, record.record, place),
         precision=precision,
         versions=dict(

@@ -149,6 +149,7 @@ def section(key: tuple[str, str, str], lines: list[dict], published: dict) -> li
         ('Against labels only, run by run', head_to_head(lines, methods, percents)),
         ('What a change of a method brings', change_table(lines, everything, percents)),
         ('IoU of each class over the data set', class_table(lines, everything, percents)),
+        ('Pseudo-labels of each class', pseudo_table(lines, everything, percents)),
         ('Several networks and one of them alone', branch_table(lines, methods, percents)),
         ('The last weights and the best on validation', best_table(lines, methods, percents)),
         ('What a run takes', cost_table(lines, methods)),
@@ -316,6 +317,34 @@ def class_table(lines: list[dict], methods: list[Method], percents: list[float])
     return markdown(['labels', 'method', *classes], rows)
 
 
+def pseudo_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
+    """Of lines that know it: which classes the pseudo-labels have lost."""
+    rows = []
+    for percent in percents:
+        for method in methods:
+            found = [last for line in select(lines, method, percent) if (last := last_pseudo_labels(line))]
+            if found:
+                rows.append((percent, method, found))
+    if not rows:
+        return ''
+    classes = list(dict.fromkeys(name for *_, found in rows for shares in found for name in shares))
+    cells = [
+        [f'{percent:g} %', label_of(method), *(spread([shares.get(name) for shares in found], 2) for name in classes)]
+        for percent, method, found in rows
+    ]
+    text = (
+        'Share of a class among the pixels with a pseudo-label over its share among the labelled ones, in the last steps: '
+        '1 is its due, 0 has vanished.'
+    )
+    return f'{text}\n\n{markdown(["labels", "method", *classes], cells)}'
+
+
+def last_pseudo_labels(line: dict) -> dict[str, float]:
+    """What the last validation of a run found of its pseudo-labels; empty where that is not known."""
+    history = line.get('pseudo_labels') or {}
+    return history[max(history, key=int)] if history else {}
+
+
 def branch_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
     """Of methods that score their networks one by one."""
     rows = []
@@ -429,13 +458,13 @@ def value(line: dict, key: str, which: str = 'last') -> float | None:
     return line[which]['test'].get(key)
 
 
-def spread(values: Iterable[float | None]) -> str:
+def spread(values: Iterable[float | None], digits: int = 1) -> str:
     """Mean ± standard deviation (count); without the deviation for a single value."""
     known = [one for one in values if one is not None]
     if not known:
         return NONE
-    deviation = f' ± {statistics.stdev(known):.1f}' if len(known) > 1 else ''
-    return f'{statistics.mean(known):.1f}{deviation} ({len(known)})'
+    deviation = f' ± {statistics.stdev(known):.{digits}f}' if len(known) > 1 else ''
+    return f'{statistics.mean(known):.{digits}f}{deviation} ({len(known)})'
 
 
 def signed(values: list[float]) -> str:

@@ -1,8 +1,8 @@
 """A run between two slices on machines that forget: one small file, made from a work folder and made into one again.
 
-Matrices and convolutions, of the weights and of the optimiser's moments, are kept in bfloat16: half the size, and unlike
-float16 with a range in which Adam's second moments do not vanish. Scalars and vectors (statistics of batch norm, biases, step
-counters) stay as they are: they are few. Of the log only the times of the steps are kept. The best weights so far come
+Matrices and convolutions are kept at half the size: the weights in float16, the optimiser's moments in bfloat16, which is
+coarser, but has a range in which Adam's second moments do not vanish. Scalars and vectors (statistics of batch norm, biases,
+step counters) stay as they are: they are few. Of the log only the times of the steps are kept. The best weights so far come
 along in float16, without an optimiser.
 """
 
@@ -44,7 +44,8 @@ def _mapped(node: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 def pack(checkpoint: dict) -> dict:
     """A checkpoint of mmengine at about half its size, less the log."""
-    packed = {key: halved(value) if key in ('state_dict', 'optimizer') else value for key, value in checkpoint.items()}
+    dtypes = dict(state_dict=torch.float16, optimizer=torch.bfloat16)
+    packed = {key: halved(value, dtypes[key]) if key in dtypes else value for key, value in checkpoint.items()}
     hub = checkpoint['message_hub']
     logs = {key: _small(buffer) for key, buffer in hub['log_scalars'].items() if key in KEPT_LOGS}
     keys = {*logs, *hub['runtime_info']}

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
 from benchmarks import results
-from benchmarks.hooks import DeadlineHook, ImageCountHook, per_step
+from benchmarks.hooks import DeadlineHook, ImageCountHook, per_step, pseudo_to_labels
 from benchmarks.one_run import best_of, only_one, train_and_score
 from benchmarks.place import Place
 from benchmarks.protocols import identity, name_of
@@ -111,8 +111,9 @@ def test_a_run_moves_to_a_machine_that_has_its_state_file_only(whole, synthetic_
     file = state / f'{name_of(run_of())}.pth'
     assert [file] == list(state.iterdir())
     last = load(file)['last']
-    tensors = [*last['state_dict'].values(), *(m for s in last['optimizer']['state'].values() for m in s.values())]
-    assert {tensor.dtype for tensor in tensors if tensor.dim() == 4} == {torch.bfloat16}
+    moments = [moment for state in last['optimizer']['state'].values() for moment in state.values()]
+    for tensors, dtype in ((last['state_dict'].values(), torch.float16), (moments, torch.bfloat16)):
+        assert {tensor.dtype for tensor in tensors if tensor.dim() == 4} == {dtype}
     shutil.rmtree(tmp_path / 'a')
     train_and_score(run_of(), place_of(synthetic_root, tmp_path / 'b', state=str(state)))
     (line,) = lines_of(tmp_path / 'b')
@@ -219,6 +220,17 @@ def test_of_the_log_only_the_times_are_carried():
     assert packed['log_scalars']['train/time'].data[0].tolist() == list(range(1000))
     assert 'train/loss' not in packed['resumed_keys']
     assert packed['runtime_info'] == dict(cfg='', iter=3)
+
+
+def test_pseudo_labels_are_held_against_the_labels_class_by_class():
+    hub = MessageHub('shares')
+    for name, pseudo, labels in (('pit', 0.005, 0.02), ('ok', 0.995, 0.98), ('rare', 0.0, 0.0)):
+        for value in (0.5, pseudo):  # the last one counts
+            hub.update_scalar(f'train/pseudo_share.{name}', value)
+        hub.update_scalar(f'train/label_share.{name}', labels)
+    hub.update_scalar('train/loss', 1.0)
+    assert pseudo_to_labels(hub) == dict(pit=0.25, ok=1.015)
+    assert pseudo_to_labels(MessageHub('none')) == {}
 
 
 def test_the_first_of_equally_good_validations_is_the_best():

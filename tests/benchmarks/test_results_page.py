@@ -92,6 +92,18 @@ def test_a_change_of_a_method_is_compared_with_the_method_seed_by_seed():
     assert '### What a change' not in results_page.page(lines[:3], PUBLISHED)
 
 
+def test_classes_that_the_pseudo_labels_lost_are_seen():
+    lines = [
+        line('cps', 50.0, seed) | dict(pseudo_labels={'9': {'pit': 1.0}, '10': {'pit': 0.1 * seed}}) for seed in (0, 1)
+    ]
+    text = results_page.page([*lines, line('supervised', 60.0) | dict(pseudo_labels={'10': {}})], PUBLISHED)
+    table = text.split('### Pseudo-labels of each class')[1].split('###')[0]
+    assert '| labels | method | pit |' in table
+    assert '| 10 % | CPS | 0.05 ± 0.07 (2) |' in table
+    assert 'labels only' not in table
+    assert '### Pseudo-labels' not in results_page.page([line('cps', 50.0)], PUBLISHED)
+
+
 def test_machines_and_precisions_are_named_by_percentage_where_they_differ():
     lines = [line('supervised', 60.0), line('supervised', 50.0, percent=1), line('supervised', 70.0, percent=100)]
     assert results_page.devices_text(lines) == 'a device (float32)'
