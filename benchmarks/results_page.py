@@ -94,7 +94,8 @@ def introduction(count: int) -> str:
         "is the protocol of simEps's paper (mean over the defect classes present in an image, then over the images with a "
         'defect); *data set* sums the areas over all images first and takes the mean over the defect classes. A cell is the '
         'mean ± the standard deviation over runs, which differ in seed or split, and in brackets their number; '
-        f'`{NONE}` was not measured.\n\n'
+        f'`{NONE}` was not measured. *One network alone* is the mean over the networks of a run, each predicting by itself: '
+        'what an exported branch does.\n\n'
         'Every method gets the same labelled images, as many of them per step, and the same number of optimiser steps. '
         'What it forwards per step beside them differs, and is counted. All tables but one are of the weights of the last '
         f'step; validation, up to {VALIDATIONS} times in a run, chooses the best weights in that one. The test set chooses '
@@ -150,7 +151,6 @@ def section(key: tuple[str, str, str], lines: list[dict], published: dict) -> li
         ('What a change of a method brings', change_table(lines, everything, percents)),
         ('IoU of each class over the data set', class_table(lines, everything, percents)),
         ('Pseudo-labels of each class', pseudo_table(lines, everything, percents)),
-        ('Several networks and one of them alone', branch_table(lines, methods, percents)),
         ('The last weights and the best on validation', best_table(lines, methods, percents)),
         ('What a run takes', cost_table(lines, methods)),
     ):
@@ -213,7 +213,10 @@ def label_of(method: Method) -> str:
 def score_table(
     lines: list[dict], methods: list[Method], percents: list[float], key: str, published: list[dict] | None = None
 ) -> str:
-    """One row per method, one column per percentage; published numbers beside ours, marked ~ where read from a figure."""
+    """One row per method and, of several networks, one for a single one of them; one column per percentage.
+
+    Published numbers stand beside ours, marked ~ where read from a figure.
+    """
     published = published or []
     shown = [percent for percent in percents if any(f'{percent:g}' in row['values'] for row in published)]
     header = ['method', 'images forwarded per step']
@@ -224,12 +227,17 @@ def score_table(
     rows = []
     for method in methods:
         name, options = method
-        row = [label_of(method), images_text([line for line in lines if method_of(line) == method])]
         own = next((p for p in published if p['method'] == name and not options), None)
-        for percent in percents:
-            row.append(spread([value(line, key) for line in select(lines, method, percent)]))
-            row += [published_cell(own, percent)] if percent in shown else []
-        rows.append(row)
+        images = images_text([line for line in lines if method_of(line) == method])
+        for alone in (False, True):
+            scores = [own_scores(select(lines, method, percent), key, alone) for percent in percents]
+            if alone and not any(scores):
+                continue
+            row = [label_of(method) + ', one network alone' * alone, NONE if alone else images]
+            for percent, values in zip(percents, scores):
+                row.append(spread(values))
+                row += [NONE if alone else published_cell(own, percent)] if percent in shown else []
+            rows.append(row)
     for other in elsewhere:
         row = [f'{other["name"]} (published only)', NONE]
         for percent in percents:
@@ -239,24 +247,35 @@ def score_table(
     return markdown(header, rows)
 
 
+def own_scores(lines: list[dict], key: str, alone: bool) -> list[float]:
+    """A score of each run; with ``alone`` the mean over its networks, each taken alone, of the runs that scored these."""
+    scores = [mean_branch(line['last']['test'], key) if alone else value(line, key) for line in lines]
+    return [score for score in scores if score is not None]
+
+
 def published_cell(row: dict | None, percent: float) -> str:
     number = None if row is None else row['values'].get(f'{percent:g}')
     return NONE if number is None else f'{"~" if row["figure"] else ""}{number:g}'
 
 
 def head_to_head(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
-    """Differences to the labels-only run of the same seed and split, where there are two or more; else nothing."""
+    """Differences to the labels-only runs of the same seed and split; nothing without such pairs."""
+    bases = {'as many labels': None, **({'all labels': 100} if 100 in percents else {})}
     rows = []
     for method in methods:
-        if method[0] == SUPERVISED:
-            continue
-        found = [differences(lines, method, (SUPERVISED, ()), percent) for percent in percents]
-        if any(len(values) > 1 for values in found):
-            rows.append([label_of(method), *(signed(values) if len(values) > 1 else NONE for values in found)])
+        for name, base in bases.items():
+            cells = [
+                signed(differences(lines, method, (SUPERVISED, ()), percent, base_percent=base)) for percent in percents
+            ]
+            if any(cell != NONE for cell in cells) and (method[0] != SUPERVISED or base):
+                rows.append([label_of(method), name, *cells])
     if not rows:
         return ''
-    text = 'Per-image mIoU less that of labels only with the same seed and split: mean ± standard deviation of differences.'
-    return f'{text}\n\n{markdown(["method", *(f"{percent:g} %" for percent in percents)], rows)}'
+    text = (
+        'Per-image mIoU less that of labels only with the same seed and split, with as many labels or with all of them: mean '
+        '± standard deviation of differences.'
+    )
+    return f'{text}\n\n{markdown(["method", "labels only with", *(f"{percent:g} %" for percent in percents)], rows)}'
 
 
 def change_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
@@ -287,16 +306,26 @@ def change_table(lines: list[dict], methods: list[Method], percents: list[float]
 
 
 def differences(
-    lines: list[dict], method: Method, base: Method, percent: float, key: str = 'mIoU_image'
+    lines: list[dict],
+    method: Method,
+    base: Method,
+    percent: float,
+    key: str = 'mIoU_image',
+    base_percent: float | None = None,
 ) -> list[float]:
-    """Scores of a method less those of another with the same seed and split, in the order of these."""
+    """Scores of a method less those of another with the same seed and split, in the order of these.
 
-    def by_seed(one: Method) -> dict[tuple, float | None]:
-        return {
-            (line['run']['seed'], line['run']['split_seed']): value(line, key) for line in select(lines, one, percent)
-        }
+    The other has as many labels, or ``base_percent`` of them; the difference of a run to itself is none.
+    """
 
-    own, other = by_seed(method), by_seed(base)
+    def by_seed(one: Method, labels: float) -> dict[tuple, float | None]:
+        found = select(lines, one, labels)
+        return {(line['run']['seed'], line['run']['split_seed']): value(line, key) for line in found}
+
+    labels = percent if base_percent is None else base_percent
+    if (method, percent) == (base, labels):
+        return []
+    own, other = by_seed(method, percent), by_seed(base, labels)
     return [own[key] - other[key] for key in sorted(own.keys() & other.keys()) if None not in (own[key], other[key])]
 
 
@@ -343,25 +372,6 @@ def last_pseudo_labels(line: dict) -> dict[str, float]:
     """What the last validation of a run found of its pseudo-labels; empty where that is not known."""
     history = line.get('pseudo_labels') or {}
     return history[max(history, key=int)] if history else {}
-
-
-def branch_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
-    """Of methods that score their networks one by one."""
-    rows = []
-    for percent in percents:
-        for method in methods:
-            found = [line for line in select(lines, method, percent) if 'branch_0.mIoU_image' in line['last']['test']]
-            if not found:
-                continue
-            row = [f'{percent:g} %', label_of(method)]
-            for key in ('mIoU_image', 'mIoU_fg'):
-                means = [mean_branch(line['last']['test'], key) for line in found]
-                row += [spread([value(line, key) for line in found]), spread(means)]
-            rows.append(row)
-    if not rows:
-        return ''
-    header = ['labels', 'method', 'per image, together', 'one alone', 'data set, together', 'one alone']
-    return f'“One alone” is the mean over the networks of a run.\n\n{markdown(header, rows)}'
 
 
 def best_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:

@@ -60,12 +60,31 @@ def test_cells_are_mean_spread_and_count_beside_the_published():
 
 def test_differences_are_of_runs_with_the_same_seed():
     lines = [line('supervised', 60.0 + 5 * seed, seed) for seed in range(3)]
-    lines += [line('simeps', 62.0 + 6 * seed, seed) for seed in range(3)] + [line('cps', 90.0)]
+    lines += [line('simeps', 62.0 + 6 * seed, seed) for seed in range(3)] + [
+        line('cps', 90.0),
+        line('uaps', 9.0, seed=7),
+    ]
     text = results_page.page(lines, PUBLISHED)
     compared = text.split('### Against labels only')[1].split('###')[0]
-    assert '| simEps | +3.0 ± 1.0 (3) |' in compared
-    assert 'CPS' not in compared  # one shared seed has no spread
-    assert '### Against labels only' not in results_page.page(lines[:4], PUBLISHED)
+    assert '| simEps | as many labels | +3.0 ± 1.0 (3) |' in compared
+    assert '| CPS | as many labels | +30.0 (1) |' in compared
+    assert 'UAPS' not in compared
+    assert 'all labels' not in compared
+    assert '### Against labels only' not in results_page.page(lines[:3], PUBLISHED)
+
+
+def test_few_labels_are_held_against_all_of_them():
+    lines = [line('supervised', 70.0 + seed, seed, percent=100) for seed in range(2)]
+    lines += [
+        line(method, score, seed) for method, score in (('supervised', 60.0), ('simeps', 68.0)) for seed in range(2)
+    ]
+    compared = results_page.page(lines, PUBLISHED).split('### Against labels only')[1].split('###')[0]
+    rows = [row for row in compared.splitlines() if row.startswith(('| labels', '| simEps'))]
+    assert rows == [
+        '| labels only | all labels | -10.5 ± 0.7 (2) | - |',
+        '| simEps | as many labels | +8.0 ± 0.0 (2) | - |',
+        '| simEps | all labels | -2.5 ± 0.7 (2) | - |',
+    ]
 
 
 def test_protocols_networks_and_options_are_kept_apart():
@@ -114,7 +133,10 @@ def test_machines_and_precisions_are_named_by_percentage_where_they_differ():
 
 def test_branches_best_weights_and_passes_without_gradient_have_their_tables():
     text = results_page.page([line('simeps', 70.0, branches=3), line('mean_teacher', 68.0, no_grad=8)], PUBLISHED)
-    assert '| 10 % | simEps | 70.0 (1) | 68.0 (1) | 69.0 (1) | 67.0 (1) |' in text
+    assert '| simEps | 8 | 70.0 (1) | 75.94 |' in text
+    assert '| simEps, one network alone | - | 68.0 (1) | - |' in text
+    assert '| simEps, one network alone | - | 67.0 (1) |' in text.split('### Data-set foreground IoU')[1]
+    assert 'Mean Teacher, one network' not in text
     assert '| 10 % | Mean Teacher | 68.0 (1) | 68.5 (1) | 1,500 |' in text
     assert '| Mean Teacher | 8 + 8 without gradient |' in text
 
