@@ -1,10 +1,10 @@
 # simEps (Sime et al. 2022), to be wrapped around a branch: model = dict(**_base_.simeps, branch=_base_.model).
-# Both unsupervised weights follow the paper's w(t), so that a short schedule stays at small weights. (The released code
-# has lambda constant: simeps_paper.py.)
+# Both unsupervised weights follow w(t), which is full after the same share of the schedule as in the paper (30,000 of 48,000
+# iterations). (The released code has lambda constant: simeps_paper.py.)
 simeps = dict(
     type='TriBranchSemiSegmentor',
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='max', loss_weight=0.1),
     similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150)]
+custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]

@@ -1,5 +1,5 @@
-# simEps with moving averages of the branches as teachers, a strong view for each branch, and confident pseudo-labels from
-# the first steps of any schedule on. Each part is an option of the model: docs/methods.md.
+# simEps with moving averages of the branches as teachers, a strong view for each branch, CutMix, and five times the paper's
+# weight on the pseudo-labels. Each part is an option of the model: docs/methods.md; what each brings: docs/results.md.
 _base_ = 'views.py'
 
 simeps_plus = dict(
@@ -7,8 +7,8 @@ simeps_plus = dict(
     teacher=dict(type='MomentumAnnealingEMA', momentum=0.01, gamma=1),
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
-    cross_pseudo=dict(type='CrossPseudoLoss', ensemble='mean', threshold=0.95, loss_weight=1.0),
-    similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=0.5, ramp=True),
+    cross_pseudo=dict(type='CrossPseudoLoss', ensemble='mean', loss_weight=0.5),
+    similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-simeps_plus_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.4, rampup_interval=1)]
+simeps_plus_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]
