@@ -10,7 +10,7 @@ from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
-from ..datasets.sources import Source, find_sources
+from ..datasets.sources import Source, find_sources, part_configs
 from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable
@@ -58,19 +58,22 @@ def make_semi(
     plan = Plan(base, reference, chosen, unlabeled, images, list(labeled), suffixes)
     cfg = write_verified(plan.text(out), out)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
-    warnings, errors = [], []
-    if missing:
-        warnings.append(f'not checked against the data, which is not there: {", ".join(missing)}')
-    else:
+    absent = absent_parts(cfg)
+    sources, problems = find_sources(cfg)
+    excluded = overlapping_parts(sources)
+    if excluded:
+        cfg = write_verified(plan.text(out, excluded), out)
         sources, problems = find_sources(cfg)
-        excluded = overlapping_parts(sources)
-        if excluded:
-            cfg = write_verified(plan.text(out, excluded), out)
-            sources, problems = find_sources(cfg)
-        problems += quick_problems(sources)
-        errors += by_kind([problem for problem in problems if problem.is_error], 3)
-        warnings += by_kind([problem for problem in problems if not problem.is_error], 3)
-        print(counts(sources))
+    problems += quick_problems(sources)
+    problems = [problem for problem in problems if problem.part not in absent]  # all they could say is that it is absent
+    errors = by_kind([problem for problem in problems if problem.is_error], 3)
+    warnings = list(by_kind([problem for problem in problems if not problem.is_error], 3))
+    if missing:
+        warnings.append(
+            f'{", ".join(missing)}: not there, so neither checked nor kept out of the unlabelled images; where it will be '
+            f'below {unlabeled}, run this again then, with --overwrite'
+        )
+    print(counts(sources))
     print(f'{out}: written')
     for note in [*plan.notes, *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
@@ -106,6 +109,11 @@ def ramp_notes(cfg: Config) -> list[str]:
     hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
     notes = [hook.cut_off(length) for hook in hooks if length]
     return [f'{note} (for losses with ramp=True); docs/own_data.md says what can be done' for note in notes if note]
+
+
+def absent_parts(cfg: Config) -> set[str]:
+    """The parts of which a folder or a list is not there."""
+    return {part for part, _, leaf in part_configs(cfg) if any(missing_data(Config(dict(leaf=leaf)), ('leaf',)))}
 
 
 def overlapping_parts(sources: Sequence[Source]) -> list[str]:

@@ -252,6 +252,20 @@ class TestOwnConfig:
         make_semi(str(config), str(synthetic_root / 'synthetic'), 'semi.py')
         assert 'images: 8 labelled, 26 unlabelled, 6 validation, 6 test' in capsys.readouterr().out
 
+    def test_data_that_is_not_there_leaves_the_rest_excluded(self, synthetic_root, here, capsys):
+        """Without the test set, masks and labelled images of the tree are no unlabelled images all the same."""
+        config = supervised(synthetic_root, here)
+        cfg = Config.fromfile(config)
+        cfg.test_dataloader.dataset.update(data_root='later')
+        cfg.dump(config)
+        make_semi(str(config), str(synthetic_root / 'synthetic'), 'semi.py')
+        printed = capsys.readouterr().out
+        assert 'exclude=[labeled, _base_.val_dataloader.dataset]' in Path('semi.py').read_text()
+        # All masks but those of the test set are in the folder of masks, which is left out as a whole.
+        assert 'images: 8 labelled, 32 unlabelled, 6 validation' in printed
+        assert 'note: later/images, later/annotations, later/splits/test.txt: not there, so neither checked' in printed
+        assert 'error' not in printed
+
     def test_a_ramp_longer_than_the_schedule_is_said(self, synthetic_root, here, capsys):
         config = supervised(
             synthetic_root, here, train_cfg=dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=500)
