@@ -227,12 +227,19 @@ class Plan:
 
     def scores(self) -> str:
         """The same scores of each branch, where they are MMSegmentation's own."""
-        own = [
-            key
-            for key in ('val_evaluator', 'test_evaluator')
-            if isinstance(metric := self.base.get(key), dict) and metric.get('type') == 'IoUMetric'
-        ]
-        lines = [f"{key} = dict(type='DefectIoUMetric')" for key in own]
+        lines = []
+        for key in ('val_evaluator', 'test_evaluator'):
+            metric = self.base.get(key)
+            if isinstance(metric, dict) and metric.get('type') == 'IoUMetric':
+                lines.append(f"{key} = dict(type='DefectIoUMetric')")
+            elif isinstance(metric, (list, tuple)) and any(one.get('type') == 'IoUMetric' for one in metric):
+                parts = [
+                    f"dict(_base_.{key}[{index}], type='DefectIoUMetric')"
+                    if one.get('type') == 'IoUMetric'
+                    else f'_base_.{key}[{index}]'
+                    for index, one in enumerate(metric)
+                ]
+                lines.append(f'{key} = [{", ".join(parts)}]')
         comment = '# Also the scores of each branch, which tell tools/export.py the best one.'
         return '\n'.join([comment, *lines]) if lines else ''
 

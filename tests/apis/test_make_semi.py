@@ -278,10 +278,11 @@ class TestOwnConfig:
     def test_the_best_branch_can_be_exported(self, synthetic_root, here, capsys):
         """MMSegmentation's metric knows no branches, so the written config has one that does."""
         evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])
-        config = supervised(synthetic_root, here, val_evaluator=evaluator, test_evaluator=[evaluator])
+        other = dict(type='CityscapesMetric', output_dir='out')
+        config = supervised(synthetic_root, here, val_evaluator=evaluator, test_evaluator=[other, evaluator])
         cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py'))
         assert cfg.val_evaluator == dict(type='DefectIoUMetric', iou_metrics=['mIoU', 'mDice'])
-        assert cfg.test_evaluator == [evaluator]
+        assert cfg.test_evaluator == [other, cfg.val_evaluator]
         cfg.train_cfg.val_interval = 1
         train_one(cfg)
         exported = export('run/iter_1.pth')
