@@ -1,11 +1,16 @@
-"""Which images are labelled, unlabelled and for validation: text files that come out the same on every machine."""
+"""Which images are labelled, unlabelled and for validation: text files that come out the same on every machine.
+
+A line is the path of an image below its folder without what the data set adds to it, its ``img_suffix``.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+
+from ..utils.files import whole_file
 
 FRACTIONS = (1.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 
@@ -113,3 +118,47 @@ def checksum(names: Sequence[str]) -> str:
 def read_split(path: str | Path) -> list[str]:
     """The names in a split file."""
     return [line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines() if line.strip()]
+
+
+def write_split(path: str | Path, names: Sequence[str]) -> None:
+    """Write names, one per line."""
+    with whole_file(path) as partial:
+        partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+
+
+def listed_name(file: str, suffixes: Sequence[str] = ()) -> str:
+    """What a split calls a file: its path without the longest of ``suffixes`` that it ends with, or else without its own.
+
+    Example:
+        >>> listed_name('a/b_leftImg8bit.png', ['_leftImg8bit.png']), listed_name('a/b.JPG', ['.png'])
+        ('a/b', 'a/b')
+    """
+    ends = [suffix for suffix in suffixes if file.lower().endswith(suffix.lower())]
+    return file[: -len(max(ends, key=len, default=PurePosixPath(file).suffix)) or None]
+
+
+def find_listed(
+    names: Sequence[str], files: Sequence[str], suffixes: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str], dict[str, list[str]]]:
+    """The files that the lines of a split mean: named by their path, or by that without suffix.
+
+    Args:
+        names: The lines.
+        files: Paths below the folder that the names start from.
+        suffixes: What data sets add to a name, see :func:`listed_name`.
+
+    Returns:
+        The file of each name, the names of no file, and by name the files that it cannot tell apart.
+
+    Example:
+        >>> find_listed(['a', 'b.png', 'b', 'c'], ['a.jpg', 'b.jpg', 'b.png'])
+        ({'a': 'a.jpg', 'b.png': 'b.png'}, ['c'], {'b': ['b.jpg', 'b.png']})
+    """
+    known: dict[str, list[str]] = {}
+    for file in files:
+        for name in {listed_name(file), listed_name(file, suffixes)}:
+            known.setdefault(name, []).append(file)
+    known.update({file: [file] for file in files})
+    missing = [name for name in names if name not in known]
+    twice = {name: known[name] for name in names if len(known.get(name, ())) > 1}
+    return {name: known[name][0] for name in names if name in known and name not in twice}, missing, twice

@@ -11,7 +11,7 @@ from mmseg.registry import DATASETS
 from ..utils import UserError
 from ..utils.images import IMAGE_SUFFIXES, list_images
 from ..utils.paths import real_path
-from .splits import read_split
+from .splits import find_listed, read_split
 
 
 @DATASETS.register_module()
@@ -27,13 +27,14 @@ class UnlabeledFolderDataset(BaseSegDataset):
         data_root: The folder.
         suffixes: Suffixes of the images, in any case.
         ann_file: Text file, relative to the folder, with the images to use: one per line, as a path relative to the
-            folder, with or without suffix. Empty: all.
+            folder, with or without suffix (the file's own, or one of ``suffixes`` such as ``_leftImg8bit.png``). Empty: all.
         exclude: Configs of data sets whose images and masks are not to be used, such as those for validation and test
             where they are in the same folder.
         **kwargs: See ``mmseg.datasets.BaseSegDataset``.
 
     Raises:
-        UserError: If the folder or the list is not there, if there is no image, or if the list names one that is not there.
+        UserError: If the folder or the list is not there, if there is no image, or if the list names one that is not there
+            or, without suffix, several.
     """
 
     def __init__(
@@ -70,14 +71,18 @@ class UnlabeledFolderDataset(BaseSegDataset):
         """Those that the list names, in the order of the list."""
         if not Path(self.ann_file).is_file():
             raise UserError(f'{self.ann_file} (ann_file of UnlabeledFolderDataset) is not there')
-        known = {name.rpartition('.')[0]: name for name in names} | {name: name for name in names}
-        listed = read_split(self.ann_file)
-        missing = [name for name in listed if name not in known]
+        found, missing, twice = find_listed(read_split(self.ann_file), names, self.suffixes)
         if missing:
             raise UserError(
                 f'{self.ann_file} names {len(missing)} image(s) that are not in {self.data_root}, such as {missing[0]}'
             )
-        return [known[name] for name in listed]
+        for name, files in twice.items():
+            raise UserError(
+                f'{name} in {self.ann_file} is {" and ".join(files)} in {self.data_root} ({len(twice)} such names): write '
+                f'its suffix into the list, or set suffixes, such as suffixes=["{Path(files[0]).suffix}"], if the others '
+                'are no images'
+            )
+        return list(found.values())
 
 
 def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[str]:

@@ -74,6 +74,17 @@ class TestFolder:
         with pytest.raises(UserError, match=r'names 1 image\(s\) that are not in .*such as smal'):
             UnlabeledFolderDataset(str(folder), ann_file='list.txt')
 
+    def test_a_list_that_could_mean_several_files_is_refused(self, folder):
+        """Not the last of them, which may be the mask."""
+        (folder / 'list.txt').write_text('a/b/colour\n')
+        with pytest.raises(UserError, match=r'a/b/colour in .*list.txt is a/b/colour.bmp and a/b/colour.jpeg in'):
+            UnlabeledFolderDataset(str(folder), ann_file='list.txt')
+        dataset = UnlabeledFolderDataset(str(folder), ann_file='list.txt', suffixes=['.jpeg'])
+        assert dataset.get_data_info(0)['img_path'] == f'{folder}/a/b/colour.jpeg'
+        (folder / 'list.txt').write_text('a/b/colour.bmp\n')
+        dataset = UnlabeledFolderDataset(str(folder), ann_file='list.txt')
+        assert dataset.get_data_info(0)['img_path'] == f'{folder}/a/b/colour.bmp'
+
     def test_images_of_other_sets_are_left_out(self, folder):
         others = dict(type='BaseSegDataset', data_prefix=dict(img_path=str(folder / 'a')), img_suffix='.jpeg')
         wrapped = dict(type='RepeatDataset', times=2, dataset=others)
