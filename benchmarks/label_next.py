@@ -128,16 +128,15 @@ def starting_split(run: dict, args: argparse.Namespace) -> Path:
     if splits.val != sorted(val):
         sys.exit(f'{folder} was prepared with --stratify or --val-fraction; prepare a --data-root without them')
     prefix = args.work_dir.resolve() / f'splits/seed{run["split_seed"]}_{run["percent"]:g}pct'
-    write_split(prefix, splits.labeled[run['percent']], splits.unlabeled[run['percent']])
+    write_parts(prefix, splits.labeled[run['percent']], splits.unlabeled[run['percent']])
     return prefix
 
 
-def write_split(prefix: Path, labeled: list[str], unlabeled: list[str]) -> None:
-    from simeps_mmseg.utils.files import whole_file
+def write_parts(prefix: Path, labeled: list[str], unlabeled: list[str]) -> None:
+    from simeps_mmseg.datasets.splits import write_split
 
     for part, names in (('labeled', labeled), ('unlabeled', unlabeled)):
-        with whole_file(f'{prefix}_{part}.txt') as partial:
-            partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+        write_split(f'{prefix}_{part}.txt', names)
 
 
 def split_of(run: dict, args: argparse.Namespace) -> Path:
@@ -160,7 +159,7 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
     else:
         first = args.work_dir / name_of({**run, 'arm': 'start'})
         pool_split = prefix.with_name('pool')
-        write_split(pool_split, labeled, sorted(pool))
+        write_parts(pool_split, labeled, sorted(pool))
         ranking = rank_unlabeled(
             str(first / 'config.py'),
             str(first / f'iter_{run["iters"]}.pth'),
@@ -172,7 +171,7 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
         if run['arm'] == 'score':
             ranking.sort(key=lambda image: (bool(image.repeats), -image.uncertainty.score))
         chosen = {image.name for image in ranking[:count]}
-    write_split(prefix, sorted([*labeled, *chosen]), [name for name in unlabeled if name not in chosen])
+    write_parts(prefix, sorted([*labeled, *chosen]), [name for name in unlabeled if name not in chosen])
     return prefix
 
 

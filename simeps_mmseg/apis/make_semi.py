@@ -65,7 +65,9 @@ def make_semi(
         cfg = write_verified(plan.text(out, excluded), out)
         sources, problems = find_sources(cfg)
     problems += quick_problems(sources)
-    problems = [problem for problem in problems if problem.part not in absent]  # all they could say is that it is absent
+    problems = [
+        problem for problem in problems if problem.part not in absent
+    ]  # all they could say is that it is absent
     errors = by_kind([problem for problem in problems if problem.is_error], 3)
     warnings = list(by_kind([problem for problem in problems if not problem.is_error], 3))
     if missing:

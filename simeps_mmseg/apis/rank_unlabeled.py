@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from ..datasets import inspection, unlabeled_folder
 from ..datasets.selection import NEAR_DUPLICATE, thin_out
-from ..datasets.sources import part_configs
-from ..datasets.splits import read_split
+from ..datasets.sources import image_suffixes, part_configs
+from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
@@ -44,7 +44,7 @@ class RankedImage:
     """One line of the ranking.
 
     Attributes:
-        name: Path below the folder that was given.
+        name: Path below the folder that was given; with ``split_in`` the name in the split.
         uncertainty: What the branches do not agree on.
         repeats: Name of the better ranked image that this one resembles; empty for those that are to be labelled.
     """
@@ -71,7 +71,8 @@ def rank_unlabeled(
 
     Without ``split_in``, images that the config labels, validates or tests on are left out where its data is there. Writes
     ``ranking.csv`` and ``contact_sheet.png`` to ``out``, and with ``split_out`` the split files in which the first
-    ``count`` images have moved from the unlabelled to the labelled ones.
+    ``count`` images have moved from the unlabelled to the labelled ones. Its names have no suffix, as the ``ann_file`` of
+    MMSegmentation's data sets and that of ``UnlabeledFolderDataset`` take them.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -110,13 +111,15 @@ def rank_unlabeled(
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
     root, target = Path(folder), Path(out)
     check_writable(target / RANKING)
-    files = find_images(root, split_in)
     content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
+    suffixes = image_suffixes(cfg)
+    files = find_images(root, split_in, suffixes)
     if split_in is None:
         files = without_used(files, cfg)
     if count is not None and not 1 <= count <= len(files):
         raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
+    names = split_names(files, suffixes) if split_out and not split_in else dict(zip(files, files))
     model = load_model(cfg, content, device)
     if len(networks_of(model)) < 2:
         raise UserError(
@@ -137,14 +140,21 @@ def rank_unlabeled(
             sheet_figure(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
         print(f'the first {min(sheet, len(ranking))} in {target / SHEET}')
     if split_out:
-        move(split_in, split_out, [image.name for image in ranking], count, fresh)
+        move(split_in, split_out, [names[image.name] for image in ranking], count, fresh)
+        chosen = {files[image.name].as_posix() for image in ranking[:count]}
+        tell_of_other_suffixes(chosen, suffixes)
     if failed:
         raise UserError(f'{len(failed)} images could not be read; the others are ranked:\n' + '\n'.join(failed))
     return ranking
 
 
-def find_images(root: Path, split: str | None) -> dict[str, Path]:
-    """Images by name: all below a folder, or those of the unlabelled part of a split (named without suffix).
+def find_images(root: Path, split: str | None, suffixes: Sequence[str] = ()) -> dict[str, Path]:
+    """Images by name: all below a folder, or those of the unlabelled part of a split, as the split names them.
+
+    Args:
+        root: The folder.
+        split: Prefix of the split. None: all.
+        suffixes: What the config's data sets add to the names.
 
     Raises:
         UserError: If there are none, or the split names others.
@@ -154,23 +164,44 @@ def find_images(root: Path, split: str | None) -> dict[str, Path]:
         raise UserError(f'{root} is no folder with images')
     if split is None:
         return {name: root / name for name in found}
-    by_name: dict[str, list[Path]] = {}
-    for name in found:
-        by_name.setdefault(Path(name).with_suffix('').as_posix(), []).append(root / name)
-    wanted = _read_part(split, UNLABELED)
-    missing = [name for name in wanted if name not in by_name]
+    by_name, missing, twice = find_listed(_read_part(split, UNLABELED), found, suffixes)
     if missing:
         raise UserError(
             f'{len(missing)} images of {split}{UNLABELED} are not below {root}, such as {missing[0]}; the folder is the one '
             'that the names in the split start from (data_root and data_prefix.img_path of the data set)'
         )
-    twice = [name for name in wanted if len(by_name[name]) > 1]
-    if twice:
+    for name, files in twice.items():
         raise UserError(
-            f'{twice[0]} of {split}{UNLABELED} is {" and ".join(map(str, by_name[twice[0]]))} ({len(twice)} such names): '
+            f'{name} of {split}{UNLABELED} is {" and ".join(str(root / file) for file in files)} ({len(twice)} such names): '
             'they have no suffix, so put masks, or copies in another format, into a folder of their own'
         )
-    return {name: by_name[name][0] for name in wanted}
+    return {name: root / file for name, file in by_name.items()}
+
+
+def split_names(files: Mapping[str, Path], suffixes: Sequence[str]) -> dict[str, str]:
+    """What a new split calls files: their names without suffix.
+
+    Raises:
+        UserError: If two would have the same name.
+    """
+    names = {file: listed_name(file, suffixes) for file in files}
+    _, _, twice = find_listed(list(names.values()), list(files), suffixes)
+    for name, alike in twice.items():
+        raise UserError(
+            f'{" and ".join(alike)} would both be {name} in a split, whose names have no suffix: without --split-out they '
+            'are ranked; for a split put masks, or copies in another format, into a folder of their own, or rename one'
+        )
+    return names
+
+
+def tell_of_other_suffixes(files: Collection[str], suffixes: Sequence[str]) -> None:
+    """Say so where the config's labelled data set would look for files under another suffix than they have."""
+    other = sorted(file for file in files if not file.endswith(tuple(suffixes)))
+    if suffixes and other:
+        print(
+            f'{len(other)} of the images to label, such as {other[0]}, do not end in {" or ".join(suffixes)}: set img_suffix '
+            'of a data set that takes them, or convert them'
+        )
 
 
 def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:
@@ -366,6 +397,5 @@ def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: in
         UNLABELED: [name for name in unlabeled if name not in chosen],
     }
     for part, names in parts.items():
-        with whole_file(f'{split_out}{part}') as partial:
-            partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
+        write_split(f'{split_out}{part}', names)
         print(f'{len(names)} images in {split_out}{part}')

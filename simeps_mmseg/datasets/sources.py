@@ -1,5 +1,6 @@
 """Which files the data sets of a config are made of, none of them opened."""
 
+import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
 
 from ..models.utils import walk_dicts
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
@@ -66,6 +68,28 @@ def part_configs(cfg: Config) -> Iterator[tuple[str, str, dict]]:
     for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
         if loaders[name] is not None:
             yield from ((part, f'{name}_dataloader.dataset', leaf) for leaf in leaf_configs(loaders[name]))
+
+
+def image_suffixes(cfg: Config) -> list[str]:
+    """What the labelled data sets of a config add to the names in their lists, such as ``.jpg``."""
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    leaves = [leaf for part, _, leaf in part_configs(cfg) if part == LABELED]
+    found = [leaf.get('img_suffix') or default_argument(_class(leaf), 'img_suffix') for leaf in leaves]
+    return list(dict.fromkeys(suffix for suffix in found if isinstance(suffix, str)))
+
+
+def _class(config: dict) -> type | None:
+    kind = config['type']
+    return kind if isinstance(kind, type) else DATASETS.get(kind)
+
+
+def default_argument(kind: type | None, argument: str) -> object:
+    """Default of a constructor's argument, from the first class in line that states it; None where none does."""
+    for found in inspect.getmro(kind or object):
+        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
+        if parameter is not None and parameter.default is not inspect.Parameter.empty:
+            return parameter.default
+    return None
 
 
 def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:

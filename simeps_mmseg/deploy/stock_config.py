@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
+from ..datasets.sources import default_argument
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
 from ..models.utils import replace_sync_bn, walk_dicts
@@ -199,7 +200,7 @@ def _stock_data(loader: dict, dataset_meta: Mapping) -> dict:
     for _, node in list(walk_dicts(loader)):
         if is_own(node.get('type')) and _inherits(node['type'], BaseSegDataset):
             for argument in ('img_suffix', 'seg_map_suffix', 'reduce_zero_label'):
-                default = _default(node['type'], argument)
+                default = default_argument(next(_classes(node['type'])), argument)
                 if default is not None:
                     node.setdefault(argument, default)
             node['metainfo'] = {**_named(dataset_meta), **(node.get('metainfo') or {})}
@@ -237,15 +238,6 @@ def _named(dataset_meta: Mapping) -> dict:
 
 def _inherits(kind: str | type, base: type) -> bool:
     return any(issubclass(found, base) for found in _classes(kind))
-
-
-def _default(kind: str | type, argument: str) -> object:
-    """Default of a constructor's argument, from the first class in line that states it."""
-    for found in next(_classes(kind)).__mro__:
-        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
-        if parameter is not None and parameter.default is not inspect.Parameter.empty:
-            return parameter.default
-    return None
 
 
 def _drop_scopes(node: dict) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from simeps_mmseg.apis.model import Preparation, load_model
 from simeps_mmseg.apis.rank_unlabeled import probabilities_and_features, rank, rank_unlabeled
+from simeps_mmseg.datasets import UnlabeledFolderDataset
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.deploy import read_checkpoint
@@ -59,20 +60,57 @@ def test_moves_the_first_ones(trained, pool):
         assert sheet.width > sheet.height > 100
 
 
-def test_a_folder_without_a_split_gets_one(trained, pool):
-    out = pool / 'next/round1'
-    ranking = rank_unlabeled(
-        trained.config,
-        trained.checkpoint,
-        str(pool / 'images'),
-        str(pool / 'out'),
-        count=2,
-        split_out=str(out),
-        sheet=0,
+def test_a_folder_without_a_split_gets_one_for_the_next_round(trained, pool, capsys):
+    """What is written is read again, and finds the images where the labelled data set looks for them."""
+    rounds = [str(pool / f'next/round{index}') for index in (1, 2)]
+    arguments = dict(folder=str(pool / 'images'), out=str(pool / 'out'), count=2, similarity=1, sheet=0)
+    ranking = rank_unlabeled(trained.config, trained.checkpoint, split_out=rounds[0], **arguments)
+    chosen = {image.name.removesuffix('.png') for image in ranking[:2]}
+    everything = {f'training/{index}' for index in range(6)}
+    assert read_split(f'{rounds[0]}_labeled.txt') == sorted(chosen)
+    assert set(read_split(f'{rounds[0]}_unlabeled.txt')) == everything - chosen
+    prefix = dict(img_path=str(pool / 'images'))
+    labeled = DATASETS.build(
+        dict(type='SyntheticDefectDataset', data_prefix=prefix, ann_file=f'{rounds[0]}_labeled.txt')
     )
-    chosen = [image.name for image in ranking[:2]]
-    assert read_split(f'{out}_labeled.txt') == sorted(chosen)
-    assert set(read_split(f'{out}_unlabeled.txt')) == {f'training/{index}.png' for index in range(6)} - set(chosen)
+    assert {labeled.get_data_info(i)['img_path'] for i in range(2)} == {f'{pool}/images/{name}.png' for name in chosen}
+    assert len(UnlabeledFolderDataset(str(pool / 'images'), ann_file=f'{rounds[0]}_unlabeled.txt')) == 4
+    rank_unlabeled(trained.config, trained.checkpoint, split_in=rounds[0], split_out=rounds[1], **arguments)
+    second = set(read_split(f'{rounds[1]}_labeled.txt'))
+    assert second > chosen
+    assert len(second) == 4
+    assert 'do not end in' not in capsys.readouterr().out
+
+
+def test_suffixes_longer_than_that_of_the_file(trained, pool):
+    """Cityscapes' lists name ``aachen_0`` what the file calls ``aachen_0_leftImg8bit.png``."""
+    for file in list((pool / 'images/training').iterdir()):
+        file.rename(file.with_name(f'{file.stem}_leftImg8bit.png'))
+    options = ["train_dataloader.dataset.datasets.0.img_suffix='_leftImg8bit.png'"]
+    arguments = dict(out=str(pool / 'out'), count=1, sheet=0, options=options)
+    for split_in in (None, str(pool / 'in')):
+        out = str(pool / f'next/{bool(split_in)}')
+        rank_unlabeled(
+            trained.config,
+            trained.checkpoint,
+            str(pool / 'images'),
+            split_in=split_in,
+            split_out=out,
+            **arguments,
+        )
+        names = read_split(f'{out}_labeled.txt') + read_split(f'{out}_unlabeled.txt')
+        assert sorted(names) == [f'training/{index}' for index in range(6)]
+    listed = dict(ann_file=f'{out}_unlabeled.txt', suffixes=['_leftImg8bit.png'])
+    assert len(UnlabeledFolderDataset(str(pool / 'images'), **listed)) == 4
+
+
+def test_images_that_the_data_set_would_not_find_are_named(trained, pool, capsys):
+    for file in list((pool / 'images/training').iterdir()):
+        file.rename(file.with_suffix('.bmp'))
+    arguments = (trained.config, trained.checkpoint, str(pool / 'images'), str(pool / 'out'))
+    rank_unlabeled(*arguments, count=2, split_out=str(pool / 'next'), sheet=0)
+    assert '2 of the images to label, such as' in (printed := capsys.readouterr().out)
+    assert '.bmp, do not end in .png: set img_suffix' in printed
 
 
 def test_images_in_use_are_not_ranked(trained, synthetic_root, tmp_path, capsys):
@@ -172,6 +210,11 @@ class TestErrors:
         Image.new('L', (4, 4)).save(pool / 'images/training/3.bmp')
         with pytest.raises(UserError, match=r'training/3 of .* is .*3\.bmp and .*3\.png \(1 such names\)'):
             self.run(trained, pool, split_in=str(pool / 'in'))
+
+    def test_two_files_of_one_name_in_a_new_split(self, trained, pool):
+        Image.new('L', (4, 4)).save(pool / 'images/training/3.bmp')
+        with pytest.raises(UserError, match=r'3\.bmp and training/3\.png would both be training/3 in a split'):
+            self.run(trained, pool, split_in=None, split_out=str(pool / 'next'), count=1)
 
     def test_missing_folder(self, trained, pool):
         with pytest.raises(UserError, match='none is no folder with images'):
