@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..deploy.stock_config import test_pipeline, type_name
 from ..models.utils import mean_logits, walk_dicts
@@ -22,6 +22,9 @@ from .model import Preparation, preprocessed
 
 COMPARED_IMAGES = 8
 COMPARED_BATCH = 3  # another one than was traced
+# Grey levels between loaders: LoadImageAsUint8 rounds 16 bits to the nearest, LoadImageFromFile keeps the upper byte; and one
+# more where a resized pixel is rounded again.
+LOADERS_APART = 2
 
 
 def comparison_images(cfg: Config, folder: str | None, count: int = COMPARED_IMAGES) -> list[Path]:
@@ -59,13 +62,16 @@ def _validation_images(cfg: Config) -> list[Path]:
     return []
 
 
-def prepared(cfg: Config, files: Sequence[Path], size: Sequence[int] | None) -> tuple[list[Tensor], tuple[int, int]]:
+def prepared(
+    cfg: Config, files: Sequence[Path], size: Sequence[int] | None, channels: int = 3
+) -> tuple[list[Tensor], tuple[int, int]]:
     """Images as the test pipeline leaves them, all of the size that a graph is made for.
 
     Args:
         cfg: The whole config.
         files: Images; without any, noise is made.
         size: Height and width; None: as the pipeline leaves the first one.
+        channels: Of the noise.
 
     Returns:
         Images (c, h, w), blue, green, red, and (h, w).
@@ -89,7 +95,7 @@ def prepared(cfg: Config, files: Sequence[Path], size: Sequence[int] | None) -> 
         )
     height, width = (int(length) for length in size)
     if not images:
-        images = [torch.from_numpy(one).permute(2, 0, 1) for one in noise(height, width)]
+        images = [torch.from_numpy(one).permute(2, 0, 1) for one in noise(height, width, channels)]
     return [_resized(image, (height, width)) for image in images], (height, width)
 
 
@@ -167,16 +173,79 @@ def own_logits(network: BaseSegmentor, data: Mapping, model: BaseSegmentor) -> T
     return network.predict(*preprocessed(model, [data]))[0].seg_logits.data
 
 
-def noise(height: int, width: int) -> np.ndarray:
-    """Seeded, where there are no images: shape (n, height, width, 3)."""
-    return np.random.default_rng(0).integers(0, 256, (COMPARED_IMAGES, height, width, 3), dtype=np.uint8)
+def compare_pair(
+    network: BaseSegmentor,
+    model: BaseSegmentor,
+    reread: BaseSegmentor,
+    pipelines: tuple[Preparation, Preparation],
+    sources: Sequence[Path] | np.ndarray,
+) -> list[tuple[Tensor, Tensor]]:
+    """Logits of a network and of what MMSeg read back, of the same pixels; says so where its loader reads others.
+
+    Args:
+        network: The original.
+        model: Has its preprocessor.
+        reread: What MMSeg read.
+        pipelines: Of the original and of what was exported.
+        sources: Files or noise.
+
+    Raises:
+        UserError: If the exported pipeline gives images of another size, or pixels more than ``LOADERS_APART`` apart.
+    """
+    pairs, apart = [], {}
+    for source in sources:
+        data = loaded(pipelines[0], source)
+        pairs.append((own_logits(network, data, model), own_logits(reread, data, reread)))
+        if not isinstance(source, np.ndarray):
+            apart[source] = pixels_apart(data, source, pipelines[1])
+    other = {source: difference for source, difference in apart.items() if difference}
+    if other:
+        source, largest = max(other.items(), key=lambda item: item[1])
+        found = f'up to {largest:.0f} of 255 grey levels apart' if largest < np.inf else 'none at all'
+        print(
+            f"note: of {len(other)} of {len(apart)} files, such as {source}, MMSegmentation's loader has other pixels than "
+            f'the model was trained on, {found}; the networks were compared on the same pixels. Give it files of 8 bits',
+            flush=True,
+        )
+    return pairs
 
 
-def noise_for(cfg: Config) -> np.ndarray:
+def pixels_apart(data: Mapping, source: Path, pipeline: Preparation) -> float:
+    """Largest difference of an image from what another pipeline makes of the file; infinite where it cannot read it.
+
+    Raises:
+        UserError: If it is no matter of how a file with more than 8 bits is rounded.
+    """
+    try:
+        found = pipeline(str(source))[1]['inputs']
+    except UnreadableImage:
+        return np.inf
+    expected = data['inputs']
+    difference = float((expected.float() - found.float()).abs().max()) if expected.shape == found.shape else np.nan
+    if not difference <= LOADERS_APART:
+        raise UserError(
+            f'{source}: the exported pipeline makes {tuple(found.shape)} of it, the original {tuple(expected.shape)}, with '
+            f'pixels {difference:.0f} grey levels apart; nothing was written. Use --format onnx or torchscript'
+        )
+    return difference
+
+
+def channels_of(network: BaseSegmentor) -> int:
+    """How many channels the images of a network have: as many as its first convolution takes."""
+    return next((layer.in_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)), 3)
+
+
+def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
+    """Seeded, where there are no images: shape (n, height, width, channels)."""
+    shape = (COMPARED_IMAGES, height, width, channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def noise_for(cfg: Config, channels: int = 3) -> np.ndarray:
     """:func:`noise` of the size of the test pipeline."""
     scales = [step.get('scale') for step in test_pipeline(cfg) if type_name(step['type']) == 'Resize']
     width, height = scales[0] if scales and isinstance(scales[0], (list, tuple)) else (256, 256)
-    return noise(height, width)
+    return noise(height, width, channels)
 
 
 def compare_graph(

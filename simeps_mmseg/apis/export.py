@@ -40,13 +40,13 @@ from ..utils import UserError
 from ..utils.files import check_writable, whole_file
 from ..utils.paths import find_config
 from .compare_export import (
+    channels_of,
     check_difference,
     compare_graph,
+    compare_pair,
     comparison_images,
     described,
-    loaded,
     noise_for,
-    own_logits,
     prepared,
 )
 from .model import Preparation, load_model, networks_of
@@ -83,7 +83,7 @@ def export(
         kind: ``pth``, ``onnx`` or ``torchscript``. None: by the suffix of ``out``, ``pth`` without.
         size: Height and width of the images that a graph takes. None: those of the config's test pipeline.
         images: Folder of images to compare on. None: the config's validation set, or noise where that is not there.
-        student: Whether to export the branch although its moving average is what predicts.
+        student: Whether to export the branch although its moving average, where it has one, is what predicts.
         bound: Largest difference of the logits that is accepted. None: 1e-5 for ``pth``, 1e-3 for graphs.
         input_type: Of a graph's images, ``uint8`` or ``float32``; TorchScript takes either.
         overwrite: Whether a file of that name, or the config beside it, may be replaced.
@@ -104,7 +104,10 @@ def export(
     content = read_checkpoint(path)
     cfg = source_config(content, path, config)
     remove_pretrained(cfg)
-    student = student or (cfg.model.get('test_cfg') or {}).get('predict_with') == STUDENT
+    has_averages = any(key.startswith('teachers.') for key in content['state_dict'])
+    if student and not has_averages:
+        print('--student changes nothing: the model keeps no moving averages')
+    student = has_averages and (student or (cfg.model.get('test_cfg') or {}).get('predict_with') == STUDENT)
     count = len(network_states(content['state_dict'], student))
     chosen, why = choose_branches(branch, count, content, path, cfg, student)
     if kind == 'pth' and len(chosen) > 1:
@@ -117,7 +120,7 @@ def export(
     check_target(target, kind, path, overwrite)
     print(f'{label} of {path}{why}', flush=True)
     model = load_model(cfg, content)
-    if student and hasattr(model, 'teachers'):
+    if student:
         model.test_cfg['predict_with'] = STUDENT
     info = dict(
         classes=list(model.dataset_meta['classes']),
@@ -249,11 +252,9 @@ def write_pair(
         config.write_text(text, encoding='utf-8')
         torch.save(plain_checkpoint(network.state_dict(), meta), weights)
         reread = init_model(str(config), str(weights), device='cpu')
-        before, after = Preparation(cfg), Preparation(reread.cfg)
-        pairs = [
-            (own_logits(network, loaded(before, source), model), own_logits(reread, loaded(after, source), reread))
-            for source in (files or noise_for(cfg))
-        ]
+        pipelines = Preparation(cfg), Preparation(reread.cfg)
+        sources = files or noise_for(cfg, channels_of(network))
+        pairs = compare_pair(network, model, reread, pipelines, sources)
         # Of a single channel MMSeg's prediction is a sigmoid already.
         threshold = float(main_head(network).threshold) if network.out_channels == 1 else 0.0
         check_difference(pairs, bound, described(files), threshold)
@@ -277,7 +278,7 @@ def write_graph(
     Raises:
         UserError: If the networks cannot be exported, or the logits differ.
     """
-    images, size = prepared(cfg, files, size)
+    images, size = prepared(cfg, files, size, channels_of(networks[0]))
     module = deployed(networks, model.data_preprocessor, size)
     dtype = getattr(torch, input_type)
     order = 'blue, green, red' if swaps_channels(model.data_preprocessor) else 'as the network was trained'

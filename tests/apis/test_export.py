@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
@@ -11,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
-from simeps_mmseg.apis.compare_export import check_difference
+from simeps_mmseg.apis.compare_export import check_difference, pixels_apart
 from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
@@ -20,7 +22,7 @@ from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscrip
 from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
-from tests.helpers import tiny_branch, tiny_model
+from tests.helpers import save, tiny_branch, tiny_model
 
 META = dict(classes=('background', 'scratch', 'patch', 'pit'), palette=[[0, 0, 0], [1, 2, 3], [4, 5, 6], [7, 8, 9]])
 BLOCKER = """
@@ -142,6 +144,29 @@ class TestPlainPair:
         assert 'largest difference of the logits from PyTorch: 0.00e+00' in capsys.readouterr().out
         assert set(os.listdir(tmp_path)) == {'network.pth', 'network.py'}
 
+    def test_of_deep_images(self, trained, tmp_path, capsys):
+        """The loaders differ by a grey level, the networks by nothing."""
+        cfg = deepcopy(trained.cfg)
+        cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8')
+        cfg.dump(tmp_path / 'deep.json')
+        pixels = np.random.default_rng(0).integers(0, 65536, (32, 32), dtype=np.uint16)
+        save(tmp_path / 'images/deep.png', pixels)
+        save(tmp_path / 'images/plain.png', (pixels // 256).astype(np.uint8))
+        options = dict(branch='0', config=str(tmp_path / 'deep.json'), images=str(tmp_path / 'images'))
+        export(trained.checkpoint, out=str(tmp_path / 'x.pth'), **options)
+        printed = capsys.readouterr().out
+        assert 'largest difference of the logits from PyTorch: 0.00e+00' in printed
+        assert re.search(r'note: of 1 of 2 files, such as .*deep.png, .* up to 1 of 255 grey levels apart', printed)
+        save(tmp_path / 'images/float.tif', (pixels / 65535).astype(np.float32))
+        export(trained.checkpoint, out=str(tmp_path / 'y.pth'), **options)
+        assert re.search(r'note: of 2 of 3 files, such as .*float.tif, .* none at all', capsys.readouterr().out)
+
+    def test_an_exported_pipeline_that_does_otherwise(self, trained, tmp_path, image):
+        own, other = deepcopy(trained.cfg), deepcopy(trained.cfg)
+        other.test_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(16, 16)))
+        with pytest.raises(UserError, match=r'makes \(3, 16, 16\) of it, the original \(3, 32, 32\)'):
+            pixels_apart(Preparation(own)(image)[1], image, Preparation(other))
+
     def test_ensemble_is_no_encoder_decoder(self, trained):
         with pytest.raises(UserError, match=r'the ensemble of 3 networks is no EncoderDecoder .* --format onnx or'):
             export(trained.checkpoint, branch='ensemble')
@@ -190,6 +215,20 @@ class TestBest:
     def test_of_students_is_not_what_was_validated(self, trained):
         with pytest.raises(UserError, match='scores are those of the moving averages'):
             export(trained.checkpoint, student=True)
+
+    def test_of_students_without_averages_is_that_of_the_branches(self, trained, tmp_path, capsys):
+        content = read_checkpoint(trained.checkpoint)
+        content['state_dict'] = {k: v for k, v in content['state_dict'].items() if not k.startswith('teachers.')}
+        torch.save(content, tmp_path / 'iter_2.pth')
+        log = next(Path(trained.checkpoint).parent.glob('*/vis_data/scalars.json'))
+        shutil.copytree(log.parent, tmp_path / 'run/vis_data')
+        cfg = deepcopy(trained.cfg)
+        cfg.model.teacher = None
+        cfg.dump(tmp_path / 'config.json')
+        export(str(tmp_path / 'iter_2.pth'), student=True, config=str(tmp_path / 'config.json'))
+        printed = capsys.readouterr().out
+        assert '--student changes nothing: the model keeps no moving averages' in printed
+        assert 'the best by mIoU_image' in printed
 
 
 class TestGraphs:
@@ -294,12 +333,23 @@ class TestGraphs:
         )
         assert 'images of seeded noise' in capsys.readouterr().out
 
+    @pytest.mark.parametrize('suffix', ['pt', 'pth'])
+    def test_noise_has_the_channels_of_the_network(self, trained, tmp_path, suffix):
+        branch = tiny_branch()
+        branch.backbone.in_channels = 1
+        branch.data_preprocessor.update(mean=[120.0], std=[60.0], bgr_to_rgb=False)
+        path = self.untrained(trained, tiny_model(branch=branch), tmp_path, data_root=str(tmp_path / 'elsewhere'))
+        export(path, branch='0', out=str(tmp_path / f'grey.{suffix}'), size=(16, 24))
+        assert (tmp_path / f'grey.{suffix}').exists()
+
     @staticmethod
-    def untrained(trained, model, folder):
+    def untrained(trained, model, folder, **dataset):
         from mmseg.registry import MODELS
 
         cfg = deepcopy(trained.cfg)
         cfg.model = model
+        for loader in (cfg.val_dataloader, cfg.test_dataloader):
+            loader.dataset.update(dataset)
         built = MODELS.build(model)
         path = folder / 'untrained.pth'
         torch.save(dict(meta=dict(cfg=cfg.pretty_text, dataset_meta=META), state_dict=built.state_dict()), path)
