@@ -129,7 +129,7 @@ class Preparation:
             The image as it was loaded, (h, w, c), and ``inputs`` (c, h', w') with ``data_samples``.
 
         Raises:
-            UnreadableImage: If the image cannot be read.
+            UnreadableImage: If the image cannot be read, or a step does not take it, such as for its size.
         """
         try:
             if isinstance(source, np.ndarray):
@@ -141,7 +141,14 @@ class Preparation:
         if loaded is None or loaded.get('img') is None:
             raise UnreadableImage('no image can be decoded')
         image = loaded['img'].copy()
-        return image, self._rest(loaded)
+        try:
+            data = self._rest(loaded)
+        except IMAGE_ERRORS as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise UnreadableImage(f'the test pipeline refuses it: {reason}') from error
+        if data is None:
+            raise UnreadableImage('the test pipeline drops it')
+        return image, data
 
 
 @dataclass

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from copy import deepcopy
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from simeps_mmseg.apis import predict as module
 from simeps_mmseg.apis.predict import find_sources, output_names, predict, read_records
+from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import check_image_is_whole, displayed
 
@@ -31,6 +33,23 @@ def images(synthetic_root, tmp_path):
 
 def lines(folder):
     return [json.loads(line) for line in (folder / 'records.jsonl').read_text().splitlines()]
+
+
+def test_an_image_that_the_pipeline_does_not_take_is_not_the_end(trained, images, tmp_path):
+    """Of 5000 x 1 pixels nothing is left at a width of 128."""
+    cfg = deepcopy(trained.cfg)
+    cfg.test_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(128, 128), keep_ratio=True))
+    cfg.dump(tmp_path / 'config.py')
+    Image.new('L', (5000, 1)).save(images / 'line 2/thin.png')
+    arguments = (str(tmp_path / 'config.py'), trained.checkpoint, str(images), str(tmp_path / 'out'))
+    with pytest.raises(UserError, match=r'3 of 7 inputs .*\n(.*\n)*.*thin.png: the test pipeline refuses it: OpenCV'):
+        predict(*arguments)
+    assert len(lines(tmp_path / 'out')) == 4
+    with pytest.raises(
+        UserError, match=r'3 images could not be read; .*\n(.*\n)*.*thin.png: the test pipeline refuses'
+    ):
+        rank_unlabeled(*arguments, sheet=0)
+    assert len((tmp_path / 'out/ranking.csv').read_text().splitlines()) == 1 + 4
 
 
 def test_all_but_the_broken_ones(trained, images, tmp_path):
