@@ -18,7 +18,7 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from ..datasets.inspection import ORDINARY_IMAGES, depth_problem
+from ..datasets.inspection import depth_problem, is_ordinary
 from ..deploy import read_checkpoint
 from ..deploy.stock_config import test_pipeline, type_name
 from ..evaluation import area_record
@@ -183,7 +183,7 @@ def warn_of_dark_images(step: Mapping, paths: Sequence[Path], files: int = 4) ->
         paths: Of the images.
         files: How many to look at, evenly spaced.
     """
-    if type_name(step['type']) not in ORDINARY_IMAGES:
+    if not is_ordinary({**step, 'type': type_name(step['type'])}):
         return
     for path in (paths[index] for index in evenly_spaced(len(paths), files)):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)

@@ -24,6 +24,7 @@ from .inspection import (
     count_values,
     depth_problem,
     is_grey,
+    is_ordinary,
     pixel_digest,
     size_problem,
 )
@@ -97,7 +98,7 @@ def image_problems(report: FileReport, step: dict, info: dict) -> Iterator[Probl
         yield Problem('unreadable', report.part, report.image, 'a readable image', _reason(error, report.image))
         return
     report.size, report.grey, report.digest = image.shape[:2], is_grey(image), pixel_digest(image)
-    if step.get('type') in ORDINARY_IMAGES:
+    if is_ordinary(step):
         found = depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
         if found:
             yield Problem('dark 16-bit image', report.part, report.image, *found, False)
@@ -135,12 +136,13 @@ def mask_problems(report: FileReport, rules: FileRules, info: dict) -> Iterator[
 
 def read_image(step: dict, info: dict) -> np.ndarray:
     """Pixels of an image, (h, w, c), in the depth of the file; by the transform itself where it is not an ordinary one."""
-    if step.get('type') not in ORDINARY_IMAGES:
+    kind, path = str(step.get('type')).split('.')[-1], Path(info['img_path'])
+    if kind in ORDINARY_IMAGES:
+        check_image_is_whole(path)
+    if not is_ordinary(step):
         return Compose([step])(dict(info))['img']
-    path = Path(info['img_path'])
-    check_image_is_whole(path)
     image = decode_color(path.read_bytes())
-    if step.get('type') == 'LoadImageAsUint8':
+    if kind == 'LoadImageAsUint8':
         to_uint8(image, step.get('bit_depth'), step.get('percentiles'))  # raises what training would
     elif image.dtype not in (np.uint8, np.uint16):
         raise ValueError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 LABELED, UNLABELED, VALIDATION, TEST = 'labelled', 'unlabelled', 'validation', 'test'
 TRAINED_ON = (LABELED, UNLABELED)
-ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')  # transforms whose files an image decoder can look at
+ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')  # transforms whose files OpenCV makes 8 bits of
 
 
 class Problem(NamedTuple):
@@ -159,6 +159,17 @@ def count_classes(values: Mapping[int, int], rules: LabelRules) -> tuple[dict[in
         else:
             classes[label] += count
     return dict(classes), unknown
+
+
+def is_ordinary(step: Mapping) -> bool:
+    """Whether a step that loads images has OpenCV make 8 bits of them, so that OpenCV can tell how deep a file is.
+
+    Example:
+        >>> is_ordinary(dict(type='LoadImageFromFile')), is_ordinary(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
+        (True, False)
+    """
+    known = str(step.get('type')).split('.')[-1] in ORDINARY_IMAGES
+    return known and step.get('imdecode_backend', 'cv2') == 'cv2' and step.get('color_type') != 'unchanged'
 
 
 def depth_problem(image: NDArray, bit_depth: int | None, percentiles: Sequence[float] | None) -> tuple[str, str] | None:

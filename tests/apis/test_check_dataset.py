@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from simeps_mmseg.apis.check_dataset import (
@@ -180,6 +181,27 @@ def test_errors(root, tmp_path, capsys, damage, expected):
     assert 'error(s) in the data' in error
     for text in expected:
         assert text in printed
+
+
+def test_files_are_read_as_the_pipeline_reads_them(root, tmp_path, capsys):
+    """Pillow opens floats where OpenCV does not."""
+    damage_float(root)
+    (root / 'unlabelled/images/float.tiff').unlink()
+    cfg = config(root)
+    for changes, refused in ((dict(imdecode_backend='pillow'), False), (dict(color_type='grayscale'), True)):
+        labelled = cfg.train_dataloader.dataset.datasets[0]
+        labelled.pipeline[0] = dict(type='LoadImageFromFile', **changes)
+        error, printed = check(cfg, tmp_path, capsys)
+        assert bool(error) == ('unreadable: 1' in printed) == refused
+        assert (loads(labelled, 0)) != refused
+
+
+def loads(config, index) -> bool:
+    """Whether a data set gives a sample."""
+    try:
+        return 'inputs' in DATASETS.build(config)[index]
+    except AssertionError:
+        return False
 
 
 def test_warnings_do_not_fail(root, tmp_path, capsys):
