@@ -23,7 +23,7 @@ from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..deploy import read_checkpoint
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
-from ..models.utils import class_logits
+from ..models.utils import class_logits, without_padding
 from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, progress
 from ..utils.files import check_writable, whole_file
@@ -258,13 +258,7 @@ def probabilities_and_features(model: BaseSegmentor, data: dict) -> tuple[Tensor
         pooled = torch.stack([F.adaptive_avg_pool2d(one.float(), GRID) for one in maps]).mean(dim=0)  # several: slides
         features.append(F.normalize(pooled.flatten(), dim=0))
     probabilities = torch.cat(logits).float().softmax(dim=1)
-    return _without_padding(probabilities, samples[0].metainfo), torch.cat(features).cpu().numpy()
-
-
-def _without_padding(maps: Tensor, meta: dict) -> Tensor:
-    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
-    height, width = maps.shape[2:]
-    return maps[:, :, top : height - bottom, left : width - right]
+    return without_padding(probabilities, samples[0].metainfo), torch.cat(features).cpu().numpy()
 
 
 def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[ImageUncertainty, np.ndarray]:

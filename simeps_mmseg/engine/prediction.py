@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.segmentors import BaseSemiSegmentor
+from ..models.utils import without_padding
 
 
 def opens_masks(transform: object) -> bool:
@@ -50,9 +51,7 @@ def predict(model: BaseSegmentor, data: dict, with_pseudo_labels: bool = False) 
 
 def to_original(labels: Tensor, sample: SegDataSample) -> Tensor:
     """A label map (h, w) of the network's input at the size of the file: padding cut off, nearest neighbour."""
-    left, right, top, bottom = sample.metainfo.get('padding_size', (0, 0, 0, 0))
-    height, width = labels.shape
-    real = labels[top : height - bottom, left : width - right]
+    real = without_padding(labels, sample.metainfo)
     return F.interpolate(real[None, None].float(), size=sample.ori_shape[:2], mode='nearest')[0, 0].long()
 
 

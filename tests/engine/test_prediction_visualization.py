@@ -161,3 +161,20 @@ def test_padding_is_cut_off():
     sample.gt_sem_seg = PixelData(data=torch.zeros(1, 2, 4))
     labels = torch.tensor([[1, 2, 255], [255, 255, 255]])
     assert to_original(labels, sample).tolist() == [[1, 1, 2, 2], [1, 1, 2, 2]]
+
+
+def test_pseudo_labels_of_an_image_that_was_padded():
+    """What the preprocessor adds when it tests is cut off, not squeezed into the picture."""
+    branch = tiny_branch()
+    branch.data_preprocessor.test_cfg = dict(size_divisor=16)
+    model = MODELS.build(tiny_model(branch=branch)).eval()
+    size = (20, 28)
+    sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+    data = dict(inputs=torch.randint(0, 256, (3, *size), dtype=torch.uint8), data_samples=sample)
+    found = predict(model, data, with_pseudo_labels=True)
+    ready = model.data_preprocessor(dict(inputs=[data['inputs']], data_samples=[data['data_samples'].clone()]), False)
+    assert ready['inputs'].shape[2:] == (32, 32)
+    labels = torch.cat(model.pseudo_labels_for(ready['inputs'], ready['data_samples']))
+    assert torch.equal(found.pseudo_sem_seg.data, labels[:, :20, :28])
+    assert (labels[:, 20:] == 255).all()
+    assert (labels[:, :20, :28] != 255).all()

@@ -9,8 +9,14 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from simeps_mmseg.models.losses import cross_pseudo_loss, ensemble_pseudo_labels, similarity_consistency
-from simeps_mmseg.models.utils import forward_labeled, forward_unlabeled, replace_sync_bn
-from simeps_mmseg.models.utils.branch import class_logits, mask_padding, one_image_fails
+from simeps_mmseg.models.utils import (
+    class_logits,
+    forward_labeled,
+    forward_unlabeled,
+    mask_padding,
+    one_image_fails,
+    replace_sync_bn,
+)
 from simeps_mmseg.models.utils.taps import deepest_level, final_logits
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 

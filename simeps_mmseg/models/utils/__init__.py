@@ -5,12 +5,12 @@ from .branch import (
     forward_labeled,
     forward_unlabeled,
     is_query_head,
-    mask_padding,
     mean_logits,
     one_image_fails,
     training_logits,
 )
 from .config import replace_sync_bn, walk_dicts
+from .padding import mask_padding, without_padding
 from .taps import heads_of, main_head, perturbed_features
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     'replace_sync_bn',
     'training_logits',
     'walk_dicts',
+    'without_padding',
 ]

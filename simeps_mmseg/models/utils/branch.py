@@ -155,18 +155,6 @@ def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
     return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
 
 
-def mask_padding(labels: Tensor, data_samples: SampleList, ignore_index: int) -> Tensor:
-    """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
-    paddings = [sample.metainfo.get('padding_size', (0, 0, 0, 0)) for sample in data_samples]
-    if not any(any(padding) for padding in paddings):
-        return labels
-    height, width = labels.shape[1:]
-    real = torch.zeros_like(labels, dtype=torch.bool)
-    for image, (left, right, top, bottom) in zip(real, paddings):
-        image[top : height - bottom, left : width - right] = True
-    return labels.masked_fill(~real, ignore_index)
-
-
 def one_image_fails(branch: BaseModule, shape: tuple[int, int, int]) -> bool:
     """Whether a single image cannot pass in training mode: batch norm behind pooling to one pixel needs two.
 
