@@ -386,8 +386,7 @@ class TestBranchForward:
         assert final_logits(raw, classified=raw[1]) is raw[1]
 
     def test_one_image_fails_where_batch_norm_sees_one_pixel(self):
-        pooled = tiny_branch()
-        pooled.decode_head = dict(
+        psp = dict(
             type='PSPHead',
             in_channels=4,
             in_index=1,
@@ -398,9 +397,14 @@ class TestBranchForward:
             align_corners=False,
             loss_decode=dict(type='CrossEntropyLoss'),
         )
-        branch = build(branch=pooled).branches[0]
+        branch = build(branch={**tiny_branch(), 'decode_head': psp}).branches[0]
         before = copy.deepcopy(branch.state_dict())
         assert one_image_fails(branch, (3, *SIZE))
         assert not one_image_fails(build().branches[0], (3, *SIZE))
         assert all(torch.equal(value, before[name]) for name, value in branch.state_dict().items())
         assert branch.training
+        # Images without labels do not pass the auxiliary heads.
+        for auxiliary in (psp, [psp]):
+            branch = build(branch={**tiny_branch(), 'auxiliary_head': auxiliary}).branches[0]
+            assert one_image_fails(branch, (3, *SIZE))
+            assert not one_image_fails(branch, (3, *SIZE), labeled=False)

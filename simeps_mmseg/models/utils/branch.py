@@ -155,12 +155,13 @@ def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
     return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
 
 
-def one_image_fails(branch: BaseModule, shape: tuple[int, int, int]) -> bool:
+def one_image_fails(branch: BaseModule, shape: tuple[int, int, int], labeled: bool = True) -> bool:
     """Whether a single image cannot pass in training mode: batch norm behind pooling to one pixel needs two.
 
     Args:
         branch: The segmentor; its running statistics are put back.
         shape: Channels, height and width of the image.
+        labeled: Whether the image has labels, so that it passes the auxiliary heads, too.
     """
     norms = [m for m in branch.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
@@ -170,6 +171,10 @@ def one_image_fails(branch: BaseModule, shape: tuple[int, int, int]) -> bool:
     try:
         with torch.no_grad():
             training_logits(branch.train(), image, [{}])
+            if labeled and branch.with_auxiliary_head:
+                features, heads = branch.extract_feat(image), branch.auxiliary_head
+                for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
+                    head(features)
     except ValueError as error:
         return 'more than 1 value per channel' in str(error)
     finally:
