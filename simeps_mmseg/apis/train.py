@@ -68,7 +68,10 @@ def prepare_model(cfg: Config, from_scratch: bool) -> None:
     else:
         check_pretrained(cfg)
     if cfg.launcher == 'none' or not torch.cuda.is_available():
-        replace_sync_bn(cfg.model)
+        keys = ', '.join(f'model.{key}' for key in replace_sync_bn(cfg.model))
+        why = 'One process' if cfg.launcher == 'none' else 'Without a GPU'
+        if keys:
+            print_log(f'{why}: SyncBN becomes BN in {keys}', 'current')
 
 
 def use_amp(cfg: Config) -> None:

@@ -9,6 +9,7 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
+from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.hooks.preflight import check_start
@@ -316,3 +317,15 @@ class TestHealth:
         health = PseudoLabelHealth(['a', 'b'])
         health.update(StepRecord(torch.tensor([[[0, 1]]]), [torch.full((1, 1, 2), 255)], [], 255))
         assert health.compute() == {'label_share.a': 0.5, 'label_share.b': 0.5}
+
+
+def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('simeps_mmseg.apis.train.print_log', lambda text, *_: said.append(text))
+    prepare_model(experiment(synthetic_root, tmp_path, semi=False), from_scratch=False)
+    prepare_model(experiment(synthetic_root, tmp_path), from_scratch=False)
+    parts = ('backbone.norm_cfg', 'decode_head.norm_cfg')
+    assert said == [
+        f'One process: SyncBN becomes BN in {", ".join(f"model.{prefix}{part}" for part in parts)}'
+        for prefix in ('', 'branch.')
+    ]

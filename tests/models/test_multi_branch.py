@@ -184,6 +184,19 @@ class TestBuild:
         assert 'backbone.norm_cfg' in changed
         assert config.backbone.norm_cfg.type == 'BN'
 
+    def test_whose_sync_bn_becomes_bn_is_said(self, monkeypatch):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.models.segmentors.base.print_log', lambda text, **_: said.append(text))
+        build()
+        plain = tiny_branch()
+        replace_sync_bn(plain)
+        build(branch=None, branches=[plain, plain, tiny_branch()])
+        build(branch=plain)
+        assert [text.partition('BN in ')[2] for text in said] == [
+            'model.branch.backbone.norm_cfg, model.branch.decode_head.norm_cfg',
+            'model.branches[2].backbone.norm_cfg, model.branches[2].decode_head.norm_cfg',
+        ]
+
     def test_data_preprocessor_is_that_of_the_branch(self):
         assert build().data_preprocessor.size_divisor == 8
         top_level = dict(type='SegDataPreProcessor', mean=[1.0] * 3, std=[2.0] * 3)

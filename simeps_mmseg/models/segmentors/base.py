@@ -281,10 +281,13 @@ def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> di
 def _use_plain_bn_where_sync_bn_fails(configs: list[dict]) -> None:
     if is_distributed() and torch.cuda.is_available():
         return
+    alike = len({repr(config) for config in configs}) == 1  # not ==: they may hold arrays
+    names = ['model.branch'] if alike else [f'model.branches[{k}]' for k in range(len(configs))]
     changed = [replace_sync_bn(config) for config in configs]
-    if any(changed):
+    keys = [f'{name}.{key}' for name, own in zip(names, changed) for key in own]
+    if keys:
         why = 'Without a GPU' if is_distributed() else 'One process'
-        print_log(f'{why}: SyncBN becomes BN in {", ".join(changed[0])} of each branch', logger='current')
+        print_log(f'{why}: SyncBN becomes BN in {", ".join(keys)}', logger='current')
 
 
 def _warn_of_other_preprocessors(preprocessors: list[dict | None], shared: dict) -> None:
