@@ -12,6 +12,7 @@ from mmseg.registry import DATASETS
 
 from ..models.utils import walk_dicts
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
+from .samplers import LabeledUnlabeledSampler
 from .unlabeled_folder import build_listing, leaf_configs
 from .unlabeled_pipeline import loads_labels
 
@@ -57,7 +58,8 @@ def part_configs(cfg: Config) -> Iterator[tuple[str, str, dict]]:
     train = loaders['train']
     if train is not None:
         sampler = (cfg.train_dataloader.get('sampler') or {}).get('type')
-        if sampler == 'LabeledUnlabeledSampler' and len(train.get('datasets', ())) == 2:
+        name = sampler.__name__ if isinstance(sampler, type) else str(sampler).split('.')[-1]  # also mmseg.Labeled...
+        if name == LabeledUnlabeledSampler.__name__ and len(train.get('datasets', ())) == 2:
             for index, part in enumerate((LABELED, UNLABELED)):
                 for leaf in leaf_configs(train['datasets'][index]):
                     yield part, f'train_dataloader.dataset.datasets[{index}]', leaf

@@ -15,6 +15,7 @@ from simeps_mmseg.apis.check_dataset import (
     check_quickly,
 )
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets import LabeledUnlabeledSampler
 from simeps_mmseg.datasets.file_reports import inspect_sources
 from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.utils import UserError
@@ -181,6 +182,14 @@ def test_errors(root, tmp_path, capsys, damage, expected):
     assert 'error(s) in the data' in error
     for text in expected:
         assert text in printed
+
+
+@pytest.mark.parametrize('kind', ['mmseg.LabeledUnlabeledSampler', LabeledUnlabeledSampler])
+def test_the_sampler_by_its_scope_or_as_a_class(root, kind):
+    cfg = config(root)
+    cfg.train_dataloader.sampler.type = kind
+    assert [source.part for source in find_sources(cfg)[0]] == ['labelled', 'unlabelled', 'validation', 'test']
+    assert check_quickly(cfg) == []
 
 
 def test_files_are_read_as_the_pipeline_reads_them(root, tmp_path, capsys):
