@@ -8,8 +8,8 @@ On stock OpenMMLab with compiled operators and mmdet, for the families that need
 
     python benchmarks/families.py --only ccnet mask2former maskformer point_rend psanet
 
-Each model is first trained for a step and asked for a prediction as MMSegmentation would, then wrapped in the two lines that
-the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
+Each model is first trained for a step of SGD and asked for a prediction as MMSegmentation would, then wrapped in the two lines
+that the documentation shows and trained for a semi-supervised step. Nothing in the wrapping knows the family. Changed for all:
 pretrained weights are left out, SyncBN is BN, images are small; where a model does not take them, larger ones are tried, then
 it is built for the small ones (``img_size``: some transformers take one size only). A process per model; lines of finished
 ones are in the results file and are passed over.
@@ -30,21 +30,24 @@ RESULTS = ROOT / 'benchmarks/results/families.jsonl'
 TABLE = ROOT / 'docs/model_families.md'
 SIZES = (128, 448)  # some heads pool over a fixed window
 SECONDS = 900
+LEARNING_RATE = 1e-3  # without momentum, so that nothing is kept beside the weights
 STACKS = dict(onedl='OneDL without compiled operators', openmmlab='stock OpenMMLab with compiled operators and mmdet')
 HEADER = """# Model families
 
 Written by `python benchmarks/families.py`: of each family of MMSegmentation's own configs the model with the fewest
-parameters, trained for one step and asked for a prediction, first as it is, then as three branches with all three similarity
+parameters, trained for one step and asked for a prediction, first as it is, then as branches with all three similarity
 stages; without pretrained weights, on small images. *Works* means that every trainable parameter of every branch got a finite
-gradient and that the prediction has the size of the image.
+gradient and that the prediction has the size of the image. Where the number of branches is given, the optimiser's step (SGD)
+was made, too, and the loss behind it was finite; lines without it are older: they end at the gradients, of three branches
+unless another number was asked for. *Built for it*: the config's `img_size` was changed to that of the image.
 """
 COUNT = """
 ## On {stack}
 
 **{both} of the {able} families that MMSegmentation itself can train here train as branches** ({all} families were tried).
 
-| family | config | parameters | image | alone | as branches |
-|---|---|---|---|---|---|
+| family | config | parameters | image | branches | alone | as branches |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -79,7 +82,8 @@ def walk(args: argparse.Namespace) -> None:
             continue
         config = smallest(configs)
         print(f'{family}: {config.name} ... ', end='', flush=True)
-        line = dict(stack=stack, family=family, config=config.stem, **in_a_process(config, args.branches))
+        line = dict(stack=stack, family=family, config=config.stem, branches=args.branches)
+        line |= in_a_process(config, args.branches)
         args.results.parent.mkdir(parents=True, exist_ok=True)
         with args.results.open('a') as file:
             file.write(json.dumps(line) + '\n')
@@ -154,6 +158,7 @@ def measure(config: Path, branches: int) -> dict:
         line |= dict(alone=outcome(alone, config, size, fitted), size=size)
         if line['alone'] == 'works':
             break
+    line['img_size_changed'] = fitted and line['alone'] == 'works'
     start = time.perf_counter()
     line['semi'] = outcome(semi, config, size, fitted, branches)
     line['seconds'] = round(time.perf_counter() - start, 1)
@@ -226,21 +231,28 @@ def semi(config: Path, size: int, fitted: bool, branches: int) -> None:
 
 
 def train_and_predict(model, size: int, unlabeled: int) -> None:
-    """One step over two labelled images and some unlabelled ones; then a prediction.
+    """One step of SGD over two labelled images and some unlabelled ones; then their loss again, and a prediction.
 
     Raises:
-        ValueError: If a trainable parameter got no finite gradient, or the prediction has another size.
+        ValueError: If a trainable parameter got no finite gradient, the loss behind the step is not finite, or the
+            prediction has another size.
     """
     import torch
 
     torch.manual_seed(0)
     batch = images(model, size, labeled=2, unlabeled=unlabeled)
     data = model.train().data_preprocessor(batch, training=True)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=LEARNING_RATE)
     total, _ = model.parse_losses(model.loss(data['inputs'], data['data_samples']))
     total.backward()
     without = [name for name, p in model.named_parameters() if p.requires_grad and not has_gradient(p)]
     if without:
         raise ValueError(f'{len(without)} parameters without finite gradient, such as {without[0]}')
+    optimizer.step()
+    with torch.no_grad():
+        total, _ = model.parse_losses(model.loss(data['inputs'], data['data_samples']))
+    if not total.isfinite():
+        raise ValueError(f'the loss behind a step of SGD(lr={LEARNING_RATE}) is {float(total)}')
     data = model.eval().data_preprocessor(images(model, size, labeled=0, unlabeled=1), training=False)
     with torch.no_grad():
         result = model.predict(data['inputs'], data['data_samples'])[0]
@@ -293,7 +305,8 @@ def table_rows(lines: list[dict]) -> Iterator[str]:
             line['family'],
             f'`{line["config"]}`',
             millions,
-            str(line.get('size', '')),
+            f'{line.get("size", "")}{", built for it" if line.get("img_size_changed") else ""}',
+            str(line.get('branches', '')),  # not in older lines
             line['alone'].split('. E.g.')[0],
             line['semi'] if line['alone'] == 'works' else '-',
         ]
