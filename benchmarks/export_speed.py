@@ -5,7 +5,7 @@
 
 Compared over the same images, from pixels to logits:
 
-* ``stock``: MMSeg's own EncoderDecoder of the config, untrained, built without anything of the checkpoint;
+* ``stock``: the segmentor that the config names as its branch, built by MMSeg's registry, with that branch's weights;
 * ``branch``: the branch exported with ``--format pth`` and read by ``init_model``;
 * ``ensemble``: all branches inside the semi-supervised segmentor;
 * ``branch`` and ``ensemble`` as TorchScript, and as ONNX in onnxruntime where that is installed.
@@ -14,15 +14,17 @@ Times are medians over rounds in which each takes its turn, so that other work o
 """
 
 import argparse
+import copy
 import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from mmseg.registry import MODELS
@@ -32,8 +34,9 @@ from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import load_model
 from simeps_mmseg.apis.pretrained import remove_pretrained
-from simeps_mmseg.deploy import branch_model, read_checkpoint, stock_config
+from simeps_mmseg.deploy import network_states, read_checkpoint
 from simeps_mmseg.deploy.graph import run_onnx, run_torchscript
+from simeps_mmseg.models.utils import replace_sync_bn
 
 CONFIG = 'simeps/unet_neu_10pct.py'
 
@@ -79,7 +82,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[torch
     cfg = source_config(content, Path(checkpoint))
     remove_pretrained(cfg)
     model = load_model(cfg, content)
-    stock = MODELS.build(stock_config(cfg, branch_model(cfg, int(args.branch)), model.dataset_meta).model).eval()
+    stock = stock_branch(cfg, content, int(args.branch))
     size = (args.size, args.size)
     pair = export(checkpoint, branch=args.branch, out=str(folder / 'branch.pth'))
     runs = {
@@ -93,6 +96,16 @@ def prepare(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[torch
             file = export(checkpoint, branch=branch, out=str(folder / f'{name}{suffix}'), size=size)
             runs[f'{name}{suffix}'] = run(file)
     return runs
+
+
+def stock_branch(cfg: Config, content: Mapping, branch: int) -> torch.nn.Module:
+    """A branch as MMSeg has it without this package's way to export: its config as it stands, and its weights."""
+    network = copy.deepcopy((cfg.model.get('branches') or [cfg.model.branch] * (branch + 1))[branch])
+    network.setdefault('data_preprocessor', cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor'))
+    replace_sync_bn(network)  # one process: both compute the same
+    stock = MODELS.build(network)
+    stock.load_state_dict(network_states(content['state_dict'])[branch])
+    return stock.eval()
 
 
 def untrained(path: Path) -> str:
