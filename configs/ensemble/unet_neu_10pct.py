@@ -1,11 +1,3 @@
-_base_ = '../supervised/unet_neu_10pct.py'
+_base_ = ['../supervised/unet_neu_10pct.py', '../_base_/models/ensemble.py']
 
-# Three networks that learn from the labels alone: what of a method with three networks is the ensemble's doing.
-model = dict(
-    _delete_=True,
-    type='MultiBranchSemiSegmentor',
-    num_branches=3,
-    branch=_base_.model,
-    consistency_on_labeled=False,
-    test_cfg=dict(predict_on='ensemble', branch_predictions=True),
-)
+model = dict(_delete_=True, branch=_base_.model, **_base_.ensemble)
