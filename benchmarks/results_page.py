@@ -507,7 +507,7 @@ def curves(lines: Iterable[dict]) -> dict[str, list[tuple[float, float, float]]]
 
 
 def write_figure(lines: list[dict], path: Path) -> None:
-    """One panel per named protocol, data set and network; nothing where there are no such lines."""
+    """One panel per named protocol, data set and network with two methods or more; nothing where there is none."""
     figure = label_curve(lines)
     if figure is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -519,7 +519,7 @@ def label_curve(lines: list[dict]):
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    panels = [(key, found) for key, group in grouped(lines) if key[0] in PROTOCOLS and (found := curves(group))]
+    panels = [(key, found) for key, group in grouped(lines) if key[0] in PROTOCOLS and len(found := curves(group)) > 1]
     if not panels:
         return None
     figure = Figure(figsize=(1.8 + 4.2 * len(panels), 3.8), layout='constrained')

@@ -111,10 +111,8 @@ def test_lambda_is_that_of_the_data_set(leaf, data_root):
 @pytest.mark.parametrize('leaf', [leaf for leaf in SEMI if leaf.startswith('simeps/')])
 def test_the_ramp_is_that_of_the_data_set(leaf, data_root):
     (hook,) = load(leaf, data_root).custom_hooks
-    kinds = {
-        'dagm': dict(rampup_iters=12000, rampup_interval=60),
-        'dropout': dict(rampup_iters=30000, rampup_interval=150),
-    }
+    paper = dict(rampup_iters=30000, rampup_interval=150)
+    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60), dropout=paper, synthetic=paper)
     expected = next((ramp for name, ramp in kinds.items() if name in leaf), dict(rampup_iters=30000 / 48000))
     assert hook == dict(type='SemiSupervisedHook', **expected)
 

@@ -191,10 +191,11 @@ def test_the_figure_has_a_line_with_error_bars_per_method_and_panel(tmp_path):
     lines = [
         line(m, s + p, seed, p) for m, s in (('supervised', 60), ('simeps', 65)) for p in (1, 10) for seed in (0, 1)
     ]
-    lines += [line('cps', 50.0, protocol='tiny'), line('simeps', 1.0, options=['a=1']), line('cps', 2.0, iters=7)]
+    lines += [line(m, 50.0, protocol='tiny') for m in ('cps', 'supervised')]
+    lines += [line('simeps', 1.0, options=['a=1']), line('cps', 2.0, iters=7), line('cps', 3.0, protocol='paper')]
     assert results_page.curves(lines[:4]) == dict(supervised=[(1, 61.0, 0.0), (10, 70.0, 0.0)])
     figure = results_page.label_curve(lines)
-    assert [len(axes.containers) for axes in figure.axes] == [2, 1]
+    assert [len(axes.containers) for axes in figure.axes] == [2, 2]
     assert figure.axes[0].get_xscale() == 'log'
     assert len({marker for _, marker in results_page.STYLES}) == len(results_page.STYLES) >= len(results.NAMES)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['labels only', 'CPS', 'simEps']
