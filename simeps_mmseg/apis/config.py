@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..utils import UserError
+from ..utils.configs import read_config
 from ..utils.paths import find_config, shipped_folder
 
 # What mmengine's runner and MMSegmentation's tools read from a config.
@@ -41,10 +42,7 @@ def load_config(
         UserError: If the file or one of its bases is not there or cannot be read, or an option has no ``=``.
     """
     file = find_config(path)
-    try:
-        cfg = Config.fromfile(file)
-    except (OSError, SyntaxError, ImportError, KeyError) as error:  # of the file, a base of it or an import
-        raise UserError(f'config {file} cannot be read: {type(error).__name__}: {str(error)[:300]}') from error
+    cfg = read_config(file)
     merge_options(cfg, options)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))

@@ -37,6 +37,7 @@ from ..deploy.stock_config import scaling_of, test_pipeline
 from ..models.segmentors.base import ENSEMBLE, STUDENT
 from ..models.utils import main_head
 from ..utils import UserError
+from ..utils.configs import read_config
 from ..utils.files import check_writable, whole_file
 from ..utils.paths import find_config
 from .compare_export import (
@@ -167,7 +168,7 @@ def source_config(checkpoint: Mapping, path: Path, config: str | None = None) ->
         UserError: If there is none, or it names no model.
     """
     if config is not None:
-        cfg = Config.fromfile(find_config(config))
+        cfg = read_config(find_config(config))
     elif checkpoint['meta'].get('cfg'):
         cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
     else:

@@ -12,6 +12,7 @@ from ..datasets.unlabeled_folder import leaf_configs
 from ..datasets.unlabeled_pipeline import OTHER_TASKS, walk_steps
 from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.configs import read_config
 from ..utils.images import IMAGE_SUFFIXES, list_images
 from ..utils.paths import find_config, shipped_folder
 
@@ -45,7 +46,7 @@ def load_supervised(config: str, out: Path) -> tuple[Config, str]:
     """A supervised config, and how a config at ``out`` refers to it.
 
     Raises:
-        UserError: If it is not there, not supervised, or written in mmengine's pure Python style.
+        UserError: If it is not there, cannot be read, is not supervised, or is written in mmengine's pure Python style.
     """
     shipped = Path(mmseg.__file__).parent / '.mim' / 'configs'
     path = shipped / config.removeprefix('mmseg::') if config.startswith('mmseg::') else find_config(config)
@@ -53,10 +54,7 @@ def load_supervised(config: str, out: Path) -> tuple[Config, str]:
         raise UserError(f'config {config} is not there; MMSegmentation keeps its own in {shipped}')
     if path.resolve() == out.resolve():
         raise UserError(f'{out} is the supervised config itself; write to another file')
-    try:
-        cfg = Config.fromfile(path)
-    except ImportError as error:
-        raise UserError(f'{config} imports what is not installed: {str(error).splitlines()[0]}') from error
+    cfg = read_config(path)
     if any(isinstance(node.get('type'), type) for _, node in walk_dicts(cfg._cfg_dict)):
         raise UserError(LAZY)
     check_supervised(cfg, config)

@@ -481,6 +481,22 @@ class TestRefused:
             with pytest.raises(UserError, match=message):
                 make_semi(**{**dict(config=config, unlabeled='images', out='semi.py'), **arguments})
 
+    @pytest.mark.parametrize(
+        ('name', 'content', 'message'),
+        [
+            ('README.md', '# No config', 'OSError: Only py/yml/yaml/json'),
+            ('broken.py', 'model = dict(\n', 'SyntaxError: '),
+            ('broken.json', '{', 'JSONDecodeError: '),
+            ('broken.py', 'model = dict(depth=depht)\n', "NameError: name 'depht'"),
+            ('broken.py', "custom_imports = dict(imports=['no_such_module'])\n", 'ImportError: '),
+        ],
+    )
+    def test_what_is_no_config(self, here, name, content, message):
+        Path(name).write_text(content)
+        with pytest.raises(UserError, match=f'config {name} cannot be read: {message}'):
+            make_semi(name, 'images', 'out.py')
+        assert not Path('out.py').exists()
+
     def test_masks_beside_unlabelled_images(self, synthetic_root, here):
         save(here / 'images/a.png', np.zeros((8, 8), np.uint8))
         config = str(supervised(synthetic_root, here))
