@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from .errors import UserError
 
@@ -31,8 +32,12 @@ def check_folder_writable(folder: str | Path, named: str | Path | None = None) -
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'{named or folder} cannot be written: {error.strerror} ({error.filename})') from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f'{named or folder} cannot be written: no permission')
+    try:
+        TemporaryFile(dir=folder).close()  # permissions alone do not tell: root has them all, also in /proc
+    except OSError as error:
+        raise UserError(
+            f'{named or folder} cannot be written: no file can be made in {folder} ({error.strerror})'
+        ) from error
 
 
 @contextmanager
