@@ -46,6 +46,7 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
+    check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg):
         print_log(warning, 'current', logging.WARNING)
@@ -59,6 +60,14 @@ def train(
         runner.register_hook(PreflightHook(), priority='HIGHEST')
         runner.train()
     return runner
+
+
+def check_length(cfg: Config) -> None:
+    """Raise ``UserError`` unless a training has one step or more: the runner would find out after it has built all else."""
+    for key in ('max_iters', 'max_epochs'):
+        value = (cfg.get('train_cfg') or {}).get(key)
+        if value is not None and not (isinstance(value, int | float) and value >= 1 and value % 1 == 0):
+            raise UserError(f'train_cfg.{key} must be a whole number of 1 or more, got {value!r}')
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:

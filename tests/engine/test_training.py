@@ -163,6 +163,13 @@ class TestPreflight:
         cfg = experiment(synthetic_root, tmp_path / 'run', custom_hooks=[], train_cfg=loop, param_scheduler=[])
         self.refuses(cfg, tmp_path, 'EpochBasedTrainLoop counts epochs')
 
+    @pytest.mark.parametrize('value', [-2, 0, 1.5, 'many'])
+    def test_a_length_that_is_none(self, synthetic_root, tmp_path, value):
+        cfg = experiment(synthetic_root, tmp_path / 'run')
+        message = f'^train_cfg.max_iters must be a whole number of 1 or more, got {value!r}$'
+        self.refuses(cfg, tmp_path, message, options=[f'train_cfg.max_iters={value}'])
+        assert not (tmp_path / 'run').exists()
+
     def test_a_longer_schedule_on_resuming(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, max_iters=2)
         for part in (cfg.model.backbone, cfg.model.decode_head):
