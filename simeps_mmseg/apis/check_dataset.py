@@ -40,8 +40,10 @@ def check_dataset(
         The warnings.
 
     Raises:
-        UserError: If data is missing, or after everything was printed if there were errors.
+        UserError: If ``limit`` is negative, data is missing, or after everything was printed if there were errors.
     """
+    if limit < 0:
+        raise UserError(f'--limit is a number of problems, or 0 for all of them; got {limit}')
     cfg = load_config(config, options)
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)

@@ -343,6 +343,18 @@ class TestBeforeTraining:
         assert not (tmp_path / 'run').exists()
 
 
+def test_limit(root, tmp_path, capsys):
+    damage_binary(root)
+    config(root).dump(tmp_path / 'config.json')
+    for limit, shown in ((0, 3), (2, 2)):
+        with pytest.raises(UserError, match='in the data'):
+            check_dataset(str(tmp_path / 'config.json'), workers=0, limit=limit)
+        assert capsys.readouterr().out.count('expected class indices') == shown
+    with pytest.raises(UserError, match='--limit is a number of problems, or 0 for all of them; got -3'):
+        check_dataset(str(tmp_path / 'config.json'), workers=0, limit=-3)
+    assert capsys.readouterr().out == ''
+
+
 def test_command(root, tmp_path):
     damage_value(root)
     config(root).dump(tmp_path / 'config.json')
