@@ -4,7 +4,6 @@ import csv
 import glob
 import hashlib
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,14 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 from PIL import Image
 
-from ..datasets.inspection import depth_problem, is_ordinary
 from ..deploy import read_checkpoint
-from ..deploy.stock_config import test_pipeline, type_name
+from ..deploy.stock_config import test_pipeline
 from ..evaluation import area_record
-from ..utils import UserError, evenly_spaced, progress
+from ..utils import UserError, progress
 from ..utils.files import whole_file
 from ..utils.images import (
     IMAGE_SUFFIXES,
@@ -35,6 +32,7 @@ from ..utils.images import (
 )
 from ..visualization import paint
 from .config import load_config
+from .dark_images import warn_of_dark_images
 from .model import Prediction, Preparation, load_model, predict_image
 
 RECORDS, TABLE, SETTINGS = 'records.jsonl', 'records.csv', 'settings.json'
@@ -173,24 +171,6 @@ def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
     names = [file.relative_to(root).as_posix() for file in files]
     return root, [Source(file, name, output) for file, name, output in zip(files, names, output_names(names))]
-
-
-def warn_of_dark_images(step: Mapping, paths: Sequence[Path], files: int = 4) -> None:
-    """Say so if some of the images, ``files`` of them, use so few of 16 bits that the network sees them nearly black.
-
-    Args:
-        step: Config of the pipeline's step that loads an image.
-        paths: Of the images.
-        files: How many to look at, evenly spaced.
-    """
-    if not is_ordinary({**step, 'type': type_name(step['type'])}):
-        return
-    for path in (paths[index] for index in evenly_spaced(len(paths), files)):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        found = None if image is None else depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
-        if found:
-            print_log(f'{path}: {found[1]}', 'current', logging.WARNING)
-            return
 
 
 def output_names(names: Sequence[str]) -> list[str]:

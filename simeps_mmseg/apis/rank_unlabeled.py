@@ -21,6 +21,7 @@ from ..datasets.selection import NEAR_DUPLICATE, thin_out
 from ..datasets.sources import image_suffixes, part_configs
 from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..deploy import read_checkpoint
+from ..deploy.stock_config import test_pipeline
 from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
 from ..models.utils import class_logits, without_padding
@@ -30,6 +31,7 @@ from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
 from ..visualization import Tile, contact_sheet, paint
 from .config import load_config
+from .dark_images import warn_of_dark_images
 from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
@@ -127,6 +129,7 @@ def rank_unlabeled(
             'trained with branches, such as by configs/simeps/'
         )
     prepare = Preparation(cfg)
+    warn_of_dark_images(test_pipeline(cfg, 'test')[0], list(files.values()))
     ranking, failed = rank_files(model, prepare, files, similarity)
     if not ranking:
         raise UserError('none of the images could be read:\n' + '\n'.join(failed))

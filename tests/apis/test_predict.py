@@ -275,24 +275,6 @@ def test_images_that_pillow_finds_too_large_pass_its_check(tmp_path, monkeypatch
     check_image_is_whole(tmp_path / 'large.png')
 
 
-def test_images_that_would_be_nearly_black_are_said_before(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(module, 'print_log', lambda text, *args: said.append(text))
-    twelve = np.linspace(0, 4095, 64).reshape(8, 8).astype(np.uint16)
-    paths = [tmp_path / name for name in ('a.png', 'b.png', 'broken.png')]
-    for path, pixels in zip(paths, (twelve * 16, twelve)):
-        Image.fromarray(pixels).save(path)
-    paths[2].touch()
-    module.warn_of_dark_images(dict(type='LoadImageFromFile'), [paths[0], paths[2]])
-    module.warn_of_dark_images(dict(type='LoadImageAsUint8', bit_depth=12), paths)
-    module.warn_of_dark_images(dict(type='LoadSomethingElse'), paths)
-    module.warn_of_dark_images(dict(type='LoadImageFromFile'), [])
-    assert said == []
-    module.warn_of_dark_images(dict(type='LoadImageFromFile'), paths)
-    (line,) = said
-    assert line.startswith(f'{paths[1]}: values up to 4095, nearly black in 8 bits: set bit_depth=12')
-
-
 def test_display_of_other_types():
     deep = np.array([[0, 1000], [2000, 4000]], np.uint16)
     assert displayed(deep)[:, :, 0].tolist() == [[0, 64], [128, 255]]
