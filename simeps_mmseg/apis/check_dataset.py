@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from mmengine.config import Config
 from prettytable import PrettyTable
@@ -65,13 +66,15 @@ def check_quickly(cfg: Config) -> list[Problem]:
 
 
 def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
-    """Images without masks, images in two parts by their path, and whatever is wrong with the first ``files`` of each."""
+    """Images without masks, images in two parts by their path, and what is wrong with the first ``files`` of each source."""
     problems = shared_path_problems(sources)
     reports: list[FileReport] = []
     for source in sources:
         missing = missing_file_problems(source)
         problems += missing
-        reports += [] if missing else [inspect_file(source, info) for info in source.infos[:files]]
+        incomplete = {problem.file for problem in missing}
+        complete = (info for info in source.infos if info['img_path'] not in incomplete)
+        reports += [inspect_file(source, info) for info in islice(complete, files)]
     problems += [problem for report in reports for problem in report.problems]
     # So few masks may hold 0 and 255 alone although 255 is used on purpose: warnings.
     return problems + [problem._replace(is_error=False) for problem in binary_mask_problems(reports)]

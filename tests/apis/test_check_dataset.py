@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,6 +300,14 @@ class TestBeforeTraining:
         damage_pair(root)
         kinds = {problem.kind for problem in check_quickly(config(root))}
         assert kinds == {'missing pair'}
+
+    def test_a_pair_that_is_missing_hides_nothing_of_the_others(self, root):
+        save(root / 'labelled/images/3.png', image('labelled', 3))
+        save(root / 'labelled/masks/3.png', mask() * 2)
+        damage_pair(root)
+        (root / 'labelled/images/1.png').write_bytes(b'')
+        found = [(problem.kind, Path(problem.file).name) for problem in check_quickly(config(root))]
+        assert found == [('missing pair', '0.png'), ('unreadable', '1.png'), ('value outside the classes', '3.png')]
 
     def test_overlap_by_path(self, root):
         cfg = config(root)
