@@ -1,7 +1,9 @@
 """Train a config."""
 
 import logging
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -33,7 +35,7 @@ def train(
     Args:
         config: Path of a config, also below the shipped ``configs/``.
         work_dir: Folder for checkpoints and logs.
-        resume: Whether to continue from the last checkpoint in ``work_dir``.
+        resume: Whether to continue from the last checkpoint in ``work_dir``, where there is one.
         amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
         from_scratch: Whether to leave pretrained weights out.
         options: ``key=value`` changes of the config.
@@ -55,6 +57,8 @@ def train(
         use_amp(cfg)
     cfg.resume = resume
     check_folder_writable(cfg.work_dir)
+    if resume:
+        warn_without_checkpoint(cfg)
     with config_keys_named(cfg):  # the runner builds some parts of a config at its first iteration only
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
@@ -68,6 +72,19 @@ def check_length(cfg: Config) -> None:
         value = (cfg.get('train_cfg') or {}).get(key)
         if value is not None and not (isinstance(value, int | float) and value >= 1 and value % 1 == 0):
             raise UserError(f'train_cfg.{key} must be a whole number of 1 or more, got {value!r}')
+
+
+def warn_without_checkpoint(cfg: Config) -> None:
+    """Say that ``--resume`` changes nothing where nothing was saved: no error, as jobs that may restart always have it."""
+    folder = Path(cfg.work_dir)
+    if cfg.get('load_from') or (folder / 'last_checkpoint').is_file() or int(os.environ.get('RANK', 0)) != 0:
+        return
+    others = ' (last_checkpoint, which names it, is not there)' if any(folder.glob('*.pth')) else ''
+    print_log(
+        f'--resume: there is no checkpoint to go on from in {folder}{others}; training starts from the beginning',
+        'current',
+        logging.WARNING,
+    )
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:

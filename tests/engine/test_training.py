@@ -9,6 +9,7 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
+from simeps_mmseg.apis import train as train_module
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
@@ -336,3 +337,19 @@ def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkey
         f'One process: SyncBN becomes BN in {", ".join(f"model.{prefix}{part}" for part in parts)}'
         for prefix in ('', 'branch.')
     ]
+
+
+def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(train_module, 'print_log', lambda text, *args: said.append(text))
+    cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
+    cfg.dump(tmp_path / 'config.py')
+    line = f'--resume: there is no checkpoint to go on from in {tmp_path}/run; training starts from the beginning'
+    for expected in (1, 0):  # the second time there is one
+        said.clear()
+        assert train_tool(str(tmp_path / 'config.py'), resume=True).iter == 2
+        assert said.count(line) == expected
+    (tmp_path / 'run/last_checkpoint').unlink()
+    said.clear()
+    train_module.warn_without_checkpoint(cfg)
+    assert 'run (last_checkpoint, which names it, is not there); training' in said[0]
