@@ -44,7 +44,8 @@ def make_semi(
         ``out``.
 
     Raises:
-        UserError: On a config that cannot be converted, or folders and lists that are not what they have to be.
+        UserError: On a config that cannot be converted, or folders and lists that are not what they have to be; and, after
+            the config was written, on errors in the data.
     """
     out = Path(out)
     if out.suffix != '.py':
@@ -68,7 +69,7 @@ def make_semi(
     problems = [
         problem for problem in problems if problem.part not in absent
     ]  # all they could say is that it is absent
-    errors = by_kind([problem for problem in problems if problem.is_error], 3)
+    errors = list(by_kind([problem for problem in problems if problem.is_error], 3))
     warnings = list(by_kind([problem for problem in problems if not problem.is_error], 3))
     if missing:
         warnings.append(
@@ -79,9 +80,10 @@ def make_semi(
     print(f'{out}: written')
     for note in [*plan.notes, *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
-    for error in errors:
-        print(f'  error in the data, to be mended before training: {error}')
     print(next_commands(out, cfg))
+    if errors:
+        listed = '\n'.join(f'  - {error}' for error in errors)
+        raise UserError(f'{out} is written, but there are errors in the data, to be mended before training:\n{listed}')
     return out
 
 

@@ -299,8 +299,33 @@ class TestOwnConfig:
         cfg.dump(config)
         name = (root / 'splits/seed0/25pct_labeled.txt').read_text().split()[0]
         (root / f'annotations/{name}.png').unlink()
-        make_semi(str(config), 'images', 'semi.py')
-        assert 'error in the data, to be mended before training: missing pair' in capsys.readouterr().out
+        message = (
+            r'^semi.py is written, but there are errors in the data, .* before training:\n  - missing pair: [^\n]*$'
+        )
+        with pytest.raises(UserError, match=message):
+            make_semi(str(config), 'images', 'semi.py')
+        assert 'python tools/check_dataset.py semi.py' in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ('fill', 'message'),
+        [
+            (lambda root: Path('pool/broken.png').touch(), 'unreadable: pool/broken.png (unlabelled)'),
+            (
+                lambda root: Path('pool/masks').symlink_to(root / 'synthetic/annotations'),
+                'nothing is left of its images',
+            ),
+        ],
+    )
+    def test_a_folder_without_an_image_to_train_on_is_in_the_exit_code(self, synthetic_root, here, fill, message):
+        Path('pool').mkdir()
+        fill(synthetic_root)
+        command = [ROOT / 'simeps_cli.py', 'make_semi', supervised(synthetic_root, here), '--unlabeled', 'pool']
+        done = run(*command, '-o', 'semi.py', cwd=here, check=False)
+        assert done.returncode == 1
+        assert 'error: semi.py is written, but there are errors in the data' in done.stderr
+        assert message in done.stderr
+        assert 'Traceback' not in done.stderr
+        assert 'unlabeled' in Config.fromfile('semi.py')
 
     def test_hooks_of_its_own_stay(self, synthetic_root, here):
         config = supervised(synthetic_root, here, custom_hooks=[dict(type='EMAHook')], load_from='old.pth')
@@ -360,14 +385,16 @@ class TestOwnConfig:
 
     def test_the_image_folder_of_the_config_itself(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
-        make_semi(str(config), 'images', 'semi.py', labeled=[str(synthetic_root / 'synthetic/images/training')])
+        folder = str(synthetic_root / 'synthetic/images/training')
+        with pytest.raises(UserError, match=r'semi.py is written, .*\n  - same image: labelled and validation'):
+            make_semi(str(config), 'images', 'semi.py', labeled=[folder])
         assert 'images: 40 labelled' in capsys.readouterr().out
         cfg = Config.fromfile(config)
         cfg.train_dataloader.dataset.data_prefix = dict(img_path='images/training', seg_map_path='annotations/training')
         cfg.train_dataloader.dataset.ann_file = ''
         cfg.dump(config)
-        folder = str(synthetic_root / 'synthetic/images/training')
-        make_semi(str(config), 'images', 'semi.py', labeled=[folder], overwrite=True)
+        with pytest.raises(UserError, match=r'semi.py is written, .*\n  - same image: labelled and validation'):
+            make_semi(str(config), 'images', 'semi.py', labeled=[folder], overwrite=True)
         assert 'images: 40 labelled' in capsys.readouterr().out
 
     def test_a_list_for_each_concatenated_set(self, here):
