@@ -270,7 +270,7 @@ class TestOwnConfig:
         config = supervised(
             synthetic_root, here, train_cfg=dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=500)
         )
-        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
+        make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py', method='simeps_paper')
         assert 'the ramp ends at 0.011 of the full weight' in capsys.readouterr().out
         make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'plus.py', method='simeps_plus')
         assert 'the ramp ends' not in capsys.readouterr().out
