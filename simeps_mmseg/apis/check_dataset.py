@@ -20,7 +20,7 @@ from ..datasets.inspection import (
     shared_file_problems,
 )
 from ..datasets.sources import Source, classes_of, find_sources
-from ..utils import UserError
+from ..utils import UserError, counted
 from ..utils.paths import real_path
 from .config import load_config
 from .data import check_data_is_there, missing_data
@@ -55,7 +55,7 @@ def check_dataset(
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
     if errors:
-        raise UserError(f'{errors} error(s) in the data of {config}; they are listed above')
+        raise UserError(f'{counted(errors, "error")} in the data of {config}, listed above')
     return problems
 
 
@@ -186,9 +186,9 @@ def _sizes(sizes: set[tuple[int, int]]) -> str:
 def print_problems(problems: Iterable[Problem], limit: int) -> None:
     """Errors, then warnings, grouped by kind."""
     problems = list(problems)
-    for is_error, title in ((True, 'errors'), (False, 'warnings')):
+    for is_error, noun in ((True, 'error'), (False, 'warning')):
         own = [problem for problem in problems if problem.is_error == is_error]
-        print(f'{len(own)} {title}' + (':' if own else ''))
+        print(counted(len(own), noun) + (':' if own else ''))
         for kind in dict.fromkeys(problem.kind for problem in own):
             of_kind = [problem for problem in own if problem.kind == kind]
             print(f'  {kind}: {len(of_kind)}')

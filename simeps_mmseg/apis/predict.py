@@ -19,7 +19,7 @@ from PIL import Image
 from ..deploy import read_checkpoint
 from ..deploy.stock_config import test_pipeline
 from ..evaluation import area_record
-from ..utils import UserError, progress
+from ..utils import UserError, counted, progress
 from ..utils.files import whole_file
 from ..utils.images import (
     IMAGE_SUFFIXES,
@@ -126,7 +126,7 @@ def predict(
                 failed.append(f'{item.path}: {error}')
     finally:
         write_table(folder / TABLE, records, model.dataset_meta['classes'])
-    print(f'{len(records)} records in {folder / RECORDS} and {folder / TABLE}')
+    print(f'{counted(len(records), "record")} in {folder / RECORDS} and {folder / TABLE}')
     if failed:
         listed = '\n'.join(f'  - {line}' for line in failed[:LISTED_FAILURES])
         more = f'\n  ... and {len(failed) - LISTED_FAILURES} more' if len(failed) > LISTED_FAILURES else ''

@@ -26,7 +26,7 @@ from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
 from ..models.utils import class_logits, without_padding
 from ..models.utils.taps import deepest_level, encoder_of
-from ..utils import UserError, progress
+from ..utils import UserError, counted, progress
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
 from ..visualization import Tile, contact_sheet, paint
@@ -136,7 +136,8 @@ def rank_unlabeled(
     write_ranking(target / RANKING, ranking, model.dataset_meta['classes'])
     fresh = sum(not image.repeats for image in ranking)
     print(
-        f'{len(ranking)} images in {target / RANKING}, {len(ranking) - fresh} of them near-duplicates of better ranked ones'
+        f'{counted(len(ranking), "image")} in {target / RANKING}, {len(ranking) - fresh} of them near-duplicates of better '
+        'ranked ones'
     )
     if sheet:
         with whole_file(target / SHEET) as partial:
@@ -147,7 +148,9 @@ def rank_unlabeled(
         chosen = {files[image.name].as_posix() for image in ranking[:count]}
         tell_of_other_suffixes(chosen, suffixes)
     if failed:
-        raise UserError(f'{len(failed)} images could not be read; the others are ranked:\n' + '\n'.join(failed))
+        raise UserError(
+            f'{counted(len(failed), "image")} could not be read; the others are ranked:\n' + '\n'.join(failed)
+        )
     return ranking
 
 
@@ -395,4 +398,4 @@ def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: in
     }
     for part, names in parts.items():
         write_split(f'{split_out}{part}', names)
-        print(f'{len(names)} images in {split_out}{part}')
+        print(f'{counted(len(names), "image")} in {split_out}{part}')

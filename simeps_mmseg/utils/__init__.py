@@ -1,5 +1,6 @@
+from .counting import counted
 from .errors import UserError, report_user_errors
 from .progress import progress
 from .spacing import evenly_spaced
 
-__all__ = ['UserError', 'evenly_spaced', 'progress', 'report_user_errors']
+__all__ = ['UserError', 'counted', 'evenly_spaced', 'progress', 'report_user_errors']

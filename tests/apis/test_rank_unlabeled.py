@@ -140,7 +140,7 @@ def test_data_that_is_not_there_leaves_all_images(trained, pool, capsys):
 
 def test_a_folder_with_an_unreadable_image(trained, pool):
     (pool / 'images/training/9.png').write_bytes(b'\x89PNG')
-    with pytest.raises(UserError, match=r'1 images could not be read; the others are ranked:\n.*9.png'):
+    with pytest.raises(UserError, match=r'1 image could not be read; the others are ranked:\n.*9.png'):
         rank_unlabeled(trained.config, trained.checkpoint, str(pool / 'images'), str(pool / 'out'), sheet=0)
     assert len((pool / 'out/ranking.csv').read_text().splitlines()) == 7
     assert not (pool / 'out/contact_sheet.png').exists()
