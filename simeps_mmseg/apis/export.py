@@ -1,6 +1,7 @@
 """A trained branch, or all of them, as something that runs without this package."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -99,6 +100,8 @@ def export(
     kind, target = _target(path, out, kind)
     if size is not None and min(size) < 1:
         raise UserError(f'--size is a height and a width in pixels, got {" ".join(map(str, size))}')
+    if bound is not None and not bound >= 0:  # nor nan
+        raise UserError(f'--bound is the largest difference of the logits, 0 or more, got {bound}')
     bound = BOUNDS[kind] if bound is None else bound
     if kind == 'onnx':
         require('onnx'), require('onnxruntime')
@@ -146,6 +149,12 @@ def _target(checkpoint: Path, out: str | None, kind: str | None) -> tuple[str, P
         raise UserError(f'-o names the file to write, with suffix {", ".join(kinds)}; got {out}')
     if kind not in (None, found):
         raise UserError(f'-o {out} is a file of --format {found}, not of --format {kind}')
+    if found == 'pth' and Path(out).stem in sys.stdlib_module_names:
+        module = Path(out).stem
+        raise UserError(
+            f"-o {out} would have its config in {module}.py, which scripts in that folder import in place of Python's own "
+            f'{module}; choose another name'
+        )
     return found, Path(out)
 
 

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import numpy as np
@@ -63,9 +62,15 @@ def read_checkpoint(path: str | Path) -> dict:
     try:
         with torch.serialization.safe_globals([(_no_attribute, 'builtins.getattr')]):
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
+    except Exception as error:  # the bytes of whatever file are commands to the unpickler
+        with path.open('rb') as file:
+            start = file.read(16)
+        if not start.startswith((b'PK', b'\x80')):  # zip and pickle: what torch.save writes, today and formerly
+            raise UserError(
+                f'checkpoint {path} cannot be loaded: it is no file that torch.save has written (it begins with {start!r})'
+            ) from error
         raise UserError(
-            f'checkpoint {path} cannot be loaded: {str(error).splitlines()[0]}\n'
+            f'checkpoint {path} cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}\n'
             'Either the file is damaged or it holds Python objects beside its weights. If you trust it, write a plain one '
             "with torch.load(..., weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
         ) from error

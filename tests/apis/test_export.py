@@ -407,6 +407,26 @@ class TestErrors:
         with pytest.raises(UserError, match=r'x.pth cannot be loaded'):
             export(str(tmp_path / 'x.pth'))
 
+    @pytest.mark.parametrize('content', [b'some text\n', b'iteration 7', b'', b'\x93NUMPY', b'(a', b'0123', b'h\x01.'])
+    def test_what_is_no_checkpoint(self, tmp_path, content):
+        (tmp_path / 'text.pth').write_bytes(content)
+        message = f'text.pth cannot be loaded: it is no file that torch.save has written (it begins with {content!r})'
+        with pytest.raises(UserError, match=re.escape(message)):
+            export(str(tmp_path / 'text.pth'))
+
+    @pytest.mark.parametrize('bound', [-1, float('nan')])
+    def test_a_bound_that_is_none(self, trained, bound):
+        with pytest.raises(UserError, match=f'--bound is the largest difference of the logits, 0 or more, got {bound}'):
+            export(trained.checkpoint, branch='ensemble', bound=bound)  # said before the ensemble is refused
+
+    def test_a_config_that_would_stand_in_for_a_module_of_python(self, trained, tmp_path):
+        with pytest.raises(
+            UserError, match=r"re\.pth would have its config in re\.py, .* in place of Python's own re; "
+        ):
+            export(trained.checkpoint, branch='0', out=str(tmp_path / 're.pth'))
+        assert list(tmp_path.iterdir()) == []
+        assert export(trained.checkpoint, branch='0', out=str(tmp_path / 're.pt')).exists()  # no config beside it
+
     def test_checkpoint_without_config(self, tmp_path):
         torch.save({'w': torch.ones(1)}, tmp_path / 'x.pth')
         with pytest.raises(UserError, match='holds no config; name the one of the training with --config'):
