@@ -83,8 +83,15 @@ def test_differs_from_its_twin_in_nothing_but_the_method(leaf, data_root):
     assert unlabeled.ann_file == labeled.ann_file.replace('_labeled', '_unlabeled')
 
 
+LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t', 'upernet_mmpretrain_r18')]
+
+
 @pytest.mark.parametrize(
-    'leaf', ['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py', *RIVALS]
+    'leaf',
+    [
+        *['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py', *RIVALS],
+        *['simeps_plus/unet_neu_10pct.py', *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in LARGE)],
+    ],
 )
 def test_trains_a_step(leaf, data_root, tmp_path):
     cfg = load(leaf, data_root)

@@ -12,6 +12,7 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 
+from benchmarks import families
 from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.models.segmentors import base
 from simeps_mmseg.models.segmentors.base import class_weight_problems
@@ -121,6 +122,15 @@ def test_two_branches_learn_a_step(name):
     assert not missing
     results = model.eval().predict(torch.randn(1, 3, *SIZE), samples(1, False))
     assert results[0].pred_sem_seg.shape == SIZE
+
+
+@pytest.mark.parametrize('name', ['point_rend', 'maskformer', 'mask2former'])
+def test_heads_without_a_logit_map_learn_a_step(name):
+    pytest.importorskip('mmcv._ext', reason='mmcv without compiled operators')
+    if name != 'point_rend':
+        pytest.importorskip('mmdet', reason='mmdet is not installed')
+    families.register()
+    families.semi(families.smallest(families.families()[name]), size=128, fitted=False, branches=2)
 
 
 def test_different_networks_compare_their_maps():
