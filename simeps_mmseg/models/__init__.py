@@ -12,7 +12,6 @@ from .segmentors import (
     FixMatchSegmentor,
     MeanTeacherSegmentor,
     MultiBranchSemiSegmentor,
-    Snapshot,
     TriBranchSemiSegmentor,
     UniMatchSegmentor,
 )
@@ -29,7 +28,6 @@ __all__ = [
     'MultiBranchSemiSegmentor',
     'RandomView',
     'SimilarityConsistencyLoss',
-    'Snapshot',
     'SoftDiceLoss',
     'SoftmaxMSELoss',
     'TriBranchSemiSegmentor',

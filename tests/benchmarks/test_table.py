@@ -61,6 +61,8 @@ def test_the_readme_holds_runs_of_the_configs_as_they_are():
     lines = table.readme_lines(results.read(results.shipped()))
     same_base = [line for line in lines if line['versions']['mmseg'] == mmseg.__version__]
     if not same_base:
-        pytest.skip(f"the runs were made with another MMSegmentation, whose base configs may differ from {mmseg.__version__}'s")
+        pytest.skip(
+            f"the runs were made with another MMSegmentation, whose base configs may differ from {mmseg.__version__}'s"
+        )
     other = [name_of(line['run']) for line in same_base if line['config_hash'] != hash_today(line)]
     assert not other, f'trained with a config that is not there any more: {other}'

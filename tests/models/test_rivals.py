@@ -35,7 +35,6 @@ METHODS = {
     'cps': {**MULTI, 'num_branches': 2},
     'uaps': {**MULTI, 'cross_pseudo': dict(type='UncertaintyMixedLoss'), 'consistency_on_labeled': False},
     'views': {**MULTI, 'view': VIEW, 'cut_mix': dict(type='CutMix'), 'teacher': EMA},
-    'snapshots': {**MULTI, 'snapshot': dict(type='Snapshot', interval=1)},
     'similarity': {**MULTI, 'view': VIEW, 'similarity': dict(type='SimilarityConsistencyLoss')},
 }
 
@@ -409,80 +408,9 @@ class TestViewsOfBranches:
         assert any((labels != 0).any() for labels in model.last_step.pseudo_labels)
 
 
-class TestSnapshots:
-    SNAPSHOT = dict(type='Snapshot', interval=2)
-
-    def test_are_taken_anew_after_each_interval(self):
-        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
-        weight = model.branches[1].decode_head.conv_seg.bias
-        kept = []
-        for step in range(5):
-            with torch.no_grad():
-                weight.fill_(step)
-            model.loss(*batch())
-            kept.append((model.snapshots[1].module.decode_head.conv_seg.bias[0].item(), model.snapshots[1].taken))
-        assert kept == [(0, False), (0, False), (2, True), (2, True), (4, True)]
-
-    def test_keep_their_running_statistics(self):
-        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
-        for _ in range(2):
-            model.loss(*batch())
-        before = {key: value.clone() for key, value in model.branches[0].state_dict().items()}
-        for _ in range(2):  # in both the snapshot teaches
-            model.loss(*batch())
-            assert model.snapshots[0].taken
-        snapshot = model.snapshots[0].module.state_dict()
-        assert all(torch.equal(snapshot[key], value) for key, value in before.items())
-        assert any(not torch.equal(model.branches[0].state_dict()[key], value) for key, value in before.items())
-
-    def test_a_branch_teaches_together_with_its_snapshot(self):
-        model = build({**MULTI, 'snapshot': self.SNAPSHOT})
-        inputs, samples = batch(0, 3)
-        for _ in range(3):
-            model.loss(inputs, samples)
-        with torch.no_grad():
-            for network in [*model.branches, *(snapshot.module for snapshot in model.snapshots)]:
-                network.decode_head.conv_seg.weight.normal_()
-        model.eval()
-        now = logits_of(model.branches, inputs)
-        earlier = logits_of([snapshot.module for snapshot in model.snapshots], inputs)
-        expected = [((a + b) / 2) for a, b in zip(now, earlier)]
-        torch.testing.assert_close(model.teaching_logits(inputs, samples), expected)
-        assert not torch.equal(expected[0], now[0])
-
-    def test_no_snapshot_is_the_model_without(self):
-        model, plain = build({**MULTI, 'snapshot': self.SNAPSHOT}), build({**MULTI, 'teacher': None})
-        plain.load_state_dict({key: v for key, v in model.state_dict().items() if 'snapshots' not in key})
-        inputs, samples = batch(0, 3)
-        torch.testing.assert_close(model.teaching_logits(inputs, samples), plain.teaching_logits(inputs, samples))
-
-    def test_interval_is_positive(self):
-        with pytest.raises(ValueError, match='interval must be 1 or more, got 0'):
-            build({**MULTI, 'snapshot': dict(type='Snapshot', interval=0)})
-
-
-def logits_of(networks, inputs):
-    with torch.no_grad():
-        return [network.encode_decode(inputs, copy.deepcopy(METAS)) for network in networks]
-
-
 class TestOptionsOfCrossPseudoLoss:
     def three(self):
         return [torch.randn(2, NUM_CLASSES, 5, 6) for _ in range(3)]
-
-    def test_confidence_is_the_probability_in_the_ensemble(self):
-        logits = self.three()
-        target = CrossPseudoLoss(ensemble='mean', weighting='confidence').pseudo_labels(logits)[0]
-        expected, labels = ((logits[1].softmax(dim=1) + logits[2].softmax(dim=1)) / 2).max(dim=1)
-        torch.testing.assert_close(target.weight, expected)
-        assert torch.equal(target.labels, labels)
-
-    def test_agreement_is_one_among_equals(self):
-        logits = [self.three()[0]] * 3
-        target = CrossPseudoLoss(weighting='agreement').pseudo_labels(logits)[1]
-        torch.testing.assert_close(target.weight, torch.ones(2, 5, 6))
-        apart = CrossPseudoLoss(weighting='agreement').pseudo_labels(self.three())[1]
-        assert apart.weight.max() < 1
 
     def test_threshold_takes_the_weight(self):
         logits = self.three()
@@ -528,7 +456,7 @@ class TestOptionsOfCrossPseudoLoss:
             assert torch.equal(own.labels, other.labels)
 
     @pytest.mark.parametrize(
-        ('changes', 'message'), [(dict(weighting='kl'), "got 'kl'"), (dict(balance=0.5), 'give num_classes')]
+        ('changes', 'message'), [(dict(ensemble='vote'), "got 'vote'"), (dict(balance=0.5), 'give num_classes')]
     )
     def test_errors(self, changes, message):
         with pytest.raises(ValueError, match=message):

@@ -17,7 +17,6 @@ from .soft_dice import soft_dice_from_probabilities
 from .utils import autocast_disabled, check_logits_and_target
 
 ENSEMBLES = ('max', 'mean')
-WEIGHTINGS = ('confidence', 'agreement')
 
 
 @torch.no_grad()
@@ -159,8 +158,6 @@ class CrossPseudoLoss(nn.Module):
         loss_weight: The weight w(t) at the end of the ramp.
         ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
         dice_share: Share of soft Dice in the loss, the rest is cross entropy: 0.5 in simEps, 0 in CPS.
-        weighting: What a pixel's weight is: ``'confidence'``, the ensemble's probability of its label; ``'agreement'``,
-            exp(-KL) between the mean of all branches and the branch that learns. None: 1.
         threshold: Pixels whose label has a smaller probability in the ensemble get no weight.
         balance: Exponent of the correction that keeps rare classes alive: probabilities are multiplied by (share of the
             class in the labels / share in the pseudo-labels)^balance before the label is chosen. Both are running
@@ -168,7 +165,7 @@ class CrossPseudoLoss(nn.Module):
         num_classes: Needed for ``balance``.
 
     Raises:
-        ValueError: On an unknown ensemble or weighting, or ``balance`` without ``num_classes``.
+        ValueError: On an unknown ensemble, or ``balance`` without ``num_classes``.
     """
 
     def __init__(
@@ -177,7 +174,6 @@ class CrossPseudoLoss(nn.Module):
         loss_weight: float = 0.1,
         ramp: bool = True,
         dice_share: float = 0.5,
-        weighting: str | None = None,
         threshold: float = 0.0,
         balance: float = 0.0,
         num_classes: int | None = None,
@@ -185,15 +181,12 @@ class CrossPseudoLoss(nn.Module):
         super().__init__()
         if ensemble not in ENSEMBLES:
             raise UserError(f'CrossPseudoLoss.ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
-        if weighting is not None and weighting not in WEIGHTINGS:
-            raise UserError(f'CrossPseudoLoss.weighting must be None or one of {WEIGHTINGS}, got {weighting!r}')
         if balance and not num_classes:
             raise UserError('CrossPseudoLoss.balance keeps a share of each class: give num_classes, too')
         self.ensemble = ensemble
         self.loss_weight = loss_weight
         self.ramp = ramp
         self.dice_share = dice_share
-        self.weighting = weighting
         self.threshold = threshold
         self.alignment = DistributionAlignment(num_classes, balance) if balance else None
 
@@ -204,20 +197,11 @@ class CrossPseudoLoss(nn.Module):
         ensembles = [ensemble_of(_all_but(probabilities, k), self.ensemble) for k in range(len(logits))]
         if self.alignment is not None:
             ensembles = self.alignment(ensembles)
-        everyone = ensemble_of(probabilities, 'mean') if self.weighting == 'agreement' else None
-        return [self._pseudo_label(*both, everyone) for both in zip(ensembles, probabilities)]
+        return [self._pseudo_label(ensemble) for ensemble in ensembles]
 
-    def _pseudo_label(self, ensemble: Tensor, own: Tensor, everyone: Tensor | None) -> PseudoLabel:
+    def _pseudo_label(self, ensemble: Tensor) -> PseudoLabel:
         confidence, labels = ensemble.max(dim=1)
-        weight = None
-        if self.weighting == 'confidence':
-            weight = confidence
-        elif self.weighting == 'agreement':
-            weight = agreement(own, everyone)
-        if self.threshold:
-            trusted = (confidence >= self.threshold).float()
-            weight = trusted if weight is None else weight * trusted
-        return PseudoLabel(labels, weight)
+        return PseudoLabel(labels, (confidence >= self.threshold).float() if self.threshold else None)
 
     def observe(self, labels: Tensor, ignore_index: int) -> None:
         """Take note of the classes of labelled images, (b, 1, h, w), if ``balance`` asks for them."""
@@ -247,8 +231,3 @@ def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:
     A probability that underflows to 0 is taken for 1e-12: the gradient of 0 log 0 would be infinite.
     """
     return F.kl_div(log_probabilities, reference.clamp(min=1e-12), reduction='none').sum(dim=1)
-
-
-def agreement(probabilities: Tensor, mean: Tensor) -> Tensor:
-    """exp(-KL(mean || branch)): 1 where a branch says what all say together. (b, C, h, w) to (b, h, w)."""
-    return torch.exp(-kl_divergence(mean, probabilities.clamp(min=1e-8).log()))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
-from ..utils import BranchOutput, evaluation_logits, forward_labeled, forward_unlabeled
+from ..utils import BranchOutput, forward_labeled, forward_unlabeled
 from ..views import build_views
 from .base import BaseSemiSegmentor
 
@@ -20,8 +20,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
 
     A batch with only labelled images trains supervised (and on consistency), one with only unlabelled images on
     consistency alone. Labelled and unlabelled images pass the branches apart, each with their own batch statistics. By
-    default every image passes each branch exactly once per step. With ``teacher``, ``view``, ``cut_mix`` or ``snapshot``
-    the pseudo-labels come from one more pass of what teaches, without gradient, over the unlabelled images as they are; with
+    default every image passes each branch exactly once per step. With ``teacher``, ``view`` or ``cut_mix`` the
+    pseudo-labels come from one more pass of what teaches, without gradient, over the unlabelled images as they are; with
     ``view`` each branch learns from a view of its own.
 
     Source: Sime et al., IEEE TII 2022. With two branches and no similarity it is CPS (Chen et al., CVPR 2021).
@@ -36,8 +36,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         similarity: Config of the loss on similarity maps, such as ``SimilarityConsistencyLoss``. None: no such loss.
         view: Config of random transforms, such as ``RandomView``, that each branch draws anew of the unlabelled images.
         cut_mix: Config of ``CutMix`` on the unlabelled images, the same boxes for all branches.
-        snapshot: Config of a copy of each branch as it was a while ago, such as ``dict(type='Snapshot', interval=500)``.
-            What a branch (or its teacher) teaches is then the mean of its logits and those of its snapshot.
         consistency_on_labeled: Whether the branches also teach each other on the labelled images, as in simEps and CPS.
         **kwargs: See :class:`BaseSemiSegmentor`.
 
@@ -54,7 +52,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         similarity: dict | None = None,
         view: dict | None = None,
         cut_mix: dict | None = None,
-        snapshot: dict | None = None,
         consistency_on_labeled: bool = True,
         **kwargs,
     ) -> None:
@@ -62,9 +59,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         self.cross_pseudo = MODELS.build(cross_pseudo) if cross_pseudo else None
         self.similarity = MODELS.build(similarity) if similarity else None
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
-        self.snapshots = None
-        if snapshot:
-            self.snapshots = nn.ModuleList([MODELS.build({**snapshot, 'model': branch}) for branch in self.branches])
         self.consistency_on_labeled = consistency_on_labeled
 
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
@@ -83,7 +77,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Consistency of the branches on the images themselves, or on a view of them for each."""
         metas = [sample.metainfo for sample in data_samples]
-        if self.views is None and self.teachers is None and self.snapshots is None:
+        if self.views is None and self.teachers is None:
             outputs = [forward_unlabeled(branch, inputs, metas) for branch in self.branches]
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
         else:
@@ -93,23 +87,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.last_step.predictions = [output.logits.detach().argmax(dim=1) for output in outputs]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')
-
-    @torch.no_grad()
-    def update_teachers(self) -> None:
-        """See :class:`BaseSemiSegmentor`; snapshots are taken as well."""
-        super().update_teachers()
-        if self.training:
-            for snapshot, branch in zip(self.snapshots or [], self.branches):
-                snapshot.update_parameters(branch)
-
-    def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
-        """See :class:`BaseSemiSegmentor`; the mean with those of the snapshots, once there are any."""
-        now = super().teaching_logits(inputs, data_samples)
-        if self.snapshots is None or not self.snapshots[0].taken:
-            return now
-        metas = [sample.metainfo for sample in data_samples]
-        earlier = [evaluation_logits(snapshot.module, inputs, metas) for snapshot in self.snapshots]
-        return [(logits + before) / 2 for logits, before in zip(now, earlier)]
 
     def pseudo_labels(self, logits: Sequence[Tensor], data_samples: SampleList) -> list[PseudoLabel]:
         """One per branch, from K logits (b, C, h, w); none without a loss on them."""
