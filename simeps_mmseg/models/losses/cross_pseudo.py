@@ -6,13 +6,12 @@ from functools import reduce
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
 from .distribution_alignment import DistributionAlignment
-from .pseudo_label import PseudoLabel, pixel_cross_entropy
+from .pseudo_label import PseudoLabel, likeliest, pixel_cross_entropy
 from .soft_dice import soft_dice_from_probabilities
 from .utils import autocast_disabled, check_logits_and_target
 
@@ -197,11 +196,7 @@ class CrossPseudoLoss(nn.Module):
         ensembles = [ensemble_of(_all_but(probabilities, k), self.ensemble) for k in range(len(logits))]
         if self.alignment is not None:
             ensembles = self.alignment(ensembles)
-        return [self._pseudo_label(ensemble) for ensemble in ensembles]
-
-    def _pseudo_label(self, ensemble: Tensor) -> PseudoLabel:
-        confidence, labels = ensemble.max(dim=1)
-        return PseudoLabel(labels, (confidence >= self.threshold).float() if self.threshold else None)
+        return [likeliest(ensemble, self.threshold) for ensemble in ensembles]
 
     def observe(self, labels: Tensor, ignore_index: int) -> None:
         """Take note of the classes of labelled images, (b, 1, h, w), if ``balance`` asks for them."""
@@ -223,11 +218,3 @@ class CrossPseudoLoss(nn.Module):
             self.loss_weight * ce_dice_loss(branch, target.labels, ignore_index, target.weight, self.dice_share)
             for branch, target in zip(logits, targets)
         ]
-
-
-def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:
-    """KL(reference || branch) of each pixel, shape (b, h, w), from (b, C, h, w) probabilities and log-probabilities.
-
-    A probability that underflows to 0 is taken for 1e-12: the gradient of 0 log 0 would be infinite.
-    """
-    return F.kl_div(log_probabilities, reference.clamp(min=1e-12), reduction='none').sum(dim=1)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of, kl_divergence
+from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of
 from .pseudo_label import PseudoLabel
 from .utils import autocast_disabled
 
@@ -27,6 +28,14 @@ def mixed_pseudo_labels(logits: Sequence[Tensor], weights: Tensor) -> Tensor:
     """
     weighted = [weight * probability for weight, probability in zip(weights, all_probabilities(logits))]
     return torch.stack(weighted).sum(dim=0).argmax(dim=1)
+
+
+def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:
+    """KL(reference || branch) of each pixel, shape (b, h, w), from (b, C, h, w) probabilities and log-probabilities.
+
+    A probability that underflows to 0 is taken for 1e-12: the gradient of 0 log 0 would be infinite.
+    """
+    return F.kl_div(log_probabilities, reference.clamp(min=1e-12), reduction='none').sum(dim=1)
 
 
 def uncertainty(logits: Sequence[Tensor]) -> list[Tensor]:
