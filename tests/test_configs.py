@@ -41,7 +41,9 @@ def load(leaf: str, data_root: Path) -> Config:
 
 def twin(leaf: str) -> str:
     """The labels-only config of a leaf; of several networks that of the first."""
-    return f'supervised/{Path(leaf).name.replace("mixed", "deeplabv3plus")}'
+    first = {'mixed_neu': 'deeplabv3plus_neu', 'mixed_unet_neu': 'unet_neu'}
+    network, percent = Path(leaf).name.rsplit('_', 1)
+    return f'supervised/{first.get(network, network)}_{percent}'
 
 
 @pytest.mark.parametrize('leaf', LEAVES)
