@@ -5,4 +5,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(decode_head=dict(num_classes=6))
+model = dict(
+    decode_head=dict(
+        num_classes=6,
+        loss_decode=[
+            dict(type='CrossEntropyLoss', loss_weight=0.5, class_weight=_base_.class_weight),
+            dict(type='SoftDiceLoss', loss_weight=0.5),
+        ],
+    )
+)
