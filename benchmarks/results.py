@@ -21,6 +21,14 @@ NAMES = dict(
     uaps='UAPS',
     simeps='simEps',
     simeps_plus='simEps-plus',
+    simeps_plus_mixed='simEps-plus, three different networks',
+)
+# Beginnings of options that some lines have and the code has no longer: what they measured is why.
+REMOVED_OPTIONS = (
+    'model.cross_pseudo.balance=',
+    'model.cross_pseudo.threshold=',
+    'model.cross_pseudo.weighting=',
+    'model.snapshot.',
 )
 
 

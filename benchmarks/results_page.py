@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
-from benchmarks.results import NAMES, mean_branch, rank, read, shipped
+from benchmarks.results import NAMES, REMOVED_OPTIONS, mean_branch, rank, read, shipped
 
 PAGE = ROOT / 'docs/results.md'
 FIGURE = ROOT / 'docs/images/label_curve.png'
@@ -27,7 +27,7 @@ PUBLISHED = Path(__file__).resolve().parent / 'published.json'
 DATASETS = dict(neu='NEU-Seg', magnetic_tile='Magnetic Tile', dagm='DAGM 2007', synthetic='the generated set')
 NONE = '-'
 
-# Okabe and Ito's colours and a brown, which the colour-blind can tell apart; the markers differ for print in grey.
+# Okabe and Ito's colours, a brown and a violet, which the colour-blind can tell apart; the markers differ for print in grey.
 STYLES = [
     ('#000000', 'o'),
     ('#8B4513', 'p'),
@@ -38,6 +38,7 @@ STYLES = [
     ('#E69F00', 'P'),
     ('#56B4E9', 'X'),
     ('#999999', '*'),
+    ('#660066', 'h'),
 ]
 
 
@@ -207,7 +208,8 @@ def original(method: Method) -> Method | None:
 def label_of(method: Method) -> str:
     name, options = method
     shown = NAMES.get(name, name)
-    return f'{shown}, `{" ".join(options)}`' if options else shown
+    removed = ' (removed since)' if any(option.startswith(REMOVED_OPTIONS) for option in options) else ''
+    return f'{shown}, `{" ".join(options)}`{removed}' if options else shown
 
 
 def score_table(
@@ -507,7 +509,7 @@ def curves(lines: Iterable[dict]) -> dict[str, list[tuple[float, float, float]]]
 
 
 def write_figure(lines: list[dict], path: Path) -> None:
-    """One panel per named protocol, data set and network with two methods or more; nothing where there is none."""
+    """One panel per named protocol, data set and network with two methods and three percentages or more."""
     figure = label_curve(lines)
     if figure is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -515,11 +517,15 @@ def write_figure(lines: list[dict], path: Path) -> None:
 
 
 def label_curve(lines: list[dict]):
-    """The figure: per-image mIoU against the percentage of labels."""
+    """The figure: per-image mIoU against the percentage of labels; None where no panel has enough runs."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    panels = [(key, found) for key, group in grouped(lines) if key[0] in PROTOCOLS and len(found := curves(group)) > 1]
+    panels = [
+        (key, found)
+        for key, group in grouped(lines)
+        if key[0] in PROTOCOLS and len(found := curves(group)) > 1 and max(map(len, found.values())) > 2
+    ]
     if not panels:
         return None
     figure = Figure(figsize=(1.8 + 4.2 * len(panels), 3.8), layout='constrained')

@@ -41,9 +41,7 @@ def load(leaf: str, data_root: Path) -> Config:
 
 def twin(leaf: str) -> str:
     """The labels-only config of a leaf; of several networks that of the first."""
-    first = {'mixed_neu': 'deeplabv3plus_neu', 'mixed_unet_neu': 'unet_neu'}
-    network, percent = Path(leaf).name.rsplit('_', 1)
-    return f'supervised/{first.get(network, network)}_{percent}'
+    return f'supervised/{Path(leaf).name.replace("mixed", "deeplabv3plus")}'
 
 
 @pytest.mark.parametrize('leaf', LEAVES)
@@ -92,7 +90,8 @@ LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t
     'leaf',
     [
         *['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py', *RIVALS],
-        *['simeps_plus/unet_neu_10pct.py', *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in LARGE)],
+        *['simeps_plus/unet_neu_10pct.py', 'simeps_plus_mixed/unet_neu_10pct.py'],
+        *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in LARGE),
     ],
 )
 def test_trains_a_step(leaf, data_root, tmp_path):

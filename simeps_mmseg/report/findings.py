@@ -142,8 +142,8 @@ def _pseudo_labels(log: TrainingLog, around: Circumstances) -> Iterator[Finding]
                 course = f'fell to {_share_in_words(final)} after iteration {since:,}'
             yield Finding(
                 True,
-                f'{name} {course}: {why}. A lower threshold, a longer ramp or class-balanced pseudo-labels '
-                '(docs/methods.md) may help, and more labels of it will.',
+                f'{name} {course}: {why}. Class weights in the loss on the labels, more iterations or a lower '
+                'model.similarity.loss_weight (docs/methods.md) may help, and more labels of it will.',
             )
         elif below.any():
             first, last = (int(steps[index]) for index in np.flatnonzero(below)[[0, -1]])

@@ -181,6 +181,13 @@ def test_undefined_scores_are_left_out_of_the_mean():
     assert results_page.spread([]) == '-'
 
 
+def test_options_that_are_gone_are_said_to_be():
+    options = [['model.snapshot.type=Snapshot'], ['model.cross_pseudo.loss_weight=1.0']]
+    text = results_page.page([line('simeps', 70.0), *(line('simeps', 71.0, options=own) for own in options)], PUBLISHED)
+    assert 'simEps, `model.snapshot.type=Snapshot` (removed since) |' in text
+    assert 'simEps, `model.cross_pseudo.loss_weight=1.0` |' in text
+
+
 def test_no_results_make_a_page_too():
     text = results_page.page([], PUBLISHED, notes='## What did not work\n\nNothing yet.\n')
     assert 'Made from 0 finished runs' in text
@@ -189,11 +196,12 @@ def test_no_results_make_a_page_too():
 
 def test_the_figure_has_a_line_with_error_bars_per_method_and_panel(tmp_path):
     lines = [
-        line(m, s + p, seed, p) for m, s in (('supervised', 60), ('simeps', 65)) for p in (1, 10) for seed in (0, 1)
+        line(m, s + p, seed, p) for m, s in (('supervised', 60), ('simeps', 65)) for p in (1, 5, 10) for seed in (0, 1)
     ]
-    lines += [line(m, 50.0, protocol='tiny') for m in ('cps', 'supervised')]
-    lines += [line('simeps', 1.0, options=['a=1']), line('cps', 2.0, iters=7), line('cps', 3.0, protocol='paper')]
-    assert results_page.curves(lines[:4]) == dict(supervised=[(1, 61.0, 0.0), (10, 70.0, 0.0)])
+    lines += [line(m, 50.0, percent=p, protocol='tiny') for m in ('cps', 'supervised') for p in (1, 5, 10)]
+    lines += [line('simeps', 1.0, options=['a=1']), line('cps', 2.0, iters=7)]
+    lines += [line(m, 3.0, percent=p, protocol='paper') for m in ('cps', 'supervised') for p in (1, 10)]  # two points
+    assert results_page.curves(lines[:6]) == dict(supervised=[(1, 61.0, 0.0), (5, 65.0, 0.0), (10, 70.0, 0.0)])
     figure = results_page.label_curve(lines)
     assert [len(axes.containers) for axes in figure.axes] == [2, 2]
     assert figure.axes[0].get_xscale() == 'log'

@@ -15,9 +15,9 @@ from PIL import Image
 from simeps_mmseg.engine import PredictionVisualizationHook
 from simeps_mmseg.engine.prediction import predict, to_original, unchanged
 from simeps_mmseg.utils import UserError
+from tests.conftest import ROOT
 from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
 LOCAL = [dict(type='LocalVisBackend')]
 
 
@@ -82,7 +82,7 @@ def test_labels_only_and_the_visualizer_of_mmseg(synthetic_root, tmp_path):
 
 
 def test_two_runs_in_one_process_log_apart(synthetic_root, tmp_path):
-    shipped = Config.fromfile(CONFIGS / '_base_/default_runtime.py').visualizer
+    shipped = Config.fromfile(ROOT / 'configs/_base_/default_runtime.py').visualizer
     for name in ('first', 'second'):
         cfg = experiment(synthetic_root, tmp_path / name, max_iters=1, visualizer=shipped)
         cfg.experiment_name = name  # mmengine's own has the time in seconds, and a run is shorter than that
@@ -109,7 +109,6 @@ def test_values_out_of_range(changes, message):
 
 METHODS = {
     'simeps': tiny_model(),
-    'aligned': tiny_model(cross_pseudo=dict(type='CrossPseudoLoss', balance=0.5, num_classes=4)),
     'uaps': tiny_model(cross_pseudo=dict(type='UncertaintyMixedLoss')),
     'teacher': tiny_model(teacher=dict(type='ExponentialMovingAverage', momentum=0.1)),
     'fixmatch': dict(

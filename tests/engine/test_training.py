@@ -230,6 +230,7 @@ class TestStarving:
             hook._warn_of_starving(iteration, self.shares(pseudo))
         assert len(lines) == 3
         assert lines[0].startswith('iteration 100: pit is 0.40% of the pseudo-labels but 2.00% of the labels')
+        assert 'class_weight=[7.0, 1.0]' in lines[0]
         assert lines[1] == 'iteration 200: pit is back among the pseudo-labels'
         assert lines[2].startswith('iteration 250: pit is 0.00%')
 

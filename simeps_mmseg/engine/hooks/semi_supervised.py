@@ -12,7 +12,7 @@ from torch import nn
 from ...models.losses import sigmoid_rampup
 from ...utils import UserError
 from ..checks import check_experiment
-from ..pseudo_label_health import PseudoLabelHealth, starving_classes
+from ..pseudo_label_health import PseudoLabelHealth, class_weights, starving_classes
 
 
 @HOOKS.register_module()
@@ -141,7 +141,9 @@ class SemiSupervisedHook(Hook):
             pseudo, labeled = found[name]
             print_log(
                 f'iteration {iteration}: {name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The '
-                'branches may be unlearning it: try cross_pseudo.balance, a lower threshold or a longer ramp',
+                'branches may be unlearning it. In this order: class weights in the loss on the labels (of these labels '
+                f'CrossEntropyLoss.class_weight={class_weights(statistics)}), more iterations, a lower '
+                'model.similarity.loss_weight',
                 logger='current',
                 level=logging.WARNING,
             )

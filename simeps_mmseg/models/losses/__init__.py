@@ -1,6 +1,5 @@
 from .confident_pseudo import ConfidentPseudoLoss, SoftmaxMSELoss, softmax_mse
 from .cross_pseudo import CrossPseudoLoss, cross_pseudo_loss, ensemble_pseudo_labels, sigmoid_rampup
-from .distribution_alignment import DistributionAlignment, align
 from .pseudo_label import PseudoLabel, confident_labels, pixel_cross_entropy
 from .similarity_consistency import SimilarityConsistencyLoss, similarity_consistency, similarity_map
 from .soft_dice import SoftDiceLoss, soft_dice_loss
@@ -9,13 +8,11 @@ from .uncertainty_mixed import UncertaintyMixedLoss, mixed_pseudo_labels, uncert
 __all__ = [
     'ConfidentPseudoLoss',
     'CrossPseudoLoss',
-    'DistributionAlignment',
     'PseudoLabel',
     'SimilarityConsistencyLoss',
     'SoftDiceLoss',
     'SoftmaxMSELoss',
     'UncertaintyMixedLoss',
-    'align',
     'confident_labels',
     'cross_pseudo_loss',
     'ensemble_pseudo_labels',

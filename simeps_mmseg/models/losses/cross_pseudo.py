@@ -10,8 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
-from .distribution_alignment import DistributionAlignment
-from .pseudo_label import PseudoLabel, likeliest, pixel_cross_entropy
+from .pseudo_label import PseudoLabel, pixel_cross_entropy
 from .soft_dice import soft_dice_from_probabilities
 from .utils import autocast_disabled, check_logits_and_target
 
@@ -47,7 +46,8 @@ def ensemble_pseudo_labels(logits: Sequence[Tensor], ensemble: str = 'max') -> l
     if ensemble not in ENSEMBLES:
         raise ValueError(f'ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
     probabilities = all_probabilities(logits)
-    return [ensemble_of(_all_but(probabilities, k), ensemble).argmax(dim=1) for k in range(len(logits))]
+    others = [[item for index, item in enumerate(probabilities) if index != k] for k in range(len(logits))]
+    return [ensemble_of(items, ensemble).argmax(dim=1) for items in others]
 
 
 def all_probabilities(logits: Sequence[Tensor]) -> list[Tensor]:
@@ -68,10 +68,6 @@ def ensemble_of(probabilities: Sequence[Tensor], ensemble: str) -> Tensor:
     if ensemble == 'max':
         return reduce(torch.maximum, probabilities)
     return sum(probabilities) / len(probabilities)
-
-
-def _all_but(items: Sequence[Tensor], k: int) -> list[Tensor]:
-    return [item for index, item in enumerate(items) if index != k]
 
 
 def ce_dice_loss(
@@ -157,51 +153,25 @@ class CrossPseudoLoss(nn.Module):
         loss_weight: The weight w(t) at the end of the ramp.
         ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
         dice_share: Share of soft Dice in the loss, the rest is cross entropy: 0.5 in simEps, 0 in CPS.
-        threshold: Pixels whose label has a smaller probability in the ensemble get no weight.
-        balance: Exponent of the correction that keeps rare classes alive: probabilities are multiplied by (share of the
-            class in the labels / share in the pseudo-labels)^balance before the label is chosen. Both are running
-            averages. 0: none. (Distribution alignment, Berthelot et al., ICLR 2020, is 1.)
-        num_classes: Needed for ``balance``.
 
     Raises:
-        ValueError: On an unknown ensemble, or ``balance`` without ``num_classes``.
+        ValueError: On an unknown ensemble.
     """
 
     def __init__(
-        self,
-        ensemble: str = 'max',
-        loss_weight: float = 0.1,
-        ramp: bool = True,
-        dice_share: float = 0.5,
-        threshold: float = 0.0,
-        balance: float = 0.0,
-        num_classes: int | None = None,
+        self, ensemble: str = 'max', loss_weight: float = 0.1, ramp: bool = True, dice_share: float = 0.5
     ) -> None:
         super().__init__()
         if ensemble not in ENSEMBLES:
             raise UserError(f'CrossPseudoLoss.ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
-        if balance and not num_classes:
-            raise UserError('CrossPseudoLoss.balance keeps a share of each class: give num_classes, too')
         self.ensemble = ensemble
         self.loss_weight = loss_weight
         self.ramp = ramp
         self.dice_share = dice_share
-        self.threshold = threshold
-        self.alignment = DistributionAlignment(num_classes, balance) if balance else None
 
-    @torch.no_grad()
     def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
         """One per branch, (b, h, w), from the other branches' logits (b, C, h, w)."""
-        probabilities = all_probabilities(logits)
-        ensembles = [ensemble_of(_all_but(probabilities, k), self.ensemble) for k in range(len(logits))]
-        if self.alignment is not None:
-            ensembles = self.alignment(ensembles)
-        return [likeliest(ensemble, self.threshold) for ensemble in ensembles]
-
-    def observe(self, labels: Tensor, ignore_index: int) -> None:
-        """Take note of the classes of labelled images, (b, 1, h, w), if ``balance`` asks for them."""
-        if self.alignment is not None:
-            self.alignment.observe(labels, ignore_index)
+        return [PseudoLabel(labels) for labels in ensemble_pseudo_labels(logits, self.ensemble)]
 
     def forward(
         self, logits: Sequence[Tensor], pseudo_labels: Sequence[PseudoLabel | Tensor], ignore_index: int = 255

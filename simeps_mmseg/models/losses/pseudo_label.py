@@ -47,13 +47,8 @@ def confident_labels(logits: Tensor, threshold: float) -> PseudoLabel:
         ([[[1, 0]]], [[[0.0, 1.0]]])
     """
     with autocast_disabled(logits):
-        return likeliest(logits.float().softmax(dim=1), threshold)
-
-
-def likeliest(probabilities: Tensor, threshold: float) -> PseudoLabel:
-    """Class of the highest of the probabilities (b, C, h, w), trusted where that is at least the threshold; 0: everywhere."""
-    confidence, labels = probabilities.max(dim=1)
-    return PseudoLabel(labels, (confidence >= threshold).float() if threshold else None)
+        confidence, labels = logits.float().softmax(dim=1).max(dim=1)
+    return PseudoLabel(labels, (confidence >= threshold).float())
 
 
 def pixel_cross_entropy(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
@@ -64,8 +63,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses, and consistency with pseudo-labels made on the way."""
         outputs = [forward_labeled(branch, inputs, data_samples) for branch in self.branches]
-        if hasattr(self.cross_pseudo, 'observe'):
-            self.cross_pseudo.observe(torch.stack([s.gt_sem_seg.data for s in data_samples]), self.ignore_index)
         losses: dict[str, Tensor] = {}
         for k, output in enumerate(outputs):
             losses.update(add_prefix(output.losses, f'branch_{k}'))

@@ -1,5 +1,5 @@
-# Three different networks: the U-Net, that of the paper (dropout in the encoder), and one half as wide again. The labels-only
-# twin is that of the first.
+# simEps-plus of three different networks: the U-Net, one with the backbone of the paper (dropout in the encoder), and one half
+# as wide again. The labels-only twin is that of the first.
 _base_ = ['../simeps/unet_neu_10pct.py', '../_base_/semi/simeps_plus.py']
 
 unet = _base_.model.branch
