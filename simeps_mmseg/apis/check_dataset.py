@@ -7,6 +7,7 @@ from itertools import islice
 from mmengine.config import Config
 from prettytable import PrettyTable
 
+from ..datasets.class_weights import class_weights
 from ..datasets.file_reports import inspect_file, inspect_sources, missing_image, missing_mask
 from ..datasets.inspection import (
     LABELED,
@@ -52,6 +53,7 @@ def check_dataset(
     problems += [problem for report in reports for problem in report.problems]
     problems += set_problems(reports, classes_of(sources))
     print(summary(reports, sources))
+    print(weights_advice(reports, sources), end='')
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
     if errors:
@@ -174,6 +176,18 @@ def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyT
         masks = sum(bool(report.values) for report in own)
         table.add_row([part, len(own), masks, _sizes(sizes), grey, *shares])
     return table
+
+
+def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source]) -> str:
+    """A line with class weights where a labelled class has less than a hundredth of the pixels of another; else nothing."""
+    classes = classes_of(sources)
+    labeled = [report for report in reports if report.part == LABELED]
+    pixels = [sum(report.classes.get(index, 0) for report in labeled) for index in range(len(classes))]
+    weights = class_weights(pixels) if any(pixels) else [1.0]
+    rare = [name for name, weight in zip(classes, weights) if weight > 10]
+    if not rare:
+        return ''
+    return f'Rare: {", ".join(rare)}. For the cross-entropy (docs/methods.md, When classes vanish): class_weight={weights}\n'
 
 
 def _sizes(sizes: set[tuple[int, int]]) -> str:

@@ -46,21 +46,6 @@ def starving_classes(shares: Mapping[str, float], fraction: float) -> dict[str, 
     return found
 
 
-def class_weights(shares: Mapping[str, float]) -> list[float]:
-    """(largest share / share) ** 0.5 of each class in the labels, to two digits; 1 for a class that they do not show.
-
-    Args:
-        shares: ``label_share.<class>`` in the order of the classes, as :meth:`PseudoLabelHealth.compute` gives them; other
-            keys are passed over.
-
-    Example:
-        >>> class_weights({'label_share.ok': 0.96, 'label_share.pit': 0.0003, 'label_share.stain': 0.04})
-        [1.0, 57.0, 4.9]
-    """
-    labeled = [share for key, share in shares.items() if key.startswith('label_share.')]
-    return [float(f'{(max(labeled) / share) ** 0.5:.2g}') if share else 1.0 for share in labeled]
-
-
 class PseudoLabelHealth:
     """Averages over training steps, kept on the device until asked for.
 

@@ -395,3 +395,22 @@ def test_links_to_validation_images_are_found_before_training(root):
     (root / 'unlabelled/linked').symlink_to(root / 'val/images')
     with pytest.raises(UserError, match=r'same image: unlabelled and validation: .*linked/'):
         check_before_training(config(root))
+
+
+def test_rare_classes_are_named_with_weights_for_them(root, tmp_path, capsys):
+    common, rare = np.zeros((SIZE, SIZE), np.uint8), np.zeros((SIZE, SIZE), np.uint8)
+    common[: SIZE // 2], rare[0, 0] = 1, 2
+    for index in range(3):
+        save(root / f'labelled/masks/{index}.png', common if index else rare)
+    _, printed = check(config(root), tmp_path, capsys)
+    most = 3 * SIZE**2 - 2 * (SIZE**2 // 2) - 1
+    expected = float(f'{most**0.5:.2g}')
+    assert (
+        f'Rare: pit. For the cross-entropy (docs/methods.md, When classes vanish): class_weight=[1.0, 1.4, {expected}]'
+        in printed
+    )
+
+
+def test_classes_of_a_like_share_need_no_weights(root, tmp_path, capsys):
+    _, printed = check(config(root), tmp_path, capsys)
+    assert 'class_weight' not in printed

@@ -9,10 +9,11 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
+from ...datasets.class_weights import class_weights
 from ...models.losses import sigmoid_rampup
 from ...utils import UserError
 from ..checks import check_experiment
-from ..pseudo_label_health import PseudoLabelHealth, class_weights, starving_classes
+from ..pseudo_label_health import PseudoLabelHealth, starving_classes
 
 
 @HOOKS.register_module()
@@ -137,12 +138,13 @@ class SemiSupervisedHook(Hook):
 
     def _warn_of_starving(self, iteration: int, statistics: dict[str, float]) -> None:
         found = starving_classes(statistics, self.starving)
+        labeled_shares = [share for key, share in statistics.items() if key.startswith('label_share.')]
         for name in sorted(found.keys() - self._starving):
             pseudo, labeled = found[name]
             print_log(
                 f'iteration {iteration}: {name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The '
                 'branches may be unlearning it. In this order: class weights in the loss on the labels (of these labels '
-                f'CrossEntropyLoss.class_weight={class_weights(statistics)}), more iterations, a lower '
+                f'CrossEntropyLoss.class_weight={class_weights(labeled_shares)}), more iterations, a lower '
                 'model.similarity.loss_weight',
                 logger='current',
                 level=logging.WARNING,
