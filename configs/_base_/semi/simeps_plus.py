@@ -1,5 +1,6 @@
 # simEps with moving averages of the branches as teachers, a strong view for each branch, CutMix, and five times the paper's
-# weight on the pseudo-labels. Each part is an option of the model: docs/methods.md; what each brings: docs/results.md.
+# weight on the pseudo-labels. Lambda is that of NEU-Seg on every data set. Each part is an option of the model:
+# docs/methods.md; what each brings: docs/results.md.
 _base_ = 'views.py'
 
 simeps_plus = dict(
