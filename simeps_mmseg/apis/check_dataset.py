@@ -21,6 +21,7 @@ from ..datasets.inspection import (
     shared_file_problems,
 )
 from ..datasets.sources import Source, classes_of, find_sources
+from ..models.utils import walk_dicts
 from ..utils import UserError, counted
 from ..utils.paths import real_path
 from .config import load_config
@@ -53,7 +54,8 @@ def check_dataset(
     problems += [problem for report in reports for problem in report.problems]
     problems += set_problems(reports, classes_of(sources))
     print(summary(reports, sources))
-    print(weights_advice(reports, sources), end='')
+    if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
+        print(weights_advice(reports, sources), end='')
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
     if errors:

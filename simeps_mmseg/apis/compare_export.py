@@ -70,14 +70,14 @@ def prepared(
     Args:
         cfg: The whole config.
         files: Images; without any, noise is made.
-        size: Height and width; None: as the pipeline leaves the first one.
+        size: Height and width; None: as the pipeline leaves the images.
         channels: Of the noise.
 
     Returns:
         Images (c, h, w), blue, green, red, and (h, w).
 
     Raises:
-        UserError: Without a size where the pipeline does not settle it.
+        UserError: Without a size where the pipeline does not settle it, or leaves images of several.
     """
     pipeline = Preparation(cfg)
     images = [loaded(pipeline, file)['inputs'] for file in files]
@@ -85,6 +85,12 @@ def prepared(
         (step['scale'] for step in test_pipeline(cfg) if step.get('type') == 'Resize' and not step.get('keep_ratio')),
         None,
     )
+    sizes = {tuple(image.shape[1:]) for image in images}
+    if size is None and len(sizes) > 1:
+        found = ', '.join(f'{height} x {width}' for height, width in sorted(sizes))
+        raise UserError(
+            f'the test pipeline leaves images of several sizes ({found}): give --size HEIGHT WIDTH for the graph'
+        )
     if size is None and images:
         size = images[0].shape[1:]
     elif size is None and isinstance(fixed, (list, tuple)):

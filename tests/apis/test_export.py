@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
-from simeps_mmseg.apis.compare_export import check_difference, pixels_apart
+from simeps_mmseg.apis.compare_export import check_difference, pixels_apart, prepared
 from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
@@ -316,6 +316,17 @@ class TestGraphs:
         with pytest.raises(UserError, match=r'differs by .* nothing was written'):
             export(trained.checkpoint, branch='0', out=str(tmp_path / 'x.pt'), bound=1e-12)
         assert not os.listdir(tmp_path)
+
+    def test_images_of_several_sizes_need_one_for_the_graph(self, trained, tmp_path):
+        for name, size in (('wide.png', (16, 32)), ('square.png', (16, 16))):
+            Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / name)
+        files = [tmp_path / 'wide.png', tmp_path / 'square.png']
+        with pytest.raises(UserError, match=r'images of several sizes \(16 x 16, 16 x 32\): give --size HEIGHT WIDTH'):
+            prepared(trained.cfg, files, None)
+        images, size = prepared(trained.cfg, files, (16, 24))
+        assert [tuple(image.shape) for image in images] == [(3, 16, 24)] * 2
+        assert size == (16, 24)
+        assert prepared(trained.cfg, files[:1], None)[1] == (16, 32)
 
     def test_noise_where_there_are_no_images(self, trained, tmp_path, capsys):
         cfg = deepcopy(trained.cfg)

@@ -171,6 +171,15 @@ class TestPreflight:
         self.refuses(cfg, tmp_path, message, options=[f'train_cfg.max_iters={value}'])
         assert not (tmp_path / 'run').exists()
 
+    def test_class_weights_of_a_plain_network(self, synthetic_root, tmp_path):
+        cfg = experiment(synthetic_root, tmp_path / 'run', semi=False)
+        cfg.model.decode_head.loss_decode = dict(type='CrossEntropyLoss', class_weight=[1.0, 2.0])
+        self.refuses(
+            cfg,
+            tmp_path,
+            'model.decode_head.loss_decode: CrossEntropyLoss.class_weight has 2 numbers, but .* 4 classes',
+        )
+
     def test_a_longer_schedule_on_resuming(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, max_iters=2)
         for part in (cfg.model.backbone, cfg.model.decode_head):
@@ -244,6 +253,14 @@ class TestStarving:
         for iteration, shares in ((50, self.shares(0.0)), (100, unseen), (150, self.shares(0.0))):
             hook._warn_of_starving(iteration, shares)
         assert len(lines) == 1
+
+    def test_classes_that_no_label_shows_are_named_once(self, synthetic_root, tmp_path, monkeypatch):
+        shares = {'label_share.ok': 1.0, 'label_share.pit': 0.0, 'label_share.stain': 0.0}
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.semi_supervised.PseudoLabelHealth.compute', lambda self: shares)
+        runner = train(experiment(synthetic_root, tmp_path, max_iters=4))
+        text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
+        assert text.count('no label so far shows') == 1
+        assert 'iteration 2: no label so far shows pit, stain.' in text
 
     def test_a_run_whose_branches_deny_the_defects_is_warned_about(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path, max_iters=3)

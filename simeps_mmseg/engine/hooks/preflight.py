@@ -5,12 +5,14 @@ from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import HOOKS
 from torch import nn
 
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...deploy import read_checkpoint
 from ...models.segmentors import BaseSemiSegmentor
+from ...models.segmentors.base import class_weight_problems
 from ...utils import UserError
 from ..checks import check_experiment
 from .semi_supervised import SemiSupervisedHook, unwrapped
@@ -30,8 +32,20 @@ class PreflightHook(Hook):
         has_own_check = any(isinstance(hook, SemiSupervisedHook) for hook in runner.hooks)
         if isinstance(runner.train_loop.dataloader.sampler, LabeledUnlabeledSampler) and not has_own_check:
             check_experiment(runner.train_loop, unwrapped(runner.model), runner.val_loop)
+        check_class_weights(unwrapped(runner.model))
         if runner.iter:
             check_resumed_schedule(runner)
+
+
+def check_class_weights(model: nn.Module) -> None:
+    """Compare the class weights of a plain network with its classes; branches were looked at when they were built.
+
+    Raises:
+        UserError: If a loss has too few or too many.
+    """
+    if isinstance(model, EncoderDecoder):
+        for problem in class_weight_problems(model):
+            raise UserError(f'model.{problem}')
 
 
 def check_start(checkpoint: str, model: nn.Module) -> None:

@@ -31,7 +31,7 @@ class SemiSupervisedHook(Hook):
     pixels on which all branches agree), ``pseudo_share.<class>`` (share of the pseudo-labelled pixels) and
     ``label_share.<class>`` (share of the labelled pixels): the two should not drift apart. Where the first falls below
     ``starving`` times the second there is a warning, once per class until it recovers: the branches are teaching each other
-    that the class does not exist.
+    that the class does not exist. After the first interval there is one of classes that no label has shown.
 
     Args:
         rampup_iters: Iterations until full weight; a float in (0, 1] is a share of ``max_iters``. 0: no ramp.
@@ -83,6 +83,7 @@ class SemiSupervisedHook(Hook):
         self.starving = starving
         self.starving_after = starving_after
         self._starving: set[str] = set()
+        self._looked_for_absent = False
         self._health: PseudoLabelHealth | None = None
 
     def rampup(self, iteration: int, max_iters: int) -> float:
@@ -132,9 +133,24 @@ class SemiSupervisedHook(Hook):
             statistics = self._health.compute()
             for name, value in statistics.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
+            if not self._looked_for_absent:
+                self._warn_of_absent(runner.iter + 1, statistics)
             if runner.iter + 1 > self.starving_after:
                 self._warn_of_starving(runner.iter + 1, statistics)
             self._health.reset()
+
+    def _warn_of_absent(self, iteration: int, statistics: dict[str, float]) -> None:
+        self._looked_for_absent = True
+        absent = [
+            key.partition('.')[2] for key, share in statistics.items() if key.startswith('label_share.') and not share
+        ]
+        if absent:
+            print_log(
+                f'iteration {iteration}: no label so far shows {", ".join(absent)}. What no label shows is not learned; '
+                'tools/check_dataset.py counts the pixels of each class and lists values that are no class',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _warn_of_starving(self, iteration: int, statistics: dict[str, float]) -> None:
         found = starving_classes(statistics, self.starving)
