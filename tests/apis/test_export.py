@@ -319,7 +319,7 @@ class TestGraphs:
 
     def test_images_of_several_sizes_need_one_for_the_graph(self, trained, tmp_path):
         for name, size in (('wide.png', (16, 32)), ('square.png', (16, 16))):
-            Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / name)
+            save(tmp_path / name, np.zeros((*size, 3), np.uint8))
         files = [tmp_path / 'wide.png', tmp_path / 'square.png']
         with pytest.raises(UserError, match=r'images of several sizes \(16 x 16, 16 x 32\): give --size HEIGHT WIDTH'):
             prepared(trained.cfg, files, None)
