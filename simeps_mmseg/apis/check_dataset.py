@@ -170,7 +170,7 @@ def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyT
         own = [report for report in reports if report.part == part]
         if not own:
             continue
-        counts = [sum(report.classes.get(index, 0) for report in own) for index in range(len(shown))]
+        counts = pixels_of(own, len(shown))
         total = sum(counts)
         shares = [f'{100 * count / total:.2f} %' if total else '-' for count in counts]
         sizes = {report.size for report in own if report.digest is not None}
@@ -180,11 +180,15 @@ def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyT
     return table
 
 
+def pixels_of(reports: Sequence[FileReport], num_classes: int) -> list[int]:
+    """Pixels of each class in all masks together."""
+    return [sum(report.classes.get(index, 0) for report in reports) for index in range(num_classes)]
+
+
 def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source]) -> str:
     """A line with class weights where a labelled class has less than a hundredth of the pixels of another; else nothing."""
     classes = classes_of(sources)
-    labeled = [report for report in reports if report.part == LABELED]
-    pixels = [sum(report.classes.get(index, 0) for report in labeled) for index in range(len(classes))]
+    pixels = pixels_of([report for report in reports if report.part == LABELED], len(classes))
     weights = class_weights(pixels) if any(pixels) else [1.0]
     rare = [name for name, weight in zip(classes, weights) if weight > 10]
     if not rare:

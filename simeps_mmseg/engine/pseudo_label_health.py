@@ -22,6 +22,12 @@ def agreement(predictions: Sequence[Tensor]) -> Tensor:
     return same.float().mean()
 
 
+def by_class(statistics: Mapping[str, float], kind: str) -> dict[str, float]:
+    """``kind.<class>`` of :meth:`PseudoLabelHealth.compute` by class, in the order of the classes."""
+    prefix = f'{kind}.'
+    return {key.removeprefix(prefix): value for key, value in statistics.items() if key.startswith(prefix)}
+
+
 def starving_classes(shares: Mapping[str, float], fraction: float) -> dict[str, tuple[float, float]]:
     """Classes whose share of the pseudo-labels is below a fraction of their share of the labels.
 
@@ -37,13 +43,12 @@ def starving_classes(shares: Mapping[str, float], fraction: float) -> dict[str, 
         >>> starving_classes(shares, fraction=0.25)
         {'pit': (0.001, 0.02)}
     """
-    found = {}
-    for key, labeled in shares.items():
-        kind, _, name = key.partition('.')
-        pseudo = shares.get(f'pseudo_share.{name}')
-        if kind == 'label_share' and pseudo is not None and pseudo < fraction * labeled:
-            found[name] = (pseudo, labeled)
-    return found
+    pseudo = by_class(shares, 'pseudo_share')
+    return {
+        name: (pseudo[name], labeled)
+        for name, labeled in by_class(shares, 'label_share').items()
+        if name in pseudo and pseudo[name] < fraction * labeled
+    }
 
 
 class PseudoLabelHealth:

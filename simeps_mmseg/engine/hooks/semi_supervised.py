@@ -13,7 +13,7 @@ from ...datasets.class_weights import class_weights
 from ...models.losses import sigmoid_rampup
 from ...utils import UserError
 from ..checks import check_experiment
-from ..pseudo_label_health import PseudoLabelHealth, starving_classes
+from ..pseudo_label_health import PseudoLabelHealth, by_class, starving_classes
 
 
 @HOOKS.register_module()
@@ -141,9 +141,7 @@ class SemiSupervisedHook(Hook):
 
     def _warn_of_absent(self, iteration: int, statistics: dict[str, float]) -> None:
         self._looked_for_absent = True
-        absent = [
-            key.partition('.')[2] for key, share in statistics.items() if key.startswith('label_share.') and not share
-        ]
+        absent = [name for name, share in by_class(statistics, 'label_share').items() if not share]
         if absent:
             print_log(
                 f'iteration {iteration}: no label so far shows {", ".join(absent)}. What no label shows is not learned; '
@@ -154,13 +152,13 @@ class SemiSupervisedHook(Hook):
 
     def _warn_of_starving(self, iteration: int, statistics: dict[str, float]) -> None:
         found = starving_classes(statistics, self.starving)
-        labeled_shares = [share for key, share in statistics.items() if key.startswith('label_share.')]
         for name in sorted(found.keys() - self._starving):
             pseudo, labeled = found[name]
+            weights = class_weights(list(by_class(statistics, 'label_share').values()))
             print_log(
                 f'iteration {iteration}: {name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The '
                 'branches may be unlearning it. In this order: class weights in the loss on the labels (of these labels '
-                f'CrossEntropyLoss.class_weight={class_weights(labeled_shares)}), more iterations, a lower '
+                f'CrossEntropyLoss.class_weight={weights}), more iterations, a lower '
                 'model.similarity.loss_weight',
                 logger='current',
                 level=logging.WARNING,
