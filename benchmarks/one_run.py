@@ -26,7 +26,7 @@ from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of
-from benchmarks.state import BEST, latest_checkpoint, load, restore_state, save_state, weights_only
+from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.config import merge_options
 from simeps_mmseg.apis.data import check_data_is_there
 from simeps_mmseg.apis.train import prepare_model
@@ -179,7 +179,7 @@ def _use_schedule(cfg: Config, iters: int) -> None:
         scheduler.end = iters
     checkpoints = cfg.default_hooks.checkpoint
     checkpoints.update(
-        by_epoch=False, interval=max(1, min(1000, iters // 8)), max_keep_ckpts=2, save_best='mIoU_image', rule='greater'
+        by_epoch=False, interval=max(1, min(1000, iters // 8)), max_keep_ckpts=2, save_best=DECIDING, rule='greater'
     )
 
 
@@ -272,13 +272,13 @@ def scores_of(runner: Runner, validations: dict[str, dict], folder: Path) -> dic
     else:
         runner.load_checkpoint(str(folder / BEST.format(best_iter)), map_location='cpu')
         best = dict(iter=best_iter, val=history[best_iter], test=results.kept(runner.test()))
-    curve = {str(step): scores['mIoU_image'] for step, scores in sorted(history.items())}
+    curve = {str(step): scores[DECIDING] for step, scores in sorted(history.items())}
     return dict(last=last, best=best, best_iter=best_iter, validations=curve)
 
 
 def best_of(history: dict[int, dict]) -> int:
     """The step with the best validation; of equal ones the first, as CheckpointHook chooses."""
-    scores = {step: values['mIoU_image'] for step, values in sorted(history.items())}
+    scores = {step: values[DECIDING] for step, values in sorted(history.items())}
     return max(scores, key=lambda step: float('-inf') if scores[step] is None else scores[step])
 
 

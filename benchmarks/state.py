@@ -18,7 +18,8 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-BEST = 'best_mIoU_image_iter_{}.pth'  # as CheckpointHook names it
+DECIDING = 'mIoU_fg'  # the validation score that chooses the best weights
+BEST = f'best_{DECIDING}_iter_{{}}.pth'  # as CheckpointHook names it
 KEPT_LOGS = ('train/time',)
 
 

@@ -24,7 +24,7 @@ default_hooks = dict(
         by_epoch=False,
         interval=1000,
         max_keep_ckpts=2,  # the older one goes before the newer one is written whole
-        save_best='mIoU_image',
+        save_best='mIoU_fg',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),

@@ -11,17 +11,15 @@ import torch
 from torch import Tensor
 
 from ..compat import allow_history_classes
+from ..evaluation.functional import DECIDING
 from ..utils import UserError
-
-# Which score decides, in this order.
-DECIDING = ('mIoU_image', 'mIoU_fg', 'mIoU')
 
 
 class BranchScores(NamedTuple):
     """What validation said of each branch.
 
     Attributes:
-        name: The score, such as ``mIoU_image``, in per cent.
+        name: The score, such as ``mIoU_fg``, in per cent.
         values: One per branch.
         source: Where it was recorded.
     """

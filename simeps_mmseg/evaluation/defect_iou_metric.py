@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .functional import class_areas, confusion_matrix, iou_and_dice, scores_from_areas
 
-SUMMARY = ('mIoU', 'mIoU_fg', 'mIoU_image', 'mDice_image', 'aAcc_image')
+SUMMARY = ('mIoU', 'mIoU_fg', 'mIoU_image', 'mDice_image', 'aAcc_image', 'false_alarms')
 
 
 @METRICS.register_module()
@@ -27,6 +27,8 @@ class DefectIoUMetric(IoUMetric):
     ``mIoU_image``          the paper's protocol: see :func:`simeps_mmseg.evaluation.image_scores`, mean over the images
     ``mDice_image``         likewise
     ``aAcc_image``          likewise
+    ``false_alarms``        share of the images without a defect on which something is called one; NaN without such images
+    ``defect_free_images``  how many those are, a count
     ``IoU.<class>``         IoU of one class over the data set
     ``branch_k.<key>``      the same for branch k, where the model was told ``test_cfg.branch_predictions=True``
     ======================  ============================================================================================
@@ -59,6 +61,7 @@ class DefectIoUMetric(IoUMetric):
         areas = torch.stack(results, dim=1)
         metrics = super().compute_metrics([_as_iou_metric_expects(image) for image in areas[0]])
         metrics.update(summarize(areas[0]))
+        metrics['defect_free_images'] = int(defect_free(areas[0]).sum())
         iou = iou_and_dice(areas[0].sum(dim=0))[0]
         metrics.update({f'IoU.{name}': _percent(value) for name, value in zip(self.dataset_meta['classes'], iou)})
         branches = [summarize(branch) for branch in areas[1:]]
@@ -74,7 +77,19 @@ def summarize(areas: Tensor) -> dict[str, float]:
     images = np.array([scores_from_areas(image) for image in areas])
     images = images[~np.isnan(images[:, 0])]
     per_image = images.mean(axis=0) if len(images) else np.full(3, np.nan)
-    return dict(zip(SUMMARY, map(_percent, (_nanmean(iou), _nanmean(iou[1:]), *per_image))))
+    alarms = _nanmean(falsely_alarmed(areas)[defect_free(areas)].double().numpy())
+    return dict(zip(SUMMARY, map(_percent, (_nanmean(iou), _nanmean(iou[1:]), *per_image, alarms))))
+
+
+def defect_free(areas: Tensor) -> Tensor:
+    """Which of the images with areas (n, 3, C) show background alone: (n,) bool."""
+    actual = areas[:, 2]
+    return (actual[:, 0] > 0) & (actual[:, 1:].sum(dim=1) == 0)
+
+
+def falsely_alarmed(areas: Tensor) -> Tensor:
+    """On which of the images with areas (n, 3, C) at least one pixel is called a defect: (n,) bool."""
+    return areas[:, 1, 1:].sum(dim=1) > 0
 
 
 def _nanmean(values: np.ndarray) -> float:

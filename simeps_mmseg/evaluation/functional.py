@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# Which score decides what is better, in this order: the first counts false alarms, the per-image one cannot see them.
+DECIDING = ('mIoU_fg', 'mIoU_image', 'mIoU')
+
 
 class ImageScores(NamedTuple):
     """Scores of one image as fractions; NaN where its ground truth has no foreground."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..deploy.checkpoint import DECIDING
+from ..evaluation.functional import DECIDING
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 
 # Shares of a class are means over this many log lines: one line is of a few images, and a rare class is not in all of them.

@@ -177,10 +177,10 @@ class TestBest:
         target = export(trained.checkpoint, out=str(tmp_path / 'best.pth'))
         log = next(Path(trained.checkpoint).parent.glob('*/vis_data/scalars.json'))
         validation = json.loads(log.read_text().splitlines()[-1])
-        scores = [validation[f'branch_{k}.mIoU_image'] for k in range(3)]
+        scores = [validation[f'branch_{k}.mIoU_fg'] for k in range(3)]
         chosen = torch.load(target)['meta']['exported']['network']
         assert chosen == f'branch {np.argmax(scores)}'
-        assert f'the best by mIoU_image {scores[0]:.2f} / {scores[1]:.2f}' in capsys.readouterr().out
+        assert f'the best by mIoU_fg {scores[0]:.2f} / {scores[1]:.2f}' in capsys.readouterr().out
 
     def history(self, **scores):
         buffers = {}
@@ -228,7 +228,7 @@ class TestBest:
         export(str(tmp_path / 'iter_2.pth'), student=True, config=str(tmp_path / 'config.json'))
         printed = capsys.readouterr().out
         assert '--student changes nothing: the model keeps no moving averages' in printed
-        assert 'the best by mIoU_image' in printed
+        assert 'the best by mIoU_fg' in printed
 
 
 class TestGraphs:

@@ -286,7 +286,7 @@ class TestOwnConfig:
         cfg.train_cfg.val_interval = 1
         train_one(cfg)
         exported = export('run/iter_1.pth')
-        assert re.search(r'branch [012] of run/iter_1.pth, the best by mIoU_image', capsys.readouterr().out)
+        assert re.search(r'branch [012] of run/iter_1.pth, the best by mIoU_fg', capsys.readouterr().out)
         assert Path(exported).exists()
 
     def test_errors_in_the_data_are_called_so(self, synthetic_root, here, capsys):

@@ -101,7 +101,7 @@ def test_methods_get_the_same_labels_steps_and_labelled_images():
     for cfg in (ours, base):
         assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 8
         assert cfg.train_cfg.val_interval == 2
-        assert cfg.default_hooks.checkpoint.save_best == 'mIoU_image'
+        assert cfg.default_hooks.checkpoint.save_best == 'mIoU_fg'
         assert cfg.val_dataloader.dataset.ann_file == 'splits/seed3/val.txt'
         assert cfg.test_dataloader.dataset.ann_file == 'splits/test.txt'
         steps = [step for _, node in walk_dicts(cfg.train_dataloader) for step in node.get('pipeline', [])]

@@ -60,11 +60,7 @@ def test_magnetic_tile_masks_are_thresholded_and_named_by_their_folder(tmp_path)
     assert set(np.unique(mask)) == {0, 3}
     assert (mask[20, 10:24] == 0).all()  # 90 is below the threshold
     assert (mask[21, 10:24] == 3).all()  # 128 above
-    defective = {
-        line
-        for name in ('test.txt', 'seed0/train.txt', 'seed0/val.txt')
-        for line in read_split(folder / 'splits' / name)
-    }
+    defective = {line for name in ('test.txt', 'seed0/train.txt') for line in read_split(folder / 'splits' / name)}
     assert not any(name.startswith('free/') for name in defective)
     without = read_split(folder / 'splits/without_defect.txt')
     assert len(without) == 9  # the free ones and the empty Uneven one
@@ -388,8 +384,12 @@ class TestRealDownloads:
     def test_magnetic_tile(self, real_data, tmp_path):
         folder = prepare_data('magnetic_tile', real_data / 'Magnetic-tile-defect-datasets.-master.zip', tmp_path)
         rows = {name: images for name, images, *_ in summarize(folder)}
-        assert rows['train'] + rows['val'] + rows['test'] == 388
-        assert len(read_split(folder / 'splits/without_defect.txt')) == 956
+        assert (rows['train'], rows['test']) == (263, 78)
+        validation = read_split(folder / 'splits/seed0/val.txt')
+        without = read_split(folder / 'splits/without_defect.txt')
+        assert len(without) == 956
+        # 388 - 263 - 78 of the 388 defective images are 12.1 %, and so are 116 of the 956 others.
+        assert (len(set(validation) - set(without)), len(set(validation) & set(without))) == (47, 116)
 
 
 def test_checksum_depends_on_every_name():

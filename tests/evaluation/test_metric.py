@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from mmseg.registry import METRICS
 
 from simeps_mmseg.evaluation import class_areas, confusion_matrix, image_scores
+from simeps_mmseg.evaluation.functional import DECIDING
 
 CLASSES = ('background', 'a', 'b')
 
@@ -93,6 +96,27 @@ def test_protocols_by_hand():
     assert scores['IoU.a'] == pytest.approx(100 * 2 / 11, abs=0.01)
     assert scores['mIoU_fg'] == pytest.approx(100 * (2 / 11 + 1 / 2) / 2, abs=0.01)
     assert scores['mIoU'] == pytest.approx(100 * (2 / 11 + 1 / 2 + 3 / 13) / 3, abs=0.01)
+
+
+def test_a_false_alarm_is_any_defect_on_an_image_without_one():
+    defect, nothing = np.array([[0, 1], [0, 2]]), np.zeros((2, 2), int)
+    one_pixel = np.array([[0, 0], [0, 1]])
+    uncounted = np.full((2, 2), 255)
+    pairs = [(nothing, defect), (one_pixel, nothing), (nothing, nothing), (nothing, nothing), (one_pixel, uncounted)]
+    scores = evaluate([sample(p, t, branches=[np.zeros((2, 2), int)]) for p, t in pairs])
+    assert scores['defect_free_images'] == 3
+    assert scores['false_alarms'] == pytest.approx(100 / 3, abs=0.01)
+    assert scores['branch_0.false_alarms'] == 0
+    assert math.isnan(evaluate([sample(defect, defect)])['false_alarms'])
+
+
+def test_the_score_that_decides_sees_false_alarms():
+    half = np.array([[1, 1], [0, 0]])
+    wrong_beside_it, good_part = np.array([[1, 1], [2, 2]]), np.zeros((2, 2), int)
+    scores = evaluate([sample(wrong_beside_it, half), sample(np.full((2, 2), 2), good_part)])
+    assert scores['mIoU_image'] == 100  # the protocol of the paper does not look at what else is called a defect
+    assert DECIDING[0] == 'mIoU_fg'
+    assert scores['mIoU_fg'] == 50
 
 
 def test_branches_are_scored_beside_the_prediction():

@@ -214,6 +214,7 @@ def _write_splits(
     strata = {record.name: record.classes for record in used}
     test = [record.name for record in used if record.test]
     train = [record.name for record in used if not record.test]
+    drawn_from = len(train)
     if reader.test_fraction:
         # One test set for all seeds, so that their scores can be compared.
         parted = make_splits(train, seed=0, fractions=(), val_fraction=reader.test_fraction, strata=strata)
@@ -225,9 +226,13 @@ def _write_splits(
         val_fraction=val_fraction,
         strata=strata if stratify else None,
     )
+    if reader.only_defective:
+        free = [record for record in records if not record.defective]
+        good = natural_share([one.name for one in free if not one.test], seed, len(splits.val) / max(1, drawn_from))
+        splits = splits._replace(val=sorted([*splits.val, *good]))
     files = {TEST_SPLIT: sorted(test), **{f'splits/{name}': lines for name, lines in split_files(splits, seed).items()}}
     if reader.only_defective:
-        files['splits/without_defect.txt'] = sorted(record.name for record in records if not record.defective)
+        files['splits/without_defect.txt'] = sorted(record.name for record in free)
     texts = {name: ''.join(f'{line}\n' for line in lines) for name, lines in files.items()}
     replaced = [
         name for name, text in texts.items() if (folder / name).is_file() and (folder / name).read_text() != text
@@ -240,6 +245,14 @@ def _write_splits(
     _remove_splits_of_other_options(folder / f'splits/seed{seed}', texts[f'splits/seed{seed}/val.txt'])
     for name, text in texts.items():
         _write_text(folder / name, text)
+
+
+def natural_share(free: Sequence[str], seed: int, share: float) -> list[str]:
+    """Images without defect for a validation set: of them as large a share as of the defective ones.
+
+    A training on defective images alone is validated among good parts as well: they are where false alarms show.
+    """
+    return make_splits(free, seed=seed, fractions=(), val_fraction=share).val if free else []
 
 
 def _remove_splits_of_other_options(folder: Path, validation: str) -> None:
