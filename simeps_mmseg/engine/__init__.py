@@ -1,4 +1,10 @@
-from .hooks import ChannelsLastHook, PredictionVisualizationHook, PreflightHook, SemiSupervisedHook
+from .hooks import (
+    ChannelsLastHook,
+    LabelsOnlyGuardHook,
+    PredictionVisualizationHook,
+    PreflightHook,
+    SemiSupervisedHook,
+)
 from .optimizers import (
     BFloat16OptimWrapper,
     BranchLayerDecayOptimizerConstructor,
@@ -10,6 +16,7 @@ __all__ = [
     'BranchLayerDecayOptimizerConstructor',
     'BranchLearningRateDecayOptimizerConstructor',
     'ChannelsLastHook',
+    'LabelsOnlyGuardHook',
     'PredictionVisualizationHook',
     'PreflightHook',
     'SemiSupervisedHook',

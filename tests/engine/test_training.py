@@ -277,7 +277,7 @@ class TestStarving:
         text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
         assert 'scratch is 0.00% of the pseudo-labels' in text
 
-    @pytest.mark.parametrize('changes', [dict(starving=1.0), dict(starving=-0.1), dict(starving_after=-1)])
+    @pytest.mark.parametrize('changes', [dict(starving=1.0), dict(starving=-0.1)])
     def test_refuses_other_numbers(self, changes):
         with pytest.raises(ValueError, match='starving is a fraction'):
             SemiSupervisedHook(**changes)

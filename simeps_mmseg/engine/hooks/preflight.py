@@ -62,7 +62,8 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     except UserError:  # holds more than weights: mmengine has its own way with it
         return
     found = {re.sub(r'^module\.', '', key) for key in state}  # of several processes
-    if found & model.state_dict().keys():
+    own = model.branches[0] if isinstance(model, BaseSemiSegmentor) else model
+    if found & (model.state_dict().keys() | own.state_dict().keys()):
         return
     advice = ''
     if isinstance(model, BaseSemiSegmentor):

@@ -15,15 +15,17 @@ from ...utils import UserError
 from ..checks import check_experiment
 from ..pseudo_label_health import PseudoLabelHealth, by_class, starving_classes
 
+BEGIN = 'ramp_begins'  # key of the iteration in the message hub, and so in the checkpoints
+
 
 @HOOKS.register_module()
 class SemiSupervisedHook(Hook):
     """Ramps the weights of the losses that declare ``ramp=True``, checks the experiment, watches the pseudo-labels.
 
-    The ramp depends on ``runner.iter`` alone, so a resumed run needs no state. It is
-    ``sigmoid_rampup(iter // rampup_interval, rampup_iters / rampup_interval)``; the defaults are the paper's on NEU-Seg
-    (on DAGM 12000 and 60). A schedule that is shorter than the ramp never reaches full weight, and should not: while the
-    branches know little, their agreement teaches them to predict nothing.
+    A training that starts from nothing first learns from labels alone, for ``labels_only``; one that starts from weights
+    (``load_from``) has done so already. Then the ramp rises from exactly zero to one:
+    ``sigmoid_rampup(iter // rampup_interval, rampup_iters / rampup_interval)``, less its value at step 0. With
+    ``from_zero=False`` it is that function itself, as in the released code, and begins at 0.0067.
 
     Before the first iteration :func:`simeps_mmseg.engine.checks.check_experiment` looks at the whole experiment.
 
@@ -34,15 +36,19 @@ class SemiSupervisedHook(Hook):
     that the class does not exist. After the first interval there is one of classes that no label has shown.
 
     Args:
-        rampup_iters: Iterations until full weight; a float in (0, 1] is a share of ``max_iters``. 0: no ramp.
+        rampup_iters: Iterations from the beginning of the ramp to full weight; a float in (0, 1] is a share of
+            ``max_iters``. 0: no ramp.
         rampup_interval: The weight changes once in so many iterations. None: 150, or 1 for a share and for ramps shorter than
             that.
+        labels_only: Iterations before the ramp; a float in (0, 1) is a share of ``max_iters``.
+        from_zero: Whether the ramp begins at exactly zero.
         health_interval: Iterations between two looks at the pseudo-labels. 0: never.
         starving: Fraction of its labelled share below which a class is warned about. 0: never.
-        starving_after: No warning in the first so many iterations, when no class is known yet.
+        starving_after: No warning in so many iterations after the ramp began, when hardly any class is known yet; a float in
+            (0, 1) is a share of ``max_iters``.
 
     Raises:
-        UserError: On a negative number, a float outside (0, 1], or an interval longer than the ramp.
+        UserError: On a negative number, a share that is none, or an interval longer than the ramp.
     """
 
     priority = 'NORMAL'
@@ -51,15 +57,23 @@ class SemiSupervisedHook(Hook):
         self,
         rampup_iters: int | float = 30000,
         rampup_interval: int | None = None,
+        labels_only: int | float = 0,
+        from_zero: bool = True,
         health_interval: int = 50,
         starving: float = 0.25,
-        starving_after: int = 500,
+        starving_after: int | float = 0.1,
     ) -> None:
         if rampup_iters < 0 or (isinstance(rampup_iters, float) and not 0 < rampup_iters <= 1):
             raise UserError(
                 'SemiSupervisedHook.rampup_iters must be a count of iterations (an integer of 0 or more) or a share of '
                 f'max_iters (a float in (0, 1]), got {rampup_iters!r}'
             )
+        for name, value in (('labels_only', labels_only), ('starving_after', starving_after)):
+            if value < 0 or (isinstance(value, float) and not value < 1):
+                raise UserError(
+                    f'SemiSupervisedHook.{name} must be a count of iterations (an integer of 0 or more) or a share of '
+                    f'max_iters (a float in [0, 1)), got {value!r}'
+                )
         if rampup_interval is None:
             rampup_interval = 1 if isinstance(rampup_iters, float) or rampup_iters < 150 else 150
         if rampup_interval < 1 or health_interval < 0:
@@ -72,50 +86,69 @@ class SemiSupervisedHook(Hook):
                 f'SemiSupervisedHook: a ramp of rampup_iters={rampup_iters} that changes every rampup_interval='
                 f'{rampup_interval} iterations is a jump; lower the interval'
             )
+        if not 0 <= starving < 1:
+            raise UserError(f'SemiSupervisedHook.starving is a fraction in [0, 1), got {starving}')
         self.rampup_iters = rampup_iters
         self.rampup_interval = rampup_interval
-        if not 0 <= starving < 1 or starving_after < 0:
-            raise UserError(
-                'SemiSupervisedHook: starving is a fraction in [0, 1) and starving_after 0 or more iterations, got '
-                f'{starving} and {starving_after}'
-            )
+        self.labels_only = labels_only
+        self.from_zero = from_zero
         self.health_interval = health_interval
         self.starving = starving
         self.starving_after = starving_after
+        self.statistics: dict[str, float] = {}
         self._starving: set[str] = set()
         self._looked_for_absent = False
         self._health: PseudoLabelHealth | None = None
 
-    def rampup(self, iteration: int, max_iters: int) -> float:
-        """The factor at an iteration, in (0, 1]."""
-        return sigmoid_rampup(iteration // self.rampup_interval, self._length(max_iters) / self.rampup_interval)
+    def rampup(self, iteration: int, max_iters: int, begin: int | None = None) -> float:
+        """The factor at an iteration, in [0, 1].
+
+        Args:
+            iteration: Counted from 0.
+            max_iters: Length of the schedule.
+            begin: Iteration at which the ramp begins; None: that of a training from nothing.
+        """
+        iteration -= in_iterations(self.labels_only, max_iters) if begin is None else begin
+        if iteration < 0:
+            return 0.0
+        length = in_iterations(self.rampup_iters, max_iters) / self.rampup_interval
+        value, first = (sigmoid_rampup(step, length) for step in (iteration // self.rampup_interval, 0))
+        return (value - first) / (1 - first) if self.from_zero and first < 1 else value
+
+    def begin(self, runner: Runner) -> int:
+        """The iteration at which the ramp of this training begins; before it only labels are learned."""
+        return runner.message_hub.get_info(BEGIN)
+
+    def postpone(self, runner: Runner, iteration: int) -> None:
+        """Let the ramp begin at another iteration. Kept in the checkpoints."""
+        runner.message_hub.update_info(BEGIN, iteration)
 
     def cut_off(self, max_iters: int) -> str:
         """A sentence on where a ramp ends that is longer than the training; empty where it is not."""
-        if self._length(max_iters) <= max_iters:
+        if in_iterations(self.rampup_iters, max_iters) <= max_iters:
             return ''
+        end = self.rampup(max_iters, max_iters, begin=0)
         return (
             f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={max_iters}: the ramp ends at '
-            f'{self.rampup(max_iters, max_iters):.3f} of the full weight'
+            f'{end:.3f} of the full weight'
         )
 
-    def _length(self, max_iters: int) -> int:
-        share = isinstance(self.rampup_iters, float)
-        return round(self.rampup_iters * max_iters) if share else self.rampup_iters
-
     def before_train(self, runner: Runner) -> None:
-        """Check everything that can be checked before the first iteration."""
+        """Check everything that can be checked before the first iteration; settle when the ramp begins."""
         model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
         cut_off = self.cut_off(runner.max_iters)
         if cut_off:
             print_log(cut_off, logger='current', level=logging.WARNING)
+        if BEGIN not in runner.message_hub.runtime_info:
+            is_warm = runner.iter == 0 and runner._load_from
+            self.postpone(runner, 0 if is_warm else in_iterations(self.labels_only, runner.max_iters))
         if self.health_interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the ramp of this iteration."""
-        factor = self.rampup(runner.iter, runner.max_iters)
+        factor = self.rampup(runner.iter, runner.max_iters, self.begin(runner))
         model = unwrapped(runner.model)
         model.set_rampup(factor)
         if getattr(model, 'cross_pseudo', None) is not None:
@@ -130,12 +163,12 @@ class SemiSupervisedHook(Hook):
             return
         self._health.update(unwrapped(runner.model).last_step)
         if self.every_n_train_iters(runner, self.health_interval):
-            statistics = self._health.compute()
+            statistics = self.statistics = self._health.compute()
             for name, value in statistics.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
             if not self._looked_for_absent:
                 self._warn_of_absent(runner.iter + 1, statistics)
-            if runner.iter + 1 > self.starving_after:
+            if runner.iter + 1 > self.begin(runner) + in_iterations(self.starving_after, runner.max_iters):
                 self._warn_of_starving(runner.iter + 1, statistics)
             self._health.reset()
 
@@ -167,6 +200,11 @@ class SemiSupervisedHook(Hook):
         for name in sorted(back):
             print_log(f'iteration {iteration}: {name} is back among the pseudo-labels', logger='current')
         self._starving = self._starving - back | found.keys()
+
+
+def in_iterations(length: int | float, max_iters: int) -> int:
+    """A count of iterations; a float is a share of the schedule."""
+    return round(length * max_iters) if isinstance(length, float) else length
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -153,6 +153,7 @@ class SimilarityConsistencyLoss(nn.Module):
         loss_weight: float = 50.0,
         ramp: bool = False,
         gather: bool = True,
+        reference_batch: int | None = None,
     ) -> None:
         super().__init__()
         stages = dict(stages or {'logits': 1.0})
@@ -165,6 +166,7 @@ class SimilarityConsistencyLoss(nn.Module):
         self.loss_weight = loss_weight
         self.ramp = ramp
         self.gather = gather
+        self.reference_batch = reference_batch
 
     def forward(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
         """Weighted consistency of each stage.
@@ -182,4 +184,14 @@ class SimilarityConsistencyLoss(nn.Module):
     def _stage(self, features: Sequence[Tensor]) -> Tensor:
         if self.gather:
             features = [gather_batch(feature) for feature in features]
-        return similarity_consistency(features)
+        value = similarity_consistency(features)
+        return value * batch_factor(len(features[0]), self.reference_batch) if self.reference_batch else value
+
+
+def batch_factor(batch: int, reference: int) -> float:
+    """What brings the consistency of a batch to the scale that it has with ``reference`` images.
+
+    Entries of a map with unit rows shrink as 1 / sqrt(b) where images resemble each other, so squared differences shrink as
+    1 / b; and its diagonal hardly differs between branches, which leaves b (b - 1) of the b^2 entries that are averaged.
+    """
+    return (batch / reference) * (batch / (batch - 1)) * ((reference - 1) / reference)

@@ -101,6 +101,7 @@ class BaseSemiSegmentor(BaseSegmentor):
             self.teachers = nn.ModuleList([MODELS.build({**teacher, 'model': branch}) for branch in self.branches])
         _check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
         self.rampup = 1.0
+        self._ramp_is_set = False
         self.last_step: StepRecord | None = None
 
     # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
@@ -140,8 +141,14 @@ class BaseSemiSegmentor(BaseSegmentor):
     # -- training ----------------------------------------------------------------------------------------------------
 
     def set_rampup(self, value: float) -> None:
-        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``."""
+        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``. At exactly 0 only labels are learned."""
         self.rampup = value
+        self._ramp_is_set = True
+
+    @property
+    def labels_only(self) -> bool:
+        """Whether the ramp has not begun: the unlabelled images are then passed over, which saves their time."""
+        return self.rampup == 0
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of the labelled and of the unlabelled images.
@@ -161,7 +168,7 @@ class BaseSemiSegmentor(BaseSegmentor):
             samples = [data_samples[i] for i in labeled]
             losses.update(self.labeled_losses(inputs[labeled], samples))
             self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
-        if unlabeled:
+        if unlabeled and not self.labels_only:
             losses.update(self.unlabeled_losses(inputs[unlabeled], [data_samples[i] for i in unlabeled]))
         return losses
 
@@ -181,6 +188,8 @@ class BaseSemiSegmentor(BaseSegmentor):
         """Move each teacher towards its branch. Before the first training step it becomes its copy."""
         if self.training:
             for teacher, branch in zip(self.teachers or [], self.branches):
+                if self.labels_only:
+                    teacher.steps.zero_()
                 teacher.update_parameters(branch)
 
     def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
@@ -207,7 +216,37 @@ class BaseSemiSegmentor(BaseSegmentor):
 
     def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
         """The value of a loss times the ramp, if the loss declares ``ramp=True``."""
-        return value * self.rampup if loss.ramp else value
+        if not loss.ramp:
+            return value
+        if not self._ramp_is_set:
+            self._ramp_is_set = True
+            print_log(
+                f'{type(loss).__name__}.ramp=True, but nothing sets the ramp: full weight from the first step, from which '
+                'networks that know little teach each other to see nothing. Add dict(type="SemiSupervisedHook") to '
+                'custom_hooks, or call set_rampup',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return value * self.rampup
+
+    # -- weights of one plain network --------------------------------------------------------------------------------
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+        """Weights of one plain network are those of every branch and teacher that they fit."""
+        if not any(key.startswith(f'{prefix}branches.') for key in state_dict):
+            self._spread(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _spread(self, state_dict: dict[str, Tensor], prefix: str) -> None:
+        plain = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
+        places = [(f'branches.{k}.', branch) for k, branch in enumerate(self.branches)]
+        places += [(f'teachers.{k}.module.', teacher.module) for k, teacher in enumerate(self.teachers or [])]
+        for place, network in places:
+            own = network.state_dict()
+            if all(name in own and own[name].shape == value.shape for name, value in plain.items()):
+                state_dict.update({f'{prefix}{place}{name}': value.clone() for name, value in plain.items()})
+        for key in plain:
+            del state_dict[prefix + key]
 
     # -- inference ---------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,11 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         losses: dict[str, Tensor] = {}
         for k, output in enumerate(outputs):
             losses.update(add_prefix(output.losses, f'branch_{k}'))
-        if self.consistency_on_labeled and all(output.logits is not None for output in outputs):
+        if (
+            self.consistency_on_labeled
+            and not self.labels_only
+            and all(output.logits is not None for output in outputs)
+        ):
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
             losses.update(add_prefix(self.consistency_losses(outputs, targets), 'labeled'))
         return losses

@@ -1,0 +1,203 @@
+"""What labels alone reached, and what is done where it is lost."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.engine import LabelsOnlyGuardHook, SemiSupervisedHook
+from simeps_mmseg.engine.guard import Reference, empty_agreement, losses_since, not_found
+from simeps_mmseg.utils import UserError
+from tests.helpers import experiment
+
+CLASSES = ('background', 'scratch', 'patch', 'pit')
+
+
+def scores(fg, scratch=60.0, branches=(60.0, 60.0, 60.0)):
+    classes = {'IoU.background': 95.0, 'IoU.scratch': scratch, 'IoU.patch': 60.0, 'IoU.pit': 0.4}
+    return {'mIoU_fg': fg, **classes, **{f'branch_{k}.mIoU_fg': score for k, score in enumerate(branches)}}
+
+
+REFERENCE = Reference(100, 'mIoU_fg', scores(60.0))
+
+
+class TestRules:
+    def test_worse_is_not_lost(self):
+        assert list(losses_since(REFERENCE, scores(43.0, scratch=13.0, branches=(31.0, 60.0, 60.0)))) == []
+
+    @pytest.mark.parametrize(
+        ('changes', 'message'),
+        [
+            (dict(fg=41.0), 'mIoU_fg is 41.0, with labels alone it was 60.0'),
+            (dict(fg=float('nan')), 'mIoU_fg is nan'),
+            (dict(fg=60.0, scratch=11.0), 'scratch has an IoU of 11.0, with labels alone it had 60.0'),
+            (dict(fg=60.0, branches=(60.0, 29.0, 60.0)), 'branch 1 is dead: its mIoU_fg is 29.0'),
+        ],
+    )
+    def test_what_is_lost(self, changes, message):
+        (lost,) = losses_since(REFERENCE, scores(**changes))
+        assert lost.startswith(message)
+
+    def test_a_class_that_labels_alone_did_not_find_cannot_be_lost(self):
+        assert not_found(REFERENCE.metrics) == ['pit']
+        assert list(losses_since(REFERENCE, {**scores(60.0), 'IoU.pit': 0.0})) == []
+
+    def test_empty_agreement(self):
+        lost = {'agreement': 1.0, 'pseudo_share.crack': 0.0, 'label_share.crack': 0.01, 'pseudo_share.ok': 1.0}
+        assert empty_agreement(lost) == ['crack']
+        assert empty_agreement({**lost, 'agreement': 0.99}) == []
+        assert empty_agreement({**lost, 'label_share.crack': 0.0}) == []
+
+
+def guarded(root, folder, validations, max_iters=8, labels_only=0, **changes):
+    """A runner whose validations say what they are told, and validate every second iteration."""
+    ramp = dict(type='SemiSupervisedHook', rampup_iters=0.5, labels_only=labels_only, health_interval=0)
+    cfg = experiment(
+        root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook')], **changes
+    )
+    cfg.train_cfg.val_interval = 2
+    cfg.default_hooks.checkpoint.save_best = 'mIoU_fg'
+    runner = Runner.from_cfg(cfg)
+    said = iter(validations)
+    runner.val_loop.evaluator.evaluate = lambda size: dict(next(said))
+    return runner
+
+
+@pytest.fixture
+def plain(synthetic_root, tmp_path):
+    """The checkpoint of a network that was trained on labels alone."""
+    runner = Runner.from_cfg(experiment(synthetic_root, tmp_path / 'plain', semi=False, max_iters=2))
+    runner.train()
+    return tmp_path / 'plain/iter_2.pth'
+
+
+def record(folder):
+    return json.loads((folder / 'labels_only.json').read_text())
+
+
+def log_of(folder):
+    return ''.join(path.read_text() for path in folder.glob('2*/*.log'))
+
+
+class TestFromATrainedNetwork:
+    def test_its_validation_is_the_reference_and_its_weights_are_kept(self, synthetic_root, tmp_path, plain):
+        runner = guarded(synthetic_root, tmp_path / 'run', [scores(60.0), *[scores(50.0)] * 4], load_from=str(plain))
+        runner.train()
+        found = record(tmp_path / 'run')
+        assert (found['reference']['iteration'], found['reference']['metrics']['mIoU_fg']) == (0, 60.0)
+        assert Path(runner.message_hub.get_info('best_ckpt')).name == 'best_mIoU_fg_iter_0.pth'
+        kept, given = (read_checkpoint(path)['state_dict'] for path in (tmp_path / 'run/labels_only.pth', plain))
+        assert kept.keys() == given.keys()
+        assert all(torch.equal(kept[key], given[key]) for key in given)
+
+    def test_says_that_nothing_was_gained(self, synthetic_root, tmp_path, plain):
+        guarded(synthetic_root, tmp_path / 'run', [scores(60.0), *[scores(50.0)] * 4], load_from=str(plain)).train()
+        assert 'mIoU_fg is 50.00, below that of labels alone (60.00)' in log_of(tmp_path / 'run')
+        assert 'nothing was gained on validation: the best mIoU_fg is that of labels alone (60.00' in log_of(
+            tmp_path / 'run'
+        )
+
+    def test_says_what_was_gained(self, synthetic_root, tmp_path, plain):
+        runner = guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            [scores(60.0), scores(61.0), scores(66.5), *[scores(64.0)] * 2],
+            load_from=str(plain),
+        )
+        runner.train()
+        assert '60.00 with labels alone, 66.50 with the best checkpoint (+6.50)' in log_of(tmp_path / 'run')
+        assert record(tmp_path / 'run')['best'] == 66.5
+
+    def test_steps_back_from_a_collapse(self, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0, scratch=0.0, branches=(2.0, 2.0, 2.0))
+        runner = guarded(
+            synthetic_root, tmp_path / 'run', [scores(60.0), scores(61.0), *[collapsed] * 3], load_from=str(plain)
+        )
+        weights, factors = {}, []
+        run_iter = runner.train_loop.run_iter
+
+        def watched(batch):
+            if runner.iter in (2, 4):  # what the validation saw; what the next step starts from
+                weights[runner.iter] = {k: v.clone() for k, v in runner.model.branches.state_dict().items()}
+            run_iter(batch)
+            factors.append(runner.model.rampup)
+
+        runner.train_loop.run_iter = watched
+        runner.train()
+        assert all(torch.equal(weights[2][key], weights[4][key]) for key in weights[2])
+        ramp = SemiSupervisedHook(rampup_iters=0.5)
+        expected = [ramp.rampup(i, 8) * (0.5 if i >= 4 else 1) * (0.5 if i >= 6 else 1) for i in range(8)]
+        assert factors == pytest.approx(expected)
+        assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [
+            0,
+            4,
+            6,
+            8,
+        ]  # 0: pit is not found
+        assert 'scratch has an IoU of 0.0, with labels alone it had 60.0' in log_of(tmp_path / 'run')
+        assert 'Back to best_mIoU_fg_iter_2.pth, with 0.5 of the weight' in log_of(tmp_path / 'run')
+        assert runner.message_hub.get_info('best_score') == 61.0
+
+    @pytest.mark.parametrize(('times', 'factor'), [(0, 1.0), (1, 0.5), (2, 0.25), (3, 0.0), (4, 0.0)])
+    def test_the_third_time_only_labels_are_left(self, times, factor):
+        hook = LabelsOnlyGuardHook(attempts=3)
+        hook.stepped_back = times
+        assert hook.factor == factor
+
+    def test_goes_on_after_an_interruption(self, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0)
+        first = guarded(synthetic_root, tmp_path / 'run', [scores(60.0), collapsed, scores(50.0)], load_from=str(plain))
+
+        run_iter = first.train_loop.run_iter
+
+        def stop_at_five(batch):
+            if first.iter == 4:
+                raise KeyboardInterrupt
+            run_iter(batch)
+
+        first.train_loop.run_iter = stop_at_five
+        with pytest.raises(KeyboardInterrupt):
+            first.train()
+        again = guarded(synthetic_root, tmp_path / 'run', [scores(65.0)] * 3, resume=True)
+        again.train()
+        found = record(tmp_path / 'run')
+        assert (found['reference']['iteration'], found['stepped_back'], found['best']) == (0, 1, 65.0)
+
+
+class TestFromNothing:
+    def test_the_reference_is_taken_before_the_ramp(self, synthetic_root, tmp_path):
+        validations = [scores(30.0), scores(40.0), scores(45.0), scores(50.0), scores(55.0)]
+        runner = guarded(synthetic_root, tmp_path, validations, labels_only=3)
+        factors = []
+        run_iter = runner.train_loop.run_iter
+        runner.train_loop.run_iter = lambda batch: run_iter(batch) or factors.append(runner.model.rampup)
+        runner.train()
+        # At 2 as every second iteration, at 3 for the reference; there pit is not found, but half the schedule is near.
+        assert factors[:4] == [0, 0, 0, 0]
+        assert factors[4] > 0
+        assert record(tmp_path)['reference']['iteration'] == 3
+
+    def test_goes_on_on_labels_until_every_class_is_found(self, synthetic_root, tmp_path):
+        found = {**scores(60.0), 'IoU.pit': 20.0}
+        runner = guarded(synthetic_root, tmp_path, [scores(50.0), *[found] * 4], labels_only=2, max_iters=10)
+        factors = []
+        run_iter = runner.train_loop.run_iter
+        runner.train_loop.run_iter = lambda batch: run_iter(batch) or factors.append(runner.model.rampup)
+        runner.train()
+        assert 'labels alone do not find pit yet: they go on alone until 4' in log_of(tmp_path)
+        assert factors[:5] == [0] * 5
+        assert factors[5] > 0
+        assert record(tmp_path)['reference']['iteration'] == 4
+
+    def test_without_a_stretch_on_labels_there_is_no_reference(self, synthetic_root, tmp_path):
+        guarded(synthetic_root, tmp_path, [scores(1.0)] * 4).train()
+        assert record(tmp_path)['reference'] is None
+
+
+@pytest.mark.parametrize('options', [dict(attempts=0), dict(longest=1.0)])
+def test_refuses_other_numbers(options):
+    with pytest.raises(UserError, match='attempts is 1 or more and longest a share'):
+        LabelsOnlyGuardHook(**options)
