@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 from mmengine.config import Config
 from prettytable import PrettyTable
@@ -70,18 +69,23 @@ def check_quickly(cfg: Config) -> list[Problem]:
 
 
 def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
-    """Images without masks, images in two parts by their path, and what is wrong with the first ``files`` of each source."""
+    """Images without masks, images in two parts by their path, and what is wrong with the first ``files`` of each source.
+
+    Where the masks of a part look as if 255 stood for a defect, all of that part are opened: only then it is known.
+    """
     problems = shared_path_problems(sources)
     reports: list[FileReport] = []
+    complete: dict[int, list[dict]] = {}
     for source in sources:
         missing = missing_file_problems(source)
         problems += missing
         incomplete = {problem.file for problem in missing}
-        complete = (info for info in source.infos if info['img_path'] not in incomplete)
-        reports += [inspect_file(source, info) for info in islice(complete, files)]
+        complete[id(source)] = [info for info in source.infos if info['img_path'] not in incomplete]
+        reports += [inspect_file(source, info) for info in complete[id(source)][:files]]
     problems += [problem for report in reports for problem in report.problems]
-    # So few masks may hold 0 and 255 alone although 255 is used on purpose: warnings.
-    return problems + [problem._replace(is_error=False) for problem in binary_mask_problems(reports)]
+    doubtful = {problem.part for problem in binary_mask_problems(reports)}
+    every = [inspect_file(one, info) for one in sources if one.part in doubtful for info in complete[id(one)]]
+    return [*problems, *binary_mask_problems(every)]
 
 
 def check_before_training(cfg: Config) -> list[str]:
@@ -186,11 +190,11 @@ def pixels_of(reports: Sequence[FileReport], num_classes: int) -> list[int]:
 
 
 def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source]) -> str:
-    """A line with class weights where a labelled class has less than a hundredth of the pixels of another; else nothing."""
+    """A line with class weights where a labelled class has less than 1/64 of the pixels of another; else nothing."""
     classes = classes_of(sources)
     pixels = pixels_of([report for report in reports if report.part == LABELED], len(classes))
     weights = class_weights(pixels) if any(pixels) else [1.0]
-    rare = [name for name, weight in zip(classes, weights) if weight > 10]
+    rare = [name for name, weight in zip(classes, weights) if weight > 8]
     if not rare:
         return ''
     return f'Rare: {", ".join(rare)}. For the cross-entropy (docs/methods.md, When classes vanish): class_weight={weights}\n'

@@ -329,12 +329,22 @@ class TestBeforeTraining:
         (problem,) = check_quickly(cfg)
         assert (problem.kind, problem.file) == ('data set cannot be listed', 'val_dataloader.dataset')
 
-    def test_masks_of_0_and_255_are_warned_of(self, root):
-        for index in range(3):
-            save(root / f'labelled/masks/{index}.png', 255 * (mask() > 0).astype(np.uint8))
+    def test_masks_of_0_and_255_stop_a_training(self, root):
+        damage_binary(root)
         problems = check_quickly(config(root))
-        assert {(p.kind, p.part, p.is_error) for p in problems} == {('0/255 mask', 'labelled', False)}
-        assert len(problems) == 3
+        assert {(p.kind, p.part, p.is_error) for p in problems} == {('0/255 mask', 'labelled', True)}
+        with pytest.raises(UserError, match='0/255 mask: .*write 1'):
+            check_before_training(config(root))
+
+    def test_masks_of_0_and_255_are_warned_of_where_others_have_255_beside_classes(self, root):
+        for index in range(4):  # more than the three files that are looked at first
+            save(root / f'labelled/images/{index}.png', image('labelled', index))
+            binary = 255 * (mask() > 0).astype(np.uint8)
+            binary[0, 0] = index == 3
+            save(root / f'labelled/masks/{index}.png', binary)
+        cfg = config(root)
+        problems = [problem for problem in check_quickly(cfg) if problem.kind == '0/255 mask']
+        assert [problem.is_error for problem in problems] == [False] * 3
 
     def test_without_test_data(self, root):
         shutil.rmtree(root / 'test')
@@ -409,6 +419,17 @@ def test_rare_classes_are_named_with_weights_for_them(root, tmp_path, capsys):
         f'Rare: pit. For the cross-entropy (docs/methods.md, When classes vanish): class_weight=[1.0, 1.4, {expected}]'
         in printed
     )
+
+
+@pytest.mark.parametrize(('rows', 'is_named'), [(1, True), (2, False)])
+def test_a_crack_of_one_in_a_hundred_pixels_is_rare_and_one_of_two_is_not(rows, is_named, root, tmp_path, capsys):
+    crack = np.zeros((100, 100), np.uint8)
+    crack[:rows] = 1
+    for index in range(3):
+        save(root / f'labelled/images/{index}.png', np.full((100, 100), 90, np.uint8))
+        save(root / f'labelled/masks/{index}.png', crack)
+    _, printed = check(config(root), tmp_path, capsys)
+    assert ('Rare: ' in printed) == is_named
 
 
 def test_classes_of_a_like_share_need_no_weights(root, tmp_path, capsys):
