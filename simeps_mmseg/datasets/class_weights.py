@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def class_weights(pixels: Sequence[float]) -> list[float]:
     """(largest / own) ** 0.5 of each class, to two digits: for the ``class_weight`` of a cross-entropy.
 
-    Without them a class of less than a hundredth of the pixels may never be learned; with the full ratio the network sees it
+    Without them a class of about a hundredth of the pixels may never be learned; with the full ratio the network sees it
     everywhere.
 
     Args:

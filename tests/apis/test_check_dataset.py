@@ -333,7 +333,7 @@ class TestBeforeTraining:
         damage_binary(root)
         problems = check_quickly(config(root))
         assert {(p.kind, p.part, p.is_error) for p in problems} == {('0/255 mask', 'labelled', True)}
-        with pytest.raises(UserError, match='0/255 mask: .*write 1'):
+        with pytest.raises(UserError, match=r'0/255 mask: .*write 1'):
             check_before_training(config(root))
 
     def test_masks_of_0_and_255_are_warned_of_where_others_have_255_beside_classes(self, root):

@@ -198,7 +198,10 @@ class TestPreflight:
         cfg = experiment(synthetic_root, tmp_path / 'run')
         torch.save(dict(state_dict={'backbone.weight': torch.zeros(1)}), tmp_path / 'plain.pth')
         for name, message in (
-            ('plain.pth', r'load_from=.*plain.pth has no weight of this model \(it has backbone.weight'),
+            (
+                'plain.pth',
+                r'load_from=.*plain.pth has no weight of this model, nor of one of its branches \(it has backbone.weight',
+            ),
             ('none.pth', r'load_from=.*none.pth is not there'),
         ):
             cfg.load_from = str(tmp_path / name)

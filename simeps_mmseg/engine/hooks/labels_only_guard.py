@@ -77,7 +77,7 @@ class LabelsOnlyGuardHook(Hook):
             return
         self.until = self.ramp.begin(runner)
         self._recall(runner)
-        if runner.iter == 0 and self.reference is None and runner._load_from:
+        if runner.iter == 0 and self.reference is None and unwrapped(runner.model).starts_trained:
             runner.val_loop.run()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:

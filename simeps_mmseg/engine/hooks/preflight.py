@@ -1,9 +1,11 @@
 """What ``tools/train.py`` looks at before the first iteration of any training."""
 
+import logging
 import re
 from pathlib import Path
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import HOOKS
@@ -12,7 +14,7 @@ from torch import nn
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...deploy import read_checkpoint
 from ...models.segmentors import BaseSemiSegmentor
-from ...models.segmentors.base import class_weight_problems
+from ...models.segmentors.base import class_weight_problems, fitting
 from ...utils import UserError
 from ..checks import check_experiment
 from .semi_supervised import SemiSupervisedHook, unwrapped
@@ -49,7 +51,7 @@ def check_class_weights(model: nn.Module) -> None:
 
 
 def check_start(checkpoint: str, model: nn.Module) -> None:
-    """Compare the names of the weights in ``load_from`` with those of the model.
+    """Compare the weights in ``load_from`` with those of the model, or of its branches; warn where some do not fit.
 
     Raises:
         UserError: If the file is not there, or none of its weights are the model's.
@@ -61,19 +63,25 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
         state = read_checkpoint(path)['state_dict']
     except UserError:  # holds more than weights: mmengine has its own way with it
         return
-    found = {re.sub(r'^module\.', '', key) for key in state}  # of several processes
-    own = model.branches[0] if isinstance(model, BaseSemiSegmentor) else model
-    if found & (model.state_dict().keys() | own.state_dict().keys()):
+    found = {re.sub(r'^module\.', '', key): value for key, value in state.items()}  # of several processes
+    if found.keys() & model.state_dict().keys():
         return
-    advice = ''
-    if isinstance(model, BaseSemiSegmentor):
-        advice = (
-            ". Weights of one plain network go where a branch is built: init_cfg=dict(type='Pretrained', checkpoint=...); but "
-            'branches that start equal have nothing to teach each other unless each sees a view of its own (docs/methods.md)'
+    branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []
+    fits = [fitting(found, branch) for branch in branches]
+    if not any(fits):
+        whose = 'this model, nor of one of its branches' if branches else 'this model'
+        raise UserError(
+            f'load_from={checkpoint} has no weight of {whose} (it has {next(iter(found), "none at all")}, ...)'
         )
-    raise UserError(
-        f'load_from={checkpoint} has no weight of this model (it has {next(iter(found), "none at all")}, ...){advice}'
-    )
+    for k, (own, branch) in enumerate(zip(fits, branches)):
+        missing = [name for name, _ in branch.named_parameters() if name not in own]
+        if missing:
+            print_log(
+                f'load_from={checkpoint}: branch {k} takes what fits, and {len(missing)} weights, such as {missing[0]}, do '
+                'not. So it is no trained network, and labels are learned alone first (SemiSupervisedHook.labels_only)',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def check_resumed_schedule(runner: Runner) -> None:

@@ -141,8 +141,7 @@ class SemiSupervisedHook(Hook):
         if cut_off:
             print_log(cut_off, logger='current', level=logging.WARNING)
         if BEGIN not in runner.message_hub.runtime_info:
-            is_warm = runner.iter == 0 and runner._load_from
-            self.postpone(runner, 0 if is_warm else in_iterations(self.labels_only, runner.max_iters))
+            self.postpone(runner, 0 if model.starts_trained else in_iterations(self.labels_only, runner.max_iters))
         if self.health_interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
 

@@ -102,6 +102,7 @@ class BaseSemiSegmentor(BaseSegmentor):
         _check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
         self.rampup = 1.0
         self._ramp_is_set = False
+        self.starts_trained = False
         self.last_step: StepRecord | None = None
 
     # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
@@ -232,21 +233,26 @@ class BaseSemiSegmentor(BaseSegmentor):
     # -- weights of one plain network --------------------------------------------------------------------------------
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
-        """Weights of one plain network are those of every branch and teacher that they fit."""
-        if not any(key.startswith(f'{prefix}branches.') for key in state_dict):
-            self._spread(state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        """Weights of one plain network are those of every branch and teacher, as far as name and shape fit.
 
-    def _spread(self, state_dict: dict[str, Tensor], prefix: str) -> None:
-        plain = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
-        places = [(f'branches.{k}.', branch) for k, branch in enumerate(self.branches)]
-        places += [(f'teachers.{k}.module.', teacher.module) for k, teacher in enumerate(self.teachers or [])]
-        for place, network in places:
-            own = network.state_dict()
-            if all(name in own and own[name].shape == value.shape for name, value in plain.items()):
-                state_dict.update({f'{prefix}{place}{name}': value.clone() for name, value in plain.items()})
-        for key in plain:
-            del state_dict[prefix + key]
+        ``starts_trained`` then says whether every branch got all of its weights.
+        """
+        self.starts_trained = True
+        branches, teachers = (f'{prefix}{name}.' for name in ('branches', 'teachers'))
+        if not any(key.startswith(branches) for key in state_dict):
+            plain = {
+                key.removeprefix(prefix): state_dict.pop(key) for key in list(state_dict) if key.startswith(prefix)
+            }
+            for k, branch in enumerate(self.branches):
+                own = fitting(plain, branch)
+                state_dict.update({f'{branches}{k}.{name}': value.clone() for name, value in own.items()})
+                self.starts_trained &= own.keys() >= dict(branch.named_parameters()).keys()
+        if self.teachers is not None and not any(key.startswith(teachers) for key in state_dict):
+            own = {key.removeprefix(branches): value for key, value in state_dict.items() if key.startswith(branches)}
+            for key, value in own.items():
+                k, name = key.split('.', 1)
+                state_dict[f'{teachers}{k}.module.{name}'] = value.clone()
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     # -- inference ---------------------------------------------------------------------------------------------------
 
@@ -301,6 +307,12 @@ class BaseSemiSegmentor(BaseSegmentor):
         chosen = self.test_cfg['predict_on']
         networks = self.networks()
         return networks if chosen == ENSEMBLE else [networks[chosen]]
+
+
+def fitting(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """The weights of a state dict that a network has under the same name and in the same shape."""
+    own = network.state_dict()
+    return {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
 
 
 def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:

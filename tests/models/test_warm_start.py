@@ -1,0 +1,137 @@
+"""Weights of one trained network as those of every branch."""
+
+import pytest
+import torch
+from mmengine.runner import load_state_dict
+from mmseg.registry import MODELS
+
+from simeps_mmseg.engine.hooks.preflight import check_start
+from simeps_mmseg.utils import UserError
+from tests.helpers import make_samples, tiny_branch, tiny_model
+
+TEACHER = dict(type='ExponentialMovingAverage', momentum=0.01)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is logged."""
+    texts = []
+
+    def log(text, *args, **kwargs):
+        if 'SyncBN' not in text:
+            texts.append(text)
+
+    for place in ('models.segmentors.base', 'engine.hooks.preflight'):
+        monkeypatch.setattr(f'simeps_mmseg.{place}.print_log', log)
+    return texts
+
+
+def equal(network, state):
+    own = network.state_dict()
+    return own.keys() == state.keys() and all(torch.equal(own[key], state[key]) for key in own)
+
+
+@pytest.fixture
+def plain():
+    return {
+        key: torch.rand_like(value.float()).to(value) for key, value in MODELS.build(tiny_branch()).state_dict().items()
+    }
+
+
+def test_every_branch_and_teacher_starts_from_it(plain):
+    model = MODELS.build(tiny_model(teacher=TEACHER))
+    assert not model.starts_trained
+    load_state_dict(model, plain)
+    assert model.starts_trained
+    assert all(equal(branch, plain) for branch in model.branches)
+    assert all(equal(teacher.module, plain) for teacher in model.teachers)
+    weights = [next(branch.parameters()) for branch in model.branches]
+    assert len({weight.data_ptr() for weight in weights}) == 3  # copies, not one tensor
+
+
+def test_it_predicts_what_that_network_predicts(plain):
+    model, network = MODELS.build(tiny_model(teacher=TEACHER)).eval(), MODELS.build(tiny_branch()).eval()
+    load_state_dict(model, plain), load_state_dict(network, plain)
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), network(images))
+
+
+def test_branches_of_another_kind_start_from_nothing(plain):
+    wider = tiny_branch()
+    wider.backbone.base_channels = 8
+    wider.decode_head.update(in_channels=8, channels=8)
+    model = MODELS.build(tiny_model(branch=None, branches=[tiny_branch(), wider, tiny_branch()]))
+    before = {key: value.clone() for key, value in model.branches[1].state_dict().items()}
+    load_state_dict(model, plain)
+    assert equal(model.branches[0], plain)
+    assert equal(model.branches[2], plain)
+    fits = {key for key in plain if plain[key].shape == before[key].shape}
+    after = model.branches[1].state_dict()
+    assert all(torch.equal(after[key], before[key]) for key in before.keys() - fits)
+    assert not model.starts_trained
+
+
+def test_a_head_of_other_classes_is_no_trained_start(plain, tmp_path, said):
+    other = {
+        **plain,
+        'decode_head.conv_seg.weight': torch.zeros(7, 4, 1, 1),
+        'decode_head.conv_seg.bias': torch.zeros(7),
+    }
+    torch.save(dict(state_dict=other), tmp_path / 'other.pth')
+    model = MODELS.build(tiny_model())
+    check_start(str(tmp_path / 'other.pth'), model)
+    assert len(said) == 3
+    assert 'branch 2 takes what fits, and 2 weights, such as decode_head.conv_seg.weight, do not' in said[2]
+    load_state_dict(model, other)
+    assert not model.starts_trained
+    key = 'backbone.encoder.0.0.convs.0.conv.weight'
+    assert torch.equal(model.branches[2].state_dict()[key], plain[key])
+
+
+def test_a_plain_checkpoint_that_fits_is_accepted(plain, tmp_path, said):
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model()))
+    assert said == []
+
+
+def test_weights_of_something_else_are_refused(tmp_path):
+    torch.save(dict(state_dict={'fc.weight': torch.zeros(1)}), tmp_path / 'other.pth')
+    with pytest.raises(UserError, match='no weight of this model, nor of one of its branches'):
+        check_start(str(tmp_path / 'other.pth'), MODELS.build(tiny_model()))
+
+
+def test_teachers_that_a_checkpoint_lacks_are_copies_of_its_branches():
+    state = MODELS.build(tiny_model()).state_dict()
+    model = MODELS.build(tiny_model(teacher=TEACHER))
+    load_state_dict(model, state)
+    assert all(equal(teacher.module, branch.state_dict()) for teacher, branch in zip(model.teachers, model.branches))
+
+
+class TestLabelsOnly:
+    def test_unlabeled_images_are_passed_over(self):
+        model = MODELS.build(tiny_model())
+        model.set_rampup(0.0)
+        seen = []
+        model.branches[0].backbone.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+        losses = model.loss(torch.randn(6, 3, 16, 16), make_samples(2, True) + make_samples(4, False))
+        assert seen == [2]
+        assert {key.split('.')[0] for key in losses} == {'branch_0', 'branch_1', 'branch_2'}
+
+    def test_teachers_are_copies_until_the_ramp_begins(self):
+        model = MODELS.build(tiny_model(teacher=TEACHER)).train()
+        for factor, copies in ((0.0, True), (0.0, True), (0.5, False), (0.5, False)):
+            model.set_rampup(factor)
+            model.update_teachers()
+            weight, average = (next(one.parameters()) for one in (model.branches[1], model.teachers[1].module))
+            assert torch.equal(weight, average) == copies
+            with torch.no_grad():
+                weight.add_(1.0)
+
+
+def test_a_ramp_that_nobody_sets_is_warned_of_once(said):
+    model = MODELS.build(tiny_model())
+    batch = torch.randn(4, 3, 16, 16), make_samples(2, True) + make_samples(2, False)
+    model.loss(*batch), model.loss(*batch)
+    assert len(said) == 1
+    assert 'CrossPseudoLoss.ramp=True, but nothing sets the ramp' in said[0]
