@@ -1,0 +1,16 @@
+_base_ = '../../../configs/_base_/datasets/defect.py'
+
+source = dict(
+    type='BaseSegDataset',
+    data_root='data/welds',
+    img_suffix='.png',
+    seg_map_suffix='.png',
+    metainfo=dict(
+        classes=('background', 'defect'),
+        palette=[[0, 0, 0], [230, 159, 0]],
+    ),
+)
+train_dataloader = dict(dataset=dict(**source, ann_file='splits/seed0/10pct_labeled.txt'))
+unlabeled_dataset = dict(**source, ann_file='splits/seed0/10pct_unlabeled.txt')
+val_dataloader = dict(dataset=source)
+test_dataloader = dict(dataset=source)
