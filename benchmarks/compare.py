@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import results
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place, task
-from benchmarks.protocols import PRECISIONS, PROTOCOLS, expand, find_leaf, identity, name_of
+from benchmarks.protocols import FIELDS, PRECISIONS, PROTOCOLS, expand, find_leaf, identity, name_of
 
 # Large blocks are kept by the process in place of being mapped anew each step: halves the time of a large step.
 KEEP_MEMORY = dict(MALLOC_MMAP_THRESHOLD_='4294967295', MALLOC_TRIM_THRESHOLD_='17179869184')
@@ -57,6 +57,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     protocol.add_argument('--iters', type=int)
     protocol.add_argument('--size', type=int, help='height and width of the images')
     protocol.add_argument('--batch', type=int, help='labelled images per step; as many unlabelled ones')
+    protocol.add_argument(
+        '--start', type=int, help='steps on labels alone of the network to start from; 0: from nothing'
+    )
     protocol.add_argument('--flips', action=argparse.BooleanOptionalAction, help='flip images at random')
     protocol.add_argument('--precision', choices=PRECISIONS, help='auto: bfloat16 where the hardware has it')
     protocol.add_argument('--cfg-options', nargs='+', default=[], help='further changes, key=value; part of the run')
@@ -100,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def grid_of(args: argparse.Namespace) -> list[dict]:
     """The runs that the command line asks for."""
-    protocol = dict(PROTOCOLS[args.protocol])
+    protocol = {'start': FIELDS['start'], **PROTOCOLS[args.protocol]}
     for key in protocol:
         if getattr(args, key) is not None:
             protocol[key] = getattr(args, key)

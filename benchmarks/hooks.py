@@ -56,7 +56,9 @@ class RecordHook(Hook):
         images: What counts them.
     """
 
-    priority = 'LOWEST'  # after CheckpointHook, which has to know its folder before a validation
+    priority = (
+        95  # after CheckpointHook, which has to know its folder before a validation; before LabelsOnlyGuardHook has one
+    )
 
     def __init__(self, config_hash: str, images: 'ImageCountHook') -> None:
         self.config_hash = config_hash

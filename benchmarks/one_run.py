@@ -25,7 +25,7 @@ import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
-from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of
+from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.config import merge_options
 from simeps_mmseg.apis.data import check_data_is_there
@@ -52,12 +52,12 @@ def main(argument: str) -> int:
 
 
 @contextmanager
-def only_one(folder: Path):
-    """Whether no other process trains in this folder."""
+def only_one(folder: Path, wait: bool = False):
+    """Whether no other process trains in this folder; ``wait`` until none does."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'lock').open('w') as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:
@@ -72,11 +72,16 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     """
     folder, state = place.folder(run), place.state_file(run)
     deadline, images = DeadlineHook(place.seconds), ImageCountHook()
+    start = start_weights(run, place) if run['start'] else None
+    if run['start'] and start is None:
+        return None
     cfg = experiment(run)
     digest = config_hash(cfg)
     precision = settle(cfg, run, place)
     if state and state.is_file() and latest_checkpoint(folder) is None:
         restore_state(state, folder)
+    if start and latest_checkpoint(folder) is None:
+        cfg.update(resume=False, load_from=str(start))
     runner = Runner.from_cfg(cfg)
     record = RecordHook(digest, images)
     for hook in (deadline, images, record):
@@ -117,6 +122,20 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     return line
 
 
+def start_weights(run: dict, place: Place) -> Path | None:
+    """The network on labels alone that a run starts from, trained now if it is not there.
+
+    Returns:
+        Its last checkpoint; None if the time was over before.
+    """
+    before = start_of(run)
+    weights = place.folder(before) / f'iter_{before["iters"]}.pth'
+    with only_one(place.folder(before), wait=True):
+        if not weights.is_file():
+            train_and_score(before, place)
+    return weights if weights.is_file() else None
+
+
 # -- the experiment --------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +145,7 @@ def experiment(run: dict) -> Config:
     # Every checkpoint has the config as text, and to lay that out neatly takes a second or two each time. (fromfile has an
     # option for that which it does not pass on.)
     cfg = Config(Config.fromfile(leaf)._cfg_dict, filename=str(leaf), format_python_code=False)
+    _use_dataset(cfg, run['dataset'])
     _use_labels(cfg, run)
     _use_images(cfg, run)
     use_batch(cfg, run['batch'])
@@ -134,6 +154,19 @@ def experiment(run: dict) -> Config:
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
     merge_options(cfg, run['options'])
     return cfg
+
+
+def _use_dataset(cfg: Config, dataset: str) -> None:
+    """Put a public set in the place of the one of the leaf, and as many classes into the heads."""
+    found = public_set(dataset)
+    if found is None:
+        return
+    source = Config.fromfile(found).source
+    for _, node in walk_dicts(cfg._cfg_dict):
+        if 'data_root' in node:
+            node.update(source)
+        if 'num_classes' in node:
+            node['num_classes'] = len(source.metainfo.classes)
 
 
 def _use_labels(cfg: Config, run: dict) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 # batch: labelled images per step; as many unlabelled ones for methods that use them.
 # flips: whether images are flipped at random, as the configs do. `short` was measured first and has none: with 1 % of the
 # labels of NEU-Seg they are worth four points to labels only.
+# start: steps on labels alone of the network that semi-supervised methods start from; 0: from nothing.
 # precision: auto is bfloat16 autocast where the hardware has it, else float32 (bfloat16 in software is 10 to 25 times slower).
 PROTOCOLS = {
     'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
     'small': dict(model='unet', size=128, batch=8, iters=2000, flips=True, precision='auto'),
     'tiny': dict(model='unet', size=64, batch=8, iters=1000, flips=True, precision='auto'),
+    'warm': dict(model='unet', size=96, batch=4, iters=600, start=3000, flips=True, precision='auto'),
     'paper': dict(model='dropout_unet', size=256, batch=16, iters=48000, flips=True, precision='auto'),
 }
 PRECISIONS = ('auto', 'float32', 'bfloat16')
@@ -35,8 +37,10 @@ FIELDS = dict(
     batch=None,
     flips=True,
     precision='auto',
+    start=0,
     options=(),
 )
+PUBLIC_SETS = Path(__file__).resolve().parent / 'public_sets/configs'
 DATASET_FOLDERS = dict(neu='neu_seg')  # where the folder below data/ has another name than in the config's file name
 
 
@@ -60,9 +64,10 @@ def expand(
     """
     for seed, split_seed, dataset, percent, method in product(seeds, split_seeds, datasets, percents, methods):
         if percent < 100 or method in LABELS_ONLY:
+            labels_only = dict(start=0) if method in LABELS_ONLY else {}
             yield identity(
                 dict(
-                    protocol,
+                    {**protocol, **labels_only},
                     method=method,
                     dataset=dataset,
                     percent=percent,
@@ -78,6 +83,11 @@ def identity(run: dict) -> dict:
     known = {key: run.get(key, default) for key, default in FIELDS.items()}
     percent = known['percent']
     return {**known, 'percent': int(percent) if percent == int(percent) else percent, 'options': list(known['options'])}
+
+
+def start_of(run: dict) -> dict:
+    """The run on labels alone whose network a run starts from."""
+    return identity({**run, 'method': SUPERVISED, 'iters': run['start'], 'start': 0, 'options': ()})
 
 
 def name_of(run: dict) -> str:
@@ -98,25 +108,33 @@ def protocol_of(run: dict) -> str:
         >>> protocol_of(dict(iters=20, size=128, batch=8))
         '128x128, 8 per step, 20 steps, flips'
     """
-    values = {key: run.get(key, FIELDS[key]) for key in ('size', 'batch', 'iters', 'flips', 'precision')}
+    values = {key: run.get(key, FIELDS[key]) for key in ('size', 'batch', 'iters', 'flips', 'precision', 'start')}
     for name, protocol in PROTOCOLS.items():
-        if all(protocol[key] == value for key, value in values.items()):
+        if all(protocol.get(key, FIELDS[key]) == value for key, value in values.items()):
             return name
+    start = f', from {values["start"]} steps on labels' if values['start'] else ''
     precision = '' if values['precision'] == 'auto' else f', {values["precision"]}'
     return (
         f'{values["size"]}x{values["size"]}, {values["batch"]} per step, {values["iters"]} steps, '
-        f'{"flips" if values["flips"] else "no flips"}{precision}'
+        f'{"flips" if values["flips"] else "no flips"}{precision}{start}'
     )
+
+
+def public_set(dataset: str) -> Path | None:
+    """The data set config of a public set; None for those that the package knows."""
+    return next(iter(sorted(PUBLIC_SETS.glob(f'{dataset}_*pct.py'))), None)
 
 
 def find_leaf(configs: Path, method: str, model: str, dataset: str, percent: float) -> Path:
     """The config of a run: that of its percentage, or else one of another, whose split files are then replaced.
 
+    A public set (``benchmarks/public_sets``) has no config of a method: it takes the place of NEU-Seg in its.
+
     Raises:
         FileNotFoundError: If the method has no config for this network and data set.
     """
     folder = configs / method
-    stem = f'{model}_{dataset}'
+    stem = f'{model}_{"neu" if public_set(dataset) else dataset}'
     wanted = [
         folder / f'{stem}_{percent:g}pct.py',
         folder / f'{stem}_10pct.py',

@@ -118,11 +118,13 @@ def test_lambda_is_that_of_the_data_set(leaf, data_root):
 
 @pytest.mark.parametrize('leaf', [leaf for leaf in SEMI if leaf.startswith('simeps/')])
 def test_the_ramp_is_that_of_the_data_set(leaf, data_root):
-    (hook,) = load(leaf, data_root).custom_hooks
-    paper = dict(rampup_iters=30000, rampup_interval=150)
-    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60), dropout=paper, synthetic=paper)
+    hook, *others = load(leaf, data_root).custom_hooks
+    paper = dict(rampup_iters=30000, rampup_interval=150, from_zero=False)
+    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60, from_zero=False), dropout=paper)
     expected = next((ramp for name, ramp in kinds.items() if name in leaf), dict(rampup_iters=30000 / 48000))
     assert hook == dict(type='SemiSupervisedHook', **expected)
+    # Released recipes know no stretch on labels alone, so there is nothing to guard.
+    assert [other.type for other in others] == ([] if 'from_zero' in expected else ['LabelsOnlyGuardHook'])
 
 
 def test_the_ensemble_learns_from_labels_alone(data_root):
@@ -142,7 +144,9 @@ def test_the_paper_recipe_is_stated(data_root):
     assert cfg.model.similarity == dict(
         type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=False
     )
-    assert cfg.custom_hooks == [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150)]
+    assert cfg.custom_hooks == [
+        dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150, from_zero=False)
+    ]
     assert cfg.train_cfg.max_iters == 48000
     assert (cfg.train_dataloader.sampler.num_labeled, cfg.train_dataloader.sampler.num_unlabeled) == (16, 16)
     assert cfg.train_dataloader.dataset.datasets[0].pipeline[2].scale == (256, 256)

@@ -21,6 +21,7 @@ def parse_args() -> argparse.Namespace:
         help='restricts the labelled images to a list of names or a folder, one for each concatenated data set; '
         'default: the training set of the config',
     )
+    parser.add_argument('--checkpoint', help='of the supervised config, trained: what every branch starts from')
     parser.add_argument('--method', default='simeps', help=f'one of {", ".join(names)} (default: simeps)')
     parser.add_argument('--suffixes', nargs='+', default=[], help='suffixes of the unlabelled images, such as .jpg')
     parser.add_argument('--overwrite', action='store_true', help='replace the config if it is there')

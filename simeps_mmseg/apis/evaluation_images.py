@@ -113,6 +113,7 @@ class TrainedModel:
             self.model = load_model(cfg, read_checkpoint(checkpoint), device)
         except UserError as error:
             raise UserError(f'{checkpoint} with {cfg.filename}: {error}') from error
+        self.cfg = cfg
         self.preparation = Preparation(cfg, split)
 
     def prepare(self, path: Path) -> dict:

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
+from torch import Tensor
 
 import simeps_mmseg
 
@@ -34,6 +35,7 @@ from ..deploy.graph import (
     write_onnx,
     write_torchscript,
 )
+from ..deploy.labels_only import better_labels_only
 from ..deploy.stock_config import scaling_of, test_pipeline
 from ..models.segmentors.base import ENSEMBLE, STUDENT
 from ..models.utils import main_head
@@ -114,15 +116,30 @@ def export(
     student = has_averages and (student or (cfg.model.get('test_cfg') or {}).get('predict_with') == STUDENT)
     count = len(network_states(content['state_dict'], student))
     chosen, why = choose_branches(branch, count, content, path, cfg, student)
+    better = better_labels_only(path, recorded_scores(content, path)) if branch == BEST and count > 1 else None
+    if better:
+        content = {**content, 'state_dict': with_network(content['state_dict'], better.branch, better.file)}
+        chosen = [better.branch]
+        why = (
+            f': no branch is better on validation ({better.name} {better.score:.2f}): unlabelled images brought nothing'
+        )
     if kind == 'pth' and len(chosen) > 1:
         raise UserError(
             f'the ensemble of {count} networks is no EncoderDecoder of MMSegmentation: add --format onnx or torchscript, '
             'or choose one of them with --branch'
         )
-    label = f'branch {chosen[0]}' if len(chosen) == 1 and count > 1 else 'ensemble' if count > 1 else 'network'
+    label = (
+        'labels only'
+        if better
+        else f'branch {chosen[0]}'
+        if len(chosen) == 1 and count > 1
+        else 'ensemble'
+        if count > 1
+        else 'network'
+    )
     target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[kind]}')
     check_target(target, kind, path, overwrite)
-    print(f'{label} of {path}{why}', flush=True)
+    print(f'{better.file if better else f"{label} of {path}"}{why}', flush=True)
     model = load_model(cfg, content)
     if student:
         model.test_cfg['predict_with'] = STUDENT
@@ -138,6 +155,16 @@ def export(
         networks = [networks_of(model)[index] for index in chosen]
         write_graph(kind, networks, model, cfg, files, size, target, info, bound, input_type)
     return target
+
+
+def with_network(state: Mapping[str, Tensor], branch: int, file: Path) -> dict[str, Tensor]:
+    """A state dict in which one branch, and its moving average if there is one, has the weights of a plain network."""
+    plain = read_checkpoint(file)['state_dict']
+    places = [f'branches.{branch}.', f'teachers.{branch}.module.']
+    return {
+        **state,
+        **{place + name: value for place in places for name, value in plain.items() if place + name in state},
+    }
 
 
 def _target(checkpoint: Path, out: str | None, kind: str | None) -> tuple[str, Path | None]:

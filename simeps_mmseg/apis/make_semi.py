@@ -11,12 +11,16 @@ from mmseg.registry import HOOKS
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
 from ..datasets.sources import Source, find_sources, part_configs
+from ..deploy import find_checkpoint
+from ..deploy.checkpoint import late_rise, validations
 from ..models.utils import walk_dicts
 from ..utils import UserError
 from ..utils.files import check_writable
 from ..utils.paths import real_path
 from .check_dataset import by_kind, quick_problems
 from .data import LOADERS, missing_data
+
+STILL_RISING = 3.0  # points per 1,000 steps
 
 
 def make_semi(
@@ -27,6 +31,7 @@ def make_semi(
     method: str = 'simeps',
     suffixes: Sequence[str] = (),
     overwrite: bool = False,
+    checkpoint: str | None = None,
 ) -> Path:
     """Write a config that inherits a supervised one and adds the unlabelled images; verify it; say what comes next.
 
@@ -39,6 +44,7 @@ def make_semi(
         method: Name of a file in ``configs/_base_/semi/``.
         suffixes: Suffixes of the unlabelled images, where not every image of the folder is one.
         overwrite: Whether ``out`` may exist.
+        checkpoint: Of the supervised config, trained: what every branch starts from. None: what the config loads, if anything.
 
     Returns:
         ``out``.
@@ -56,7 +62,8 @@ def make_semi(
     base, reference = load_supervised(config, out)
     chosen = load_method(method)
     images = check_unlabeled(unlabeled, suffixes)
-    plan = Plan(base, reference, chosen, unlabeled, images, list(labeled), suffixes)
+    start = find_checkpoint(checkpoint) if checkpoint else None
+    plan = Plan(base, reference, chosen, unlabeled, images, list(labeled), suffixes, start)
     cfg = write_verified(plan.text(out), out)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
@@ -78,7 +85,7 @@ def make_semi(
         )
     print(counts(sources))
     print(f'{out}: written')
-    for note in [*plan.notes, *ramp_notes(cfg), *warnings]:
+    for note in [*plan.notes, *start_notes(start), *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
     print(next_commands(out, cfg))
     if errors:
@@ -113,6 +120,18 @@ def ramp_notes(cfg: Config) -> list[str]:
     hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
     notes = [hook.cut_off(length) for hook in hooks if length]
     return [f'{note} (for losses with ramp=True); docs/own_data.md says what can be done' for note in notes if note]
+
+
+def start_notes(checkpoint: Path | None) -> list[str]:
+    """What to know of the trained network that is started from, by the validations that were logged beside it."""
+    name, scores = validations(checkpoint) if checkpoint else ('', [])
+    rise = late_rise(scores)
+    if not rise > STILL_RISING:
+        return []
+    return [
+        f'{checkpoint}: {name} on validation still rose by {rise:.1f} points per 1,000 steps at the end. Train it on with '
+        'labels alone first: a step of that costs a sixth, and what it teaches, the unlabelled images need not'
+    ]
 
 
 def absent_parts(cfg: Config) -> set[str]:

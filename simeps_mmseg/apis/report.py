@@ -13,6 +13,7 @@ from ..datasets.file_reports import inspect_sources
 from ..datasets.inspection import LABELED, UNLABELED, Problem
 from ..datasets.sources import Source, find_sources, part_configs
 from ..deploy import find_checkpoint, read_checkpoint
+from ..deploy.labels_only import WEIGHTS, read_record
 from ..deploy.stock_config import branch_configs, type_name
 from ..evaluation.defect_iou_metric import SUMMARY
 from ..report import (
@@ -38,7 +39,7 @@ from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Pa
 from ..visualization.similarity import logged_similarity
 from ..visualization.training_log import TrainingLog, num_branches, read_training_log
 from .config import merge_options
-from .report_images import model_sections
+from .report_images import decided_by, model_sections
 from .visualize_similarity import config_beside
 
 PARTS = (LABELED, UNLABELED, inspection.VALIDATION, inspection.TEST)
@@ -99,6 +100,8 @@ def report(
             has_checkpoint=weights is not None,
             keeps_best=weights is not None and weights.name.startswith('best_'),
             networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
+            decided_by=run.decided_by,
+            labels_only=read_record(work_dir),
         ),
     )
     sections = [_curves('Validation scores', log, VALIDATION)]
@@ -163,6 +166,11 @@ class _Run:
         return cls(work_dir, log, cfg, '')
 
     @property
+    def decided_by(self) -> str | None:
+        """The score that chose the best checkpoint, as far as that is known."""
+        return None if self.cfg is None else decided_by(self.cfg)
+
+    @property
     def title(self) -> str:
         return (
             self.work_dir.resolve().name if self.cfg is None else f'{method_name(self.cfg.model)}: {_network(self.cfg)}'
@@ -180,6 +188,7 @@ class _Run:
             *(self.work_dir.glob(Path(pointer.read_text().strip()).name) if pointer.is_file() else []),
             *sorted(self.work_dir.glob('*_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
         ]
+        candidates = [file for file in candidates if file.name != WEIGHTS]  # a plain network, not the whole model
         damaged = []
         for file in dict.fromkeys(candidates):
             try:
@@ -200,7 +209,7 @@ class _Run:
         wanted = (self.cfg.get('train_cfg') or {}).get('max_iters') if self.cfg is not None else None
         done = f'{self.log.last_step:,}' + (f' of {wanted:,}' if wanted else '')
         facts = [('Iterations', done)]
-        key = deciding_score(self.log)
+        key = deciding_score(self.log, self.decided_by)
         if key:
             steps, values = self.log.series(key, 'val')
             shown = f'{values[-1]:.1f} % {key} at iteration {int(steps[-1]):,}'

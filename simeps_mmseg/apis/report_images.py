@@ -36,12 +36,20 @@ PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
 TO_LABEL = 12
 SCORES_EXPLAINED = (
-    'mIoU_image is the mean over the images of the IoU of the defects that each shows, and decides which weights are best; '
-    'mDice_image likewise with the Dice score; mIoU_fg sums the areas over all images first, without the background; mIoU is '
-    'the same with it; aAcc_image is the share of the pixels that are right.'
+    'mIoU_fg sums the areas over all images and is without the background; mIoU is the same with it. mIoU_image is the mean '
+    'over the images of the IoU of the defects that each shows: what is called a defect beside them, or on good parts, it '
+    'cannot see. mDice_image likewise with the Dice score; aAcc_image is the share of the pixels that are right; false_alarms '
+    'is the share of the images without a defect on which something is called one.'
 )
 MOVED = 'If the data has moved, tell where it is: --cfg-options val_dataloader.dataset.data_root=...'
 SPLIT_NAMES = dict(val='validation', test='test')
+
+
+def decided_by(cfg: Config) -> str | None:
+    """The score by which a training keeps its best checkpoint; None where it keeps none, or says ``auto``."""
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    first = wanted[0] if isinstance(wanted, list | tuple) and wanted else wanted
+    return first if isinstance(first, str) and first != 'auto' else None
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,8 @@ def _scores(
     branches = matrices.shape[1] - 1
     whole = branches and trained.model.test_cfg.get('predict_on', ENSEMBLE) == ENSEMBLE
     names = ['ensemble' if whole else 'prediction', *(f'branch {k}' for k in range(branches))]
+    decided = decided_by(trained.cfg)
+    chosen = f' {decided} on validation decides which weights are the best.' if decided else ''
     rows, bars = [], {}
     for k, name in enumerate(names):
         areas = class_areas(torch.from_numpy(matrices[:, k]))
@@ -180,7 +190,7 @@ def _scores(
         f'Scores on the {SPLIT_NAMES[split]} images',
         [
             Table(['per cent', *SUMMARY], rows, f'These weights on {of}.'),
-            Text(SCORES_EXPLAINED),
+            Text(SCORES_EXPLAINED + chosen),
             charts.class_bars(bars, classes, 'IoU by class (%)'),
             charts.confusion_chart(matrices[:, 0].sum(axis=0), classes, 'What is taken for what (% of the true class)'),
             charts.histogram([one.miou for one in scored if one.has_defect], 'Images by their mIoU', 'mIoU (%)'),

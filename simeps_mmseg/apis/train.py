@@ -59,6 +59,7 @@ def train(
     check_folder_writable(cfg.work_dir)
     if resume:
         warn_without_checkpoint(cfg)
+        prefer_own_checkpoint(cfg)
     with config_keys_named(cfg):  # the runner builds some parts of a config at its first iteration only
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
@@ -85,6 +86,17 @@ def warn_without_checkpoint(cfg: Config) -> None:
         'current',
         logging.WARNING,
     )
+
+
+def prefer_own_checkpoint(cfg: Config) -> None:
+    """Resume from the work folder's last checkpoint, or else begin with ``load_from``, in place.
+
+    mmengine would resume from ``load_from`` itself, a network that was trained for something else.
+    """
+    if cfg.get('load_from'):
+        cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
+        if cfg.resume:
+            cfg.load_from = None
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:

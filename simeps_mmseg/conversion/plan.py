@@ -15,6 +15,7 @@ from ..datasets.unlabeled_pipeline import (
     unlabeled_changes,
     unlabeled_pipeline,
 )
+from ..evaluation.functional import DECIDING
 from ..utils import UserError
 from .inputs import Method, check_unlabeled, refer
 from .labeled_part import restricted, restrictions
@@ -36,6 +37,7 @@ class Plan:
         images: Its images.
         labeled: What the labelled part is restricted to.
         suffixes: Suffixes of the unlabelled images.
+        start: Checkpoint of the supervised config that every branch starts from.
 
     Attributes:
         notes: What the user should know.
@@ -50,6 +52,7 @@ class Plan:
         images: Sequence[str],
         labeled: Sequence[str],
         suffixes: Sequence[str],
+        start: Path | None = None,
     ) -> None:
         self.base = base
         self.reference = reference
@@ -58,6 +61,7 @@ class Plan:
         self.image = str(Path(unlabeled) / images[0])
         self.labeled = labeled
         self.suffixes = suffixes
+        self.start = start
         self.notes: list[str] = []
 
     def text(self, out: Path, excluded: Sequence[str] = ()) -> str:
@@ -110,13 +114,16 @@ class Plan:
         elif method.hooks_name != 'custom_hooks':
             hooks = f'_base_.{method.hooks_name}'
             lines.append(f'custom_hooks = [{own_hooks}*{hooks}]' if own_hooks else f'custom_hooks = {hooks}')
-        if self.base.get('load_from'):
-            self.notes.append(
-                f'load_from={self.base.load_from} holds one plain network and would not fit; it is left out. As '
-                "model.branch.init_cfg=dict(type='Pretrained', checkpoint=...) all branches would start from it, and "
-                'equal branches have nothing to teach each other'
+        if self.start:
+            lines.append(
+                '# The trained network that every branch starts from; training never ends below it on validation.'
             )
-            lines.append('load_from = None  # it holds one plain network; branches that start equal teach nothing')
+            lines.append(f'load_from = {str(self.start)!r}')
+        elif not self.base.get('load_from'):
+            self.notes.append(
+                'without --checkpoint the branches start from nothing, and a share of the schedule goes to labels alone '
+                '(SemiSupervisedHook.labels_only). Better train the supervised config first and give its checkpoint'
+            )
         return '\n'.join(lines)
 
     def labeled_part(self) -> str:
@@ -244,8 +251,9 @@ class Plan:
         return '\n'.join([comment, *lines]) if lines else ''
 
     def schedule(self) -> str:
-        """Nothing where the schedule counts iterations already; else the same schedule in iterations."""
+        """What keeps the best weights; and, where the schedule counts epochs, the same schedule in iterations."""
         parts = []
+        best = self._best()
         wrapper = self.base.optim_wrapper
         if wrapper.get('constructor') in LAYER_DECAY:
             parts.append(
@@ -263,12 +271,35 @@ class Plan:
             )
         if EpochSchedule.counts_epochs(self.base.get('train_cfg') or {}):
             schedule = iteration_based(self.base, self._steps_of_an_epoch())
+            schedule.changes['default_hooks']['checkpoint'].update(best)
             parts.append(
                 f'# There are no epochs in an endless stream: {schedule.epochs} epochs of {schedule.steps} steps, as the '
                 f'supervised config\n# has them on its own training set, are {schedule.max_iters} iterations.'
             )
             parts[-1] += ''.join(f'\n{key} = {code(value)}' for key, value in schedule.changes.items())
+        elif best:
+            parts.append(
+                '# The best weights on validation are kept, those of labels alone among them.\n'
+                f'default_hooks = {code(dict(checkpoint=best))}'
+            )
         return '\n\n'.join(parts)
+
+    def _best(self) -> dict:
+        """What is added to the checkpoint hook, so that the best weights by validation are kept."""
+        hook = (self.base.get('default_hooks') or {}).get('checkpoint') or {}
+        if hook.get('save_best'):
+            return {}
+        metrics = self.base.get('val_evaluator') or []
+        metrics = [metrics] if isinstance(metrics, dict) else metrics
+        if not any(metric.get('type') in ('IoUMetric', 'DefectIoUMetric') for metric in metrics):
+            self.notes.append(
+                'no best checkpoint is kept, as the scores of the validation are not known: set '
+                'default_hooks.checkpoint.save_best, so that training can go back to it and never ends below labels alone'
+            )
+            return {}
+        return dict(
+            save_best=DECIDING[0], **({} if hook else dict(type='CheckpointHook', by_epoch=False, interval=1000))
+        )
 
     def _steps_of_an_epoch(self) -> int:
         """Steps of one epoch of the supervised config on its own training set."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,6 +158,38 @@ def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
     last = {key.removeprefix('val/'): buffer.data[0][-1] for key, buffer in history.items() if key.startswith('val/')}
     found = _by_branch(last)
     return BranchScores(*found, f'the last validation before {path.name} was written') if found else None
+
+
+def validations(path: Path) -> tuple[str, list[tuple[int, float]]]:
+    """The score that decides, and its values by step up to that of a checkpoint, from the logs beside it."""
+    entries = [
+        json.loads(line)
+        for log in sorted(path.parent.glob('*/vis_data/scalars.json'))
+        for line in log.read_text(encoding='utf-8').splitlines()
+        if line.endswith('}')
+    ]
+    for name in DECIDING:
+        if scores := {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}:
+            return name, sorted(scores.items())
+    return DECIDING[0], []
+
+
+def late_rise(scores: Sequence[tuple[int, float]]) -> float:
+    """Points per 1,000 steps by which the best score of the last third of a training is above that before; NaN if unknown.
+
+    Args:
+        scores: Validations by step, in their order.
+
+    Example:
+        >>> late_rise([(200, 10.0), (400, 30.0), (600, 42.0)])
+        60.0
+    """
+    end = scores[-1][0] if scores else 0
+    before, late = ([one for one in scores if (one[0] > 2 / 3 * end) == is_late] for is_late in (False, True))
+    if not before:
+        return float('nan')
+    rise = max(score for _, score in late) - max(score for _, score in before)
+    return 1000 * rise / (end - before[-1][0])
 
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:

@@ -1,11 +1,12 @@
 """What a training log says, in plain words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..engine.guard import DEAD_BRANCH
 from ..evaluation.functional import DECIDING
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 
@@ -46,6 +47,8 @@ class Circumstances:
         has_checkpoint: Whether there is one to go on from.
         keeps_best: Whether the best checkpoint by validation was kept.
         networks: How many learn from each other; 0 where that is not known.
+        decided_by: The score that chose the best checkpoint (``save_best``).
+        labels_only: What ``LabelsOnlyGuardHook`` recorded.
     """
 
     max_iters: int | None = None
@@ -53,6 +56,8 @@ class Circumstances:
     has_checkpoint: bool = True
     keeps_best: bool = False
     networks: int = 0
+    decided_by: str | None = None
+    labels_only: Mapping | None = None
 
 
 def log_findings(log: TrainingLog, around: Circumstances | None = None) -> list[Finding]:
@@ -67,11 +72,13 @@ def log_findings(log: TrainingLog, around: Circumstances | None = None) -> list[
     """
     around = around or Circumstances()
     found = [
+        *_labels_only(around.labels_only),
+        *_dead_branches(log, around),
         *_ending(log, around),
         *_losses(log),
         *_pseudo_labels(log, around),
         *_validation(log, around),
-        *_branches(log),
+        *_branches(log, around),
     ]
     return sorted(found, key=lambda finding: not finding.serious)
 
@@ -84,6 +91,49 @@ def checks_made(log: TrainingLog) -> list[str]:
     made += [f'the pseudo-labels of {compared} classes'] if compared else []
     made += [f'{validations} validation{"s" if validations > 1 else ""}'] if validations else []
     return made
+
+
+def _labels_only(record: Mapping | None) -> Iterator[Finding]:
+    """What was lost of what labels alone reached, and what the unlabelled images brought in the end."""
+    if not record or not record['reference']:
+        return
+    key, events = record['reference']['key'], record['events']
+    before, best = record['reference']['metrics'][key], record['best']
+    if best is not None and best <= before:
+        yield Finding(
+            True,
+            f'The unlabelled images brought nothing on validation: the best {key} is {before:.1f}, that of labels alone. '
+            'The best checkpoint holds those weights, and tools/export.py gives them.',
+        )
+    elif best is not None:
+        yield Finding(
+            False,
+            f'{key} on validation: {before:.1f} with labels alone, {best:.1f} with the best checkpoint '
+            f'({best - before:+.1f}).',
+        )
+    for event in events[-1:]:
+        more = f' ({len(events)} such events in all)' if len(events) > 1 else ''
+        yield Finding(True, f'At iteration {event["iteration"]:,}: {event["text"]}{more}.')
+
+
+def _dead_branches(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
+    key, last = _last_of_branches(log, around)
+    for k, score in enumerate(last):
+        if score < DEAD_BRANCH * np.nanmax(last):
+            yield Finding(
+                True,
+                f'Branch {k} is dead: its {key} at the last validation is {score:.1f}, that of branch '
+                f'{int(np.nanargmax(last))} {np.nanmax(last):.1f}. It has taught the others, too: start from a trained '
+                'network (load_from), or give labels alone more of the schedule.',
+            )
+
+
+def _last_of_branches(log: TrainingLog, around: Circumstances) -> tuple[str | None, np.ndarray]:
+    """The score that decides, and the last one of each branch, shape (K,); empty for less than two."""
+    key = deciding_score(log, around.decided_by)
+    branches = [log.series(f'branch_{k}.{key}', 'val')[1] for k in range(num_branches(log))] if key else []
+    known = len(branches) > 1 and all(len(values) for values in branches)
+    return key, np.array([values[-1] for values in branches]) if known else np.zeros(0)
 
 
 def _ending(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
@@ -189,7 +239,7 @@ def _share_in_words(ratio: float) -> str:
 
 
 def _validation(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
-    key = deciding_score(log)
+    key = deciding_score(log, around.decided_by)
     if key is None:
         told = (
             f'no {", ".join(DECIDING[:-1])} or {DECIDING[-1]}' if log.val else 'no validation (train_cfg.val_interval)'
@@ -223,19 +273,16 @@ def _validation(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
             yield Finding(True, f'{name} is hardly found: IoU {score[-1]:.1f} % at the last validation.')
 
 
-def _branches(log: TrainingLog) -> Iterator[Finding]:
-    key = deciding_score(log)
-    branches = [log.series(f'branch_{k}.{key}', 'val')[1] for k in range(num_branches(log))] if key else []
-    if len(branches) > 1 and all(len(values) for values in branches):
-        last = np.array([values[-1] for values in branches])
-        if np.nanmax(last) - np.nanmin(last) > 5:
-            yield Finding(
-                False,
-                f'Branch {int(np.nanargmin(last))} is {np.nanmax(last) - np.nanmin(last):.1f} points of {key} behind branch '
-                f'{int(np.nanargmax(last))}. To run one network only, export the best (tools/export.py --branch best).',
-            )
+def _branches(log: TrainingLog, around: Circumstances) -> Iterator[Finding]:
+    key, last = _last_of_branches(log, around)
+    if len(last) and np.nanmax(last) - np.nanmin(last) > 5:
+        yield Finding(
+            False,
+            f'Branch {int(np.nanargmin(last))} is {np.nanmax(last) - np.nanmin(last):.1f} points of {key} behind branch '
+            f'{int(np.nanargmax(last))}. To run one network only, export the best (tools/export.py --branch best).',
+        )
     values = log.series('agreement')[1]
-    if len(branches) > 1 and len(values) >= WINDOW and values[-WINDOW:].mean() < 0.8:
+    if num_branches(log) > 1 and len(values) >= WINDOW and values[-WINDOW:].mean() < 0.8:
         yield Finding(
             True,
             f'The branches agree on only {values[-WINDOW:].mean():.0%} of the unlabelled pixels at the end, so a good part of '
@@ -243,10 +290,15 @@ def _branches(log: TrainingLog) -> Iterator[Finding]:
         )
 
 
-def deciding_score(log: TrainingLog) -> str | None:
-    """The score that decides which validation is best; None without validations."""
+def deciding_score(log: TrainingLog, decided_by: str | None = None) -> str | None:
+    """The score that decides which validation is best; None without validations.
+
+    Args:
+        log: Of a training.
+        decided_by: The score that chose the best checkpoint, if that is known.
+    """
     keys = log.scalars('val')
-    return next((key for key in DECIDING if key in keys), None)
+    return next((key for key in (decided_by, *DECIDING) if key in keys), None)
 
 
 def score_findings(matrix: np.ndarray, classes: Sequence[str], num_images: int) -> list[Finding]:

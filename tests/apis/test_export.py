@@ -17,7 +17,7 @@ from simeps_mmseg.apis.compare_export import check_difference, pixels_apart, pre
 from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
-from simeps_mmseg.deploy import branch_model, read_checkpoint, recorded_scores, stock_config
+from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
 from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
@@ -229,6 +229,46 @@ class TestBest:
         printed = capsys.readouterr().out
         assert '--student changes nothing: the model keeps no moving averages' in printed
         assert 'the best by mIoU_fg' in printed
+
+
+class TestLabelsOnly:
+    """Where no branch is better on validation than the network on labels alone, that one is exported."""
+
+    @pytest.fixture
+    def folder(self, trained, tmp_path):
+        shutil.copy(trained.checkpoint, tmp_path / 'iter_2.pth')
+        log = next(Path(trained.checkpoint).parent.glob('*/vis_data/scalars.json'))
+        shutil.copytree(log.parent, tmp_path / 'run/vis_data')
+        return tmp_path
+
+    def keep(self, folder, trained, score):
+        """What the guard would have written: another network, with a score of its own."""
+        weights = network_states(read_checkpoint(trained.checkpoint)['state_dict'])[2]
+        state = {name: value + 1 for name, value in weights.items()}
+        meta = dict(iter=1, branch=2, scores={'mIoU_fg': score, 'branch_2.mIoU_fg': score})
+        torch.save(dict(meta=meta, state_dict=state), folder / 'labels_only.pth')
+        reference = dict(iteration=1, key='mIoU_fg', metrics=meta['scores'])
+        (folder / 'labels_only.json').write_text(json.dumps(dict(reference=reference, best=score, events=[])))
+        return state
+
+    def test_is_exported_where_it_is_better(self, folder, trained, capsys):
+        state = self.keep(folder, trained, 99.5)
+        target = export(str(folder / 'iter_2.pth'), out=str(folder / 'out.pth'))
+        printed = capsys.readouterr().out
+        assert f'{folder}/labels_only.pth: no branch is better on validation (mIoU_fg 99.50)' in printed
+        written = torch.load(target)
+        assert written['meta']['exported']['network'] == 'labels only'
+        assert all(torch.equal(written['state_dict'][name], value) for name, value in state.items())
+
+    def test_is_not_where_a_branch_is(self, folder, trained):
+        self.keep(folder, trained, 0.0)
+        target = export(str(folder / 'iter_2.pth'), out=str(folder / 'out.pth'))
+        assert torch.load(target)['meta']['exported']['network'].startswith('branch ')
+
+    def test_is_not_where_a_branch_is_asked_for(self, folder, trained):
+        self.keep(folder, trained, 99.5)
+        target = export(str(folder / 'iter_2.pth'), branch='0', out=str(folder / 'out.pth'))
+        assert torch.load(target)['meta']['exported']['network'] == 'branch 0'
 
 
 class TestGraphs:

@@ -1,5 +1,6 @@
 """Stock configs of MMSegmentation, converted unchanged."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -103,8 +104,9 @@ def test_stock_configs(name, here, capsys):
     assert cfg.model.type == 'TriBranchSemiSegmentor'
     assert {k: v for k, v in cfg.model.branch.items() if k != '_scope_'} == base.model
     assert 'simeps_mmseg' in cfg.custom_imports.imports
-    assert [hook.type for hook in cfg.custom_hooks] == ['SemiSupervisedHook']
-    # Optimiser and schedule stay.
+    assert [hook.type for hook in cfg.custom_hooks] == ['SemiSupervisedHook', 'LabelsOnlyGuardHook']
+    # Optimiser and schedule stay; the best weights are kept.
+    assert cfg.default_hooks.checkpoint.pop('save_best') == 'mIoU_fg'
     for key in ('param_scheduler', 'train_cfg', 'val_dataloader', 'default_hooks'):
         assert strip(cfg[key]) == strip(base[key]), key
     assert strip(cfg.val_evaluator) == {**strip(base.val_evaluator), 'type': 'DefectIoUMetric'}
@@ -331,9 +333,42 @@ class TestOwnConfig:
         config = supervised(synthetic_root, here, custom_hooks=[dict(type='EMAHook')], load_from='old.pth')
         for method in ('simeps', 'cps'):
             cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py', method=method, overwrite=True))
-            assert [hook.type for hook in cfg.custom_hooks] == ['EMAHook', 'SemiSupervisedHook']
-            assert cfg.load_from is None
+            own = ['EMAHook', 'SemiSupervisedHook', 'LabelsOnlyGuardHook']
+            assert [hook.type for hook in cfg.custom_hooks] == own
+            assert cfg.load_from == 'old.pth'
         assert MODELS.build(cfg.model).num_classes == 4
+
+    def test_from_a_trained_network(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        cfg = Config.fromfile(config)
+        train_one(cfg)
+        start = Path('run').rename('plain') / 'iter_1.pth'
+        make_semi(str(config), 'images', 'semi.py', checkpoint=str(start))
+        assert 'start from nothing' not in capsys.readouterr().out
+        cfg = Config.fromfile('semi.py')
+        assert cfg.load_from == str(start)
+        cfg.train_cfg.val_interval = 1
+        train_one(cfg)
+        record = json.loads(Path('run/labels_only.json').read_text())
+        assert (record['reference']['iteration'], record['until']) == (0, 0)
+
+    def test_without_a_trained_network_that_is_advised(self, synthetic_root, here, capsys):
+        make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py')
+        assert 'without --checkpoint the branches start from nothing' in capsys.readouterr().out
+
+    def test_a_trained_network_that_is_not_there(self, synthetic_root, here):
+        with pytest.raises(UserError, match=r'checkpoint gone\.pth is not there'):
+            make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='gone.pth')
+
+    @pytest.mark.parametrize(('late', 'is_said'), [(50.0, False), (80.0, True)])
+    def test_a_network_that_is_still_learning_is_to_be_trained_on(self, late, is_said, synthetic_root, here, capsys):
+        log = here / 'plain/20260101/vis_data/scalars.json'
+        log.parent.mkdir(parents=True)
+        lines = [dict(mIoU_fg=score, step=step) for step, score in ((2000, 30.0), (4000, 49.0), (6000, late))]
+        log.write_text('\n'.join(map(json.dumps, lines)))
+        torch.save(dict(state_dict={}), here / 'plain/iter_6000.pth')
+        make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='plain/iter_6000.pth')
+        assert ('still rose by 15.5 points per 1,000 steps' in capsys.readouterr().out) == is_said
 
     @pytest.mark.parametrize('form', ['list', 'root', 'beside'])
     def test_labelled_part(self, form, synthetic_root, here, capsys):
@@ -447,7 +482,8 @@ class TestOwnConfig:
         steps = 4  # 8 labelled images, two at a time
         assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=6 * steps, val_interval=2 * steps)
         assert cfg.param_scheduler == [dict(type='MultiStepLR', milestones=[12, 20], by_epoch=False)]
-        assert cfg.default_hooks.checkpoint == dict(type='CheckpointHook', interval=12, by_epoch=False)
+        expected = dict(type='CheckpointHook', interval=12, by_epoch=False, save_best='mIoU_fg')
+        assert cfg.default_hooks.checkpoint == expected
         assert not cfg.log_processor.by_epoch
         text = Path('semi.py').read_text()
         assert '6 epochs of 4 steps' in text

@@ -1,7 +1,9 @@
 """The hook, the checks and the loop together, on a real miniature runner."""
 
 import json
+import math
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -200,7 +202,7 @@ class TestPreflight:
         for name, message in (
             (
                 'plain.pth',
-                r'load_from=.*plain.pth has no weight of this model, nor of one of its branches \(it has backbone.weight',
+                r'has no weight of this model, nor of one of its branches \(it has backbone.weight',
             ),
             ('none.pth', r'load_from=.*none.pth is not there'),
         ):
@@ -210,6 +212,18 @@ class TestPreflight:
         state = {f'module.{key}': torch.full_like(value, 0.25) for key, value in model.state_dict().items()}
         torch.save(dict(state_dict=state), tmp_path / 'parallel.pth')  # as of several processes
         check_start(str(tmp_path / 'parallel.pth'), model)
+
+    def test_resuming_goes_before_the_network_to_start_from(self, synthetic_root, tmp_path):
+        plain = Runner.from_cfg(experiment(synthetic_root, tmp_path / 'plain', semi=False, max_iters=2))
+        plain.train()
+        cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2, load_from=str(tmp_path / 'plain/iter_2.pth'))
+        cfg.dump(tmp_path / 'config.py')
+        first = train_tool(str(tmp_path / 'config.py'), resume=True)  # nothing there yet: a beginning
+        assert (first.iter, first._load_from) == (2, cfg.load_from)
+        cfg.train_cfg.max_iters = cfg.param_scheduler[0].end = 2
+        again = train_tool(str(tmp_path / 'config.py'), resume=True)
+        assert again.iter == 2
+        assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters()))
 
     def test_a_work_folder_that_cannot_be_written(self, synthetic_root, tmp_path):
         (tmp_path / 'file').touch()
@@ -307,6 +321,24 @@ class TestHook:
 
     def test_zero_is_no_ramp(self):
         assert SemiSupervisedHook(rampup_iters=0).rampup(0, 10) == 1.0
+
+    def test_labels_only_then_exactly_zero_then_one(self):
+        hook = SemiSupervisedHook(rampup_iters=0.4, labels_only=0.25)
+        factors = [hook.rampup(i, 20) for i in range(20)]
+        assert factors[:6] == [0.0] * 6  # five of labels alone, and the first of the ramp
+        assert all(a < b for a, b in pairwise(factors[5:14]))
+        assert factors[13:] == [1.0] * 7
+        assert hook.rampup(1, 20, begin=0) == factors[6]  # from a trained network
+
+    def test_the_released_ramp_begins_above_zero(self):
+        hook = SemiSupervisedHook(rampup_iters=30000, from_zero=False)
+        assert hook.rampup(0, 48000) == pytest.approx(math.exp(-5))
+
+    @pytest.mark.parametrize('name', ['labels_only', 'starving_after'])
+    @pytest.mark.parametrize('value', [-1, -0.1, 1.0])
+    def test_refuses_other_stretches(self, name, value):
+        with pytest.raises(ValueError, match=f'{name} must be a count of iterations'):
+            SemiSupervisedHook(**{name: value})
 
     @pytest.mark.parametrize('rampup_iters', [-1, 1.5, -0.1, 0.0])
     def test_refuses_other_numbers(self, rampup_iters):

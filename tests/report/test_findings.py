@@ -132,7 +132,7 @@ class TestValidation:
 
     def test_of_other_scores(self):
         found = texts(log_findings(log_of(val=[dict(step=1000, mDice=50.0)])))
-        assert 'has no mIoU_image, mIoU_fg or mIoU' in found
+        assert 'has no mIoU_fg, mIoU_image or mIoU' in found
         assert 'no validation' not in found
 
     def test_a_best_one_in_the_middle(self):
@@ -188,3 +188,50 @@ def test_only_what_was_looked_at_is_said_to_be_fine():
     assert checks_made(log_of()) == ['how the training ended', 'its losses']
     log = log_of(val=validations(50.0, 60.0), pseudo_share__pits=lambda step: 0.01, label_share__pits=lambda step: 0.01)
     assert checks_made(log)[2:] == ['the pseudo-labels of 1 classes', '2 validations']
+
+
+class TestLabelsOnly:
+    def record(self, best, events=()):
+        reference = dict(iteration=200, key='mIoU_fg', metrics=dict(mIoU_fg=60.0))
+        return dict(reference=reference, best=best, events=list(events), until=200, stepped_back=len(events))
+
+    def findings(self, record, **around):
+        return log_findings(log_of(val=validations(60.0, 61.0)), Circumstances(labels_only=record, **around))
+
+    def test_nothing_gained_is_the_first_line(self):
+        first = self.findings(self.record(60.0))[0]
+        assert first.serious
+        assert 'brought nothing on validation: the best mIoU_fg is 60.0' in first.text
+
+    def test_a_gain_is_good_to_know(self):
+        (finding,) = (one for one in self.findings(self.record(66.5)) if 'with labels alone' in one.text)
+        assert not finding.serious
+        assert finding.text == 'mIoU_fg on validation: 60.0 with labels alone, 66.5 with the best checkpoint (+6.5).'
+
+    def test_what_was_lost_on_the_way(self):
+        events = [dict(iteration=400, text='pit is gone'), dict(iteration=1600, text='scratch is gone. Back to x.pth')]
+        first = self.findings(self.record(66.5, events))[0]
+        assert first == (True, 'At iteration 1,600: scratch is gone. Back to x.pth (2 such events in all).')
+
+    def test_without_a_reference_nothing_is_said(self):
+        silent = {**self.record(60.0), 'reference': None}
+        assert self.findings(silent) == self.findings(None)
+
+
+def test_a_dead_branch_is_the_first_line():
+    val = validations(60.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=0.0, branch_2__mIoU_image=60.0)
+    first = log_findings(log_of(val=val))[0]
+    assert first.serious
+    assert first.text.startswith(
+        'Branch 1 is dead: its mIoU_image at the last validation is 0.0, that of branch 0 61.0'
+    )
+
+
+def test_the_score_that_chose_the_best_checkpoint_is_named():
+    val = [
+        dict(step=1, mIoU_fg=70.0, mIoU=50.0),
+        dict(step=2, mIoU_fg=60.0, mIoU=55.0),
+        dict(step=3, mIoU_fg=60.0, mIoU=50.0),
+    ]
+    assert 'mIoU_fg 70.0 at iteration 1' in texts(log_findings(log_of(val=val)))
+    assert 'mIoU 55.0 at iteration 2' in texts(log_findings(log_of(val=val), Circumstances(decided_by='mIoU')))

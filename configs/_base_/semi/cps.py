@@ -7,4 +7,7 @@ cps = dict(
     cross_pseudo=dict(type='CrossPseudoLoss', dice_share=0.0, loss_weight=0.75, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-cps_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.4)]
+cps_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0.4),
+    dict(type='LabelsOnlyGuardHook'),
+]

@@ -7,4 +7,7 @@ fixmatch = dict(
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
 )
-fixmatch_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0)]
+fixmatch_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0),
+    dict(type='LabelsOnlyGuardHook'),
+]

@@ -7,4 +7,7 @@ mean_teacher = dict(
     teacher=dict(type='MomentumAnnealingEMA', momentum=0.01, gamma=1),
     view={{_base_.strong_view}},
 )
-mean_teacher_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.4, rampup_interval=1)]
+mean_teacher_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0.4, rampup_interval=1),
+    dict(type='LabelsOnlyGuardHook'),
+]

@@ -7,4 +7,7 @@ simeps = dict(
     similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]
+custom_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0.625),
+    dict(type='LabelsOnlyGuardHook'),
+]

@@ -3,4 +3,4 @@ _base_ = 'simeps.py'
 # The recipe of the released code on NEU-Seg: lambda is 50 from the first step. On a short schedule that costs accuracy,
 # which is why simeps.py ramps it like w(t).
 simeps = dict(similarity=dict(ramp=False))
-custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150)]
+custom_hooks = [dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150, from_zero=False)]

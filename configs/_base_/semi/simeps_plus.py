@@ -12,4 +12,7 @@ simeps_plus = dict(
     similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-simeps_plus_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.625)]
+simeps_plus_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0.625),
+    dict(type='LabelsOnlyGuardHook'),
+]

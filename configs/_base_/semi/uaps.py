@@ -6,4 +6,7 @@ uaps = dict(
     consistency_on_labeled=False,
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-uaps_hooks = [dict(type='SemiSupervisedHook', rampup_iters=1 / 3)]  # 16,000 of 48,000 iterations
+uaps_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=1 / 3),  # 16,000 of 48,000 iterations
+    dict(type='LabelsOnlyGuardHook'),
+]

@@ -8,4 +8,7 @@ unimatch = dict(
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
 )
-unimatch_hooks = [dict(type='SemiSupervisedHook', rampup_iters=0)]
+unimatch_hooks = [
+    dict(type='SemiSupervisedHook', rampup_iters=0),
+    dict(type='LabelsOnlyGuardHook'),
+]

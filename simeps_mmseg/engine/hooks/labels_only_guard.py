@@ -12,6 +12,7 @@ from mmengine.runner import Runner, load_checkpoint
 from mmseg.registry import HOOKS
 
 from ...deploy.checkpoint import best_branch, network_states, plain_checkpoint
+from ...deploy.labels_only import RECORD, WEIGHTS
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
 from ...utils.files import whole_file
@@ -19,8 +20,6 @@ from ..guard import Reference, empty_agreement, losses_since, not_found
 from .semi_supervised import SemiSupervisedHook, unwrapped
 
 STATE = 'labels_only_guard'  # key of what the hook has to remember, in the message hub and so in the checkpoints
-RECORD = 'labels_only.json'
-WEIGHTS = 'labels_only.pth'
 
 
 @HOOKS.register_module()
@@ -31,7 +30,7 @@ class LabelsOnlyGuardHook(Hook):
     end of ``SemiSupervisedHook.labels_only``. Where they do not find every class of the validation set then, that stretch
     is prolonged by a validation interval, up to ``longest`` of the schedule.
 
-    After each later validation the score that decides which checkpoint is the best one, the IoU of each class and the score of each
+    After each later validation the score that chooses the best checkpoint, the IoU of each class and the score of each
     branch are compared with labels alone. What is lost (:func:`simeps_mmseg.engine.guard.losses_since`) is warned of, and
     the networks step back to the best checkpoint so far, with half the weight on what labels do not say; the third time
     with none. As the best checkpoint is chosen from labels alone on, it is never below them on validation.
@@ -60,6 +59,7 @@ class LabelsOnlyGuardHook(Hook):
         self.attempts = attempts
         self.longest = longest
         self.key = DECIDING[0]
+        self.ramp: SemiSupervisedHook | None = None
         self.until = 0
         self.reference: Reference | None = None
         self.events: list[dict] = []
