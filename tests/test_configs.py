@@ -142,7 +142,7 @@ def test_the_ensemble_learns_from_labels_alone(data_root):
 def test_the_paper_recipe_is_stated(data_root):
     cfg = load('simeps/dropout_unet_neu_10pct.py', data_root)
     assert cfg.model.similarity == dict(
-        type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=False
+        type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=False, reference_batch=None
     )
     assert cfg.custom_hooks == [
         dict(type='SemiSupervisedHook', rampup_iters=30000, rampup_interval=150, from_zero=False)

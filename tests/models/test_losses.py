@@ -110,6 +110,38 @@ class TestSimilarityConsistency:
         torch.testing.assert_close(values['encoder'], 5 * similarity_consistency(features['encoder']))
         torch.testing.assert_close(values['logits'], 20 * similarity_consistency(features['logits']))
 
+    def test_a_reference_batch_keeps_the_meaning_of_the_weight(self):
+        generator = torch.Generator().manual_seed(0)
+        common = torch.randn(1, 512, generator=generator)  # what all images share, as the logits of surfaces do
+        images = common + 0.3 * torch.randn(128, 512, generator=generator)
+        branches = [images + 0.3 * torch.randn(128, 512, generator=generator) for _ in range(3)]
+        loss = SimilarityConsistencyLoss(loss_weight=1.0, reference_batch=16)
+        released = SimilarityConsistencyLoss(loss_weight=1.0)
+
+        def mean_value(of, batch):
+            chunks = zip(*(branch.split(batch) for branch in branches))
+            return torch.stack([of({'logits': chunk})['logits'] for chunk in chunks]).mean()
+
+        expected = mean_value(released, 16)
+        torch.testing.assert_close(mean_value(loss, 16), expected)
+        for batch in (4, 8, 32, 64, 128):
+            assert mean_value(loss, batch) == pytest.approx(expected.item(), rel=0.12), batch
+        assert mean_value(released, 4) > 2.5 * expected
+        assert mean_value(released, 128) < 0.2 * expected
+
+    def test_a_reference_batch_scales_the_gradient_as_the_value(self):
+        features = [torch.randn(4, 5, requires_grad=True) for _ in range(2)]
+        values = [
+            SimilarityConsistencyLoss(reference_batch=reference)({'logits': features})['logits'] for reference in (16, None)
+        ]
+        torch.testing.assert_close(values[0], 0.3125 * values[1])
+        gradients = [torch.autograd.grad(value, features)[0] for value in values]
+        torch.testing.assert_close(gradients[0], 0.3125 * gradients[1])
+
+    def test_module_refuses_a_reference_of_one_image(self):
+        with pytest.raises(ValueError, match='reference_batch must be 2 or more, or None, got 1'):
+            SimilarityConsistencyLoss(reference_batch=1)
+
     def test_module_refuses_unknown_stages(self):
         with pytest.raises(ValueError, match=r"unknown \['neck'\], known are"):
             SimilarityConsistencyLoss(stages=dict(neck=1.0))

@@ -142,9 +142,11 @@ class SimilarityConsistencyLoss(nn.Module):
         loss_weight: Factor on the sum of the stages; lambda of the paper: 50 on NEU-Seg, 200 elsewhere.
         ramp: Whether the factor grows with the ramp of ``SemiSupervisedHook``. The released code keeps it constant.
         gather: Whether the map spans the images of all processes (needs the same count and size everywhere).
+        reference_batch: Number of images, of a part of the batch and of all processes, that ``loss_weight`` is meant for: 16 in
+            the paper. With any other number the value is scaled to mean the same, see :func:`batch_factor`. None: as released.
 
     Raises:
-        ValueError: On an unknown stage, or none.
+        ValueError: On an unknown stage, or none, or a reference of less than two images.
     """
 
     def __init__(
@@ -160,6 +162,8 @@ class SimilarityConsistencyLoss(nn.Module):
         unknown = sorted(set(stages) - set(STAGES))
         if unknown:
             raise UserError(f'SimilarityConsistencyLoss.stages: unknown {unknown}, known are {list(STAGES)}')
+        if reference_batch is not None and reference_batch < 2:
+            raise UserError(f'SimilarityConsistencyLoss.reference_batch must be 2 or more, or None, got {reference_batch}')
         self.stages = {name: float(weight) for name, weight in stages.items() if weight}
         if not self.stages:
             raise UserError('SimilarityConsistencyLoss.stages: every weight is 0; set model.similarity=None instead')
@@ -191,7 +195,11 @@ class SimilarityConsistencyLoss(nn.Module):
 def batch_factor(batch: int, reference: int) -> float:
     """What brings the consistency of a batch to the scale that it has with ``reference`` images.
 
-    Entries of a map with unit rows shrink as 1 / sqrt(b) where images resemble each other, so squared differences shrink as
-    1 / b; and its diagonal hardly differs between branches, which leaves b (b - 1) of the b^2 entries that are averaged.
+    Entries of a map with unit rows shrink as 1 / sqrt(b) where images resemble each other, as logits of surfaces do, so
+    squared differences shrink as 1 / b; and of the b^2 entries that are averaged the b on the diagonal hardly differ.
+
+    Example:
+        >>> batch_factor(16, reference=16), batch_factor(4, reference=16)
+        (1.0, 0.3125)
     """
     return (batch / reference) * (batch / (batch - 1)) * ((reference - 1) / reference)
