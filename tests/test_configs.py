@@ -89,7 +89,7 @@ LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t
 @pytest.mark.parametrize(
     'leaf',
     [
-        *['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_5pct.py', *RIVALS],
+        *['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_2pct.py', *RIVALS],
         *['simeps_plus/unet_neu_10pct.py', 'simeps_plus_mixed/unet_neu_10pct.py'],
         *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in LARGE),
     ],

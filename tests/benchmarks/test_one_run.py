@@ -241,3 +241,16 @@ def test_the_first_of_equally_good_validations_is_the_best():
 def test_undefined_scores_are_null_in_a_line():
     metrics = {'mIoU_image': float('nan'), 'IoU.crack': np.float64(3), 'aAcc': 90.0, 'branch_0.mIoU': 5.0}
     assert results.kept(metrics) == {'mIoU_image': None, 'IoU.crack': 3.0, 'branch_0.mIoU': 5.0}
+
+
+def test_a_run_starts_from_the_network_on_labels_and_trains_it_where_it_is_not_there(synthetic_root, tmp_path):
+    run = run_of(method='simeps_plus', start=2, iters=2, options=[])
+    train_and_score(run, place_of(synthetic_root, tmp_path))
+    base, line = lines_of(tmp_path)
+    assert (base['run']['method'], base['run']['iters'], base['run']['start']) == ('supervised', 2, 0)
+    assert line['run'] == run
+    # Three equal branches answer before the first step as the one network did after its last.
+    assert line['validations']['0'] == pytest.approx(base['last']['val']['mIoU_fg'], abs=0.02)
+    assert line['best']['val']['mIoU_fg'] >= line['validations']['0']
+    train_and_score(run_of(method='simeps_plus', start=2, iters=1, options=[]), place_of(synthetic_root, tmp_path))
+    assert len(lines_of(tmp_path)) == 3  # the network on labels was there

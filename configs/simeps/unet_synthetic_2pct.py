@@ -1,4 +1,4 @@
-_base_ = ['../supervised/unet_synthetic_5pct.py', '../_base_/semi/simeps.py']
+_base_ = ['../supervised/unet_synthetic_2pct.py', '../_base_/semi/simeps.py']
 
 model = dict(_delete_=True, branch=_base_.model, **_base_.simeps)
 

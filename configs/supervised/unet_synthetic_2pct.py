@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/unet.py',
-    '../_base_/datasets/synthetic_5pct.py',
+    '../_base_/datasets/synthetic_2pct.py',
     '../_base_/schedules/schedule_demo.py',
     '../_base_/default_runtime.py',
 ]

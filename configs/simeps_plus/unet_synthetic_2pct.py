@@ -1,4 +1,4 @@
-_base_ = ['../simeps/unet_synthetic_5pct.py', '../_base_/semi/simeps_plus.py']
+_base_ = ['../simeps/unet_synthetic_2pct.py', '../_base_/semi/simeps_plus.py']
 
 model = dict(_delete_=True, branch=_base_.model.branch, **_base_.simeps_plus)
 custom_hooks = _base_.simeps_plus_hooks

@@ -1,0 +1,138 @@
+"""The table of what unlabelled images bring to a network that was trained on labels to its plateau, set by set.
+
+    python benchmarks/compare.py --protocol warm --methods supervised --iters 3600 ...   # as many steps in all
+    python benchmarks/compare.py --protocol warm --methods simeps_plus ...               # trains its starts, too
+    python benchmarks/do_no_harm.py [--update README.md]
+
+A gain is a gain over the better of two: labels only until validation stops rising, which is what the method starts from, and
+labels only with as many steps as both stages have together. All are scored on the test set with the weights that are best on
+validation, in foreground IoU and per image.
+"""
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.protocols import start_of
+from benchmarks.results import RESULTS, mean_branch, read
+from benchmarks.table import replaced, spread
+
+WARM = RESULTS / 'warm.jsonl'
+SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
+SETS = dict(
+    neu='NEU-Seg, steel',
+    magnetic_tile='Magnetic Tile',
+    synthetic='generated surfaces',
+    crackforest='CrackForest, asphalt',
+    masonry='masonry, brick walls',
+    leather='leather',
+    uav_cracks='concrete from a drone (held out)',
+    welds='weld seams (held out)',
+)
+
+
+class Comparison(NamedTuple):
+    """One seed of one set: lines of compare.py.
+
+    Attributes:
+        plateau: Labels only, which the method starts from.
+        longer: Labels only, as many steps as both stages together.
+        semi: The method.
+    """
+
+    plateau: dict
+    longer: dict
+    semi: dict
+
+    def score(self, key: str) -> float:
+        """Of the method."""
+        return self.semi['best']['test'][key]
+
+    def alone(self, key: str) -> float:
+        """Of one branch alone, the mean over the branches."""
+        return mean_branch(self.semi['best']['test'], key)
+
+    def labels_only(self, key: str) -> tuple[float, float]:
+        """Of labels only, at the plateau and with as many steps."""
+        return self.plateau['best']['test'][key], self.longer['best']['test'][key]
+
+    def gain(self, key: str) -> float:
+        """Over the better of the two."""
+        return self.score(key) - max(self.labels_only(key))
+
+
+def comparisons(lines: Iterable[dict], method: str) -> dict[tuple[str, float], list[Comparison]]:
+    """The seeds of each set and percentage for which all three runs are there."""
+    by_run = {key_of(line['run']): line for line in lines}
+    found = defaultdict(list)
+    for line in by_run.values():
+        run = line['run']
+        if run['method'] != method or not run['start'] or run['options']:
+            continue
+        start = start_of(run)
+        longer = {**start, 'iters': run['start'] + run['iters']}
+        if key_of(start) in by_run and key_of(longer) in by_run:
+            found[run['dataset'], run['percent']].append(Comparison(by_run[key_of(start)], by_run[key_of(longer)], line))
+    return dict(sorted(found.items(), key=lambda item: (list(SETS).index(item[0][0]), item[0][1])))
+
+
+def key_of(run: dict) -> tuple:
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(run.items()))
+
+
+def markdown(lines: Iterable[dict], method: str = 'simeps_plus', key: str = 'mIoU_fg') -> str:
+    """One row per set and percentage: mean and spread over the seeds, the gain run by run."""
+    head = ['set', 'labelled images', 'seeds', 'labels only', 'as many steps', 'with unlabelled images', 'one branch', 'gain']
+    rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
+    for (dataset, percent), seeds in comparisons(lines, method).items():
+        first = seeds[0].semi
+        cells = [
+            SETS[dataset],
+            f'{first["labeled"]} ({percent:g} %)',
+            str(len(seeds)),
+            spread([one.labels_only(key)[0] for one in seeds]),
+            spread([one.labels_only(key)[1] for one in seeds]),
+            spread([one.score(key) for one in seeds]),
+            spread([one.alone(key) for one in seeds]),
+            spread([one.gain(key) for one in seeds]),
+        ]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+def verdict(lines: Iterable[dict], method: str = 'simeps_plus') -> Iterator[str]:
+    """The gain of the worst set and of the one in the middle, in both scores."""
+    found = comparisons(lines, method)
+    for key, name in SCORES.items():
+        gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+        if gains:
+            worst = min(gains, key=gains.get)
+            yield (
+                f'{name}: median gain {statistics.median(gains.values()):+.1f}, worst {gains[worst]:+.1f} '
+                f'({SETS[worst[0]]}, {worst[1]:g} %), of {len(gains)} sets'
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
+    parser.add_argument('--method', default='simeps_plus')
+    parser.add_argument('--score', choices=SCORES, default='mIoU_fg')
+    parser.add_argument('--update', type=Path, metavar='FILE')
+    args = parser.parse_args()
+    lines = read(args.results)
+    table = markdown(lines, args.method, args.score)
+    if args.update:
+        args.update.write_text(replaced(args.update.read_text(), table))
+        return
+    print(table, *verdict(lines, args.method), sep='\n')
+
+
+if __name__ == '__main__':
+    main()

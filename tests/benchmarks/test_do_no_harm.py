@@ -1,0 +1,63 @@
+import pytest
+
+from benchmarks.do_no_harm import comparisons, markdown, verdict
+from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
+
+
+def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
+    test = {'mIoU_fg': fg, 'mIoU_image': image}
+    test |= {f'branch_{k}.mIoU_fg': score for k, score in enumerate(branches)}
+    test |= {f'branch_{k}.mIoU_image': score for k, score in enumerate(branches)}
+    run = identity(
+        dict(method=method, model='unet', dataset=dataset, percent=1, seed=seed, iters=iters, size=96, batch=4, start=start)
+    )
+    return dict(run=run, labeled=31, best=dict(test=test))
+
+
+def seed(number, plateau, longer, semi, dataset='neu'):
+    return [
+        line('supervised', 3000, 0, plateau, plateau + 1, number, dataset),
+        line('supervised', 3600, 0, longer, longer + 1, number, dataset),
+        line('simeps_plus', 600, 3000, semi, semi + 1, number, dataset, branches=[semi - 1, semi - 3]),
+    ]
+
+
+def test_a_gain_is_one_over_the_better_of_the_two():
+    lines = [*seed(0, plateau=50.0, longer=52.0, semi=55.0), *seed(1, plateau=51.0, longer=49.0, semi=50.5)]
+    ((_, seeds),) = comparisons(lines, 'simeps_plus').items()
+    assert [one.gain('mIoU_fg') for one in seeds] == [3.0, -0.5]
+    table = markdown(lines)
+    assert table.splitlines()[-1] == (
+        '| NEU-Seg, steel | 31 (1 %) | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | 1.2 ± 2.5 |'
+    )
+
+
+def test_a_seed_counts_only_with_all_three_runs():
+    assert comparisons(seed(0, 50.0, 52.0, 55.0)[:2], 'simeps_plus') == {}
+    assert comparisons(seed(0, 50.0, 52.0, 55.0)[1:], 'simeps_plus') == {}
+    assert comparisons(seed(0, 50.0, 52.0, 55.0), 'cps') == {}
+
+
+def test_the_verdict_names_the_worst_set():
+    lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
+    assert list(verdict(lines))[0] == (
+        'foreground IoU: median gain +2.0, worst -1.0 (masonry, brick walls, 1 %), of 3 sets'
+    )
+
+
+class TestStart:
+    def test_methods_start_from_the_network_on_labels_of_their_seed(self):
+        run, base = expand(PROTOCOLS['warm'], ['cps', 'supervised'], ['neu'], [1], seeds=[2])
+        assert (run['start'], base['start']) == (3000, 0)
+        assert start_of(run) == identity({**base, 'iters': 3000})
+        assert name_of(run) != name_of({**run, 'start': 0})
+
+    @pytest.mark.parametrize('name', PROTOCOLS)
+    def test_a_protocol_is_known_by_its_name(self, name):
+        (run,) = expand(PROTOCOLS[name], ['simeps'], ['neu'], [1], seeds=[0])
+        assert protocol_of(run) == name
+
+    def test_a_start_is_part_of_a_protocol_without_a_name(self):
+        assert protocol_of(dict(iters=5, size=96, batch=4, start=7)) == (
+            '96x96, 4 per step, 5 steps, flips, from 7 steps on labels'
+        )
