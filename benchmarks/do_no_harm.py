@@ -78,7 +78,9 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[tuple[str, float], l
         start = start_of(run)
         longer = {**start, 'iters': run['start'] + run['iters']}
         if key_of(start) in by_run and key_of(longer) in by_run:
-            found[run['dataset'], run['percent']].append(Comparison(by_run[key_of(start)], by_run[key_of(longer)], line))
+            found[run['dataset'], run['percent']].append(
+                Comparison(by_run[key_of(start)], by_run[key_of(longer)], line)
+            )
     return dict(sorted(found.items(), key=lambda item: (list(SETS).index(item[0][0]), item[0][1])))
 
 
@@ -88,7 +90,16 @@ def key_of(run: dict) -> tuple:
 
 def markdown(lines: Iterable[dict], method: str = 'simeps_plus', key: str = 'mIoU_fg') -> str:
     """One row per set and percentage: mean and spread over the seeds, the gain run by run."""
-    head = ['set', 'labelled images', 'seeds', 'labels only', 'as many steps', 'with unlabelled images', 'one branch', 'gain']
+    head = [
+        'set',
+        'labelled images',
+        'seeds',
+        'labels only',
+        'as many steps',
+        'with unlabelled images',
+        'one branch',
+        'gain',
+    ]
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
     for (dataset, percent), seeds in comparisons(lines, method).items():
         first = seeds[0].semi

@@ -115,11 +115,12 @@ def write_verified(text: str, out: Path) -> Config:
 
 
 def ramp_notes(cfg: Config) -> list[str]:
-    """What to know where a schedule ends before the ramp of the losses on unlabelled images does."""
+    """What to know of a schedule that is short for its ramp, or for its stretch on labels alone."""
     length = (cfg.get('train_cfg') or {}).get('max_iters', 0)
     hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
     notes = [hook.cut_off(length) for hook in hooks if length]
-    return [f'{note} (for losses with ramp=True); docs/own_data.md says what can be done' for note in notes if note]
+    notes += [hook.too_short(length) for hook in hooks if length and not cfg.get('load_from')]
+    return [f'{note}; docs/own_data.md says what can be done' for note in notes if note]
 
 
 def start_notes(checkpoint: Path | None) -> list[str]:

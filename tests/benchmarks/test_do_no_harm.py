@@ -9,7 +9,17 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
     test |= {f'branch_{k}.mIoU_fg': score for k, score in enumerate(branches)}
     test |= {f'branch_{k}.mIoU_image': score for k, score in enumerate(branches)}
     run = identity(
-        dict(method=method, model='unet', dataset=dataset, percent=1, seed=seed, iters=iters, size=96, batch=4, start=start)
+        dict(
+            method=method,
+            model='unet',
+            dataset=dataset,
+            percent=1,
+            seed=seed,
+            iters=iters,
+            size=96,
+            batch=4,
+            start=start,
+        )
     )
     return dict(run=run, labeled=31, best=dict(test=test))
 
@@ -40,7 +50,7 @@ def test_a_seed_counts_only_with_all_three_runs():
 
 def test_the_verdict_names_the_worst_set():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
-    assert list(verdict(lines))[0] == (
+    assert next(verdict(lines)) == (
         'foreground IoU: median gain +2.0, worst -1.0 (masonry, brick walls, 1 %), of 3 sets'
     )
 

@@ -406,3 +406,22 @@ def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
     said.clear()
     train_module.warn_without_checkpoint(cfg)
     assert 'run (last_checkpoint, which names it, is not there); training' in said[0]
+
+
+class TestTooShort:
+    @pytest.mark.parametrize(
+        ('labels_only', 'max_iters', 'needed'),
+        [(0.25, 400, 2000), (0.25, 1900, 2000), (0.25, 2000, None), (0, 400, None), (100, 400, 400)],
+    )
+    def test_a_schedule_is_told_how_long_it_has_to_be(self, labels_only, max_iters, needed):
+        told = SemiSupervisedHook(rampup_iters=0.1, labels_only=labels_only).too_short(max_iters)
+        assert (f'train {needed} or more' in told) if needed else not told
+
+    def test_it_is_said_before_the_first_step_unless_the_network_is_trained(self, synthetic_root, tmp_path):
+        hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.25, labels_only=0.25)]
+        runner = train(experiment(synthetic_root, tmp_path / 'new', custom_hooks=hooks))
+        log = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
+        assert log.index('labels alone get the first 1 of max_iters=4') < log.index('Iter(train)')
+        start = str(tmp_path / 'new/iter_4.pth')
+        runner = train(experiment(synthetic_root, tmp_path / 'on', custom_hooks=hooks, load_from=start))
+        assert 'labels alone get' not in (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()

@@ -132,7 +132,8 @@ class TestSimilarityConsistency:
     def test_a_reference_batch_scales_the_gradient_as_the_value(self):
         features = [torch.randn(4, 5, requires_grad=True) for _ in range(2)]
         values = [
-            SimilarityConsistencyLoss(reference_batch=reference)({'logits': features})['logits'] for reference in (16, None)
+            SimilarityConsistencyLoss(reference_batch=reference)({'logits': features})['logits']
+            for reference in (16, None)
         ]
         torch.testing.assert_close(values[0], 0.3125 * values[1])
         gradients = [torch.autograd.grad(value, features)[0] for value in values]

@@ -4,7 +4,9 @@
 simeps = dict(
     type='TriBranchSemiSegmentor',
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='max', loss_weight=0.1),
-    similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True, reference_batch=16),
+    similarity=dict(
+        type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True, reference_batch=16
+    ),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 custom_hooks = [

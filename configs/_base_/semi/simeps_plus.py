@@ -9,7 +9,9 @@ simeps_plus = dict(
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='mean', loss_weight=0.5),
-    similarity=dict(type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True, reference_batch=16),
+    similarity=dict(
+        type='SimilarityConsistencyLoss', stages=dict(logits=1.0), loss_weight=50.0, ramp=True, reference_batch=16
+    ),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 simeps_plus_hooks = [

@@ -1,6 +1,7 @@
 """The ramp of the unsupervised losses, the check of the experiment, and the health of the pseudo-labels."""
 
 import logging
+import math
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -15,6 +16,7 @@ from ...utils import UserError
 from ..checks import check_experiment
 from ..pseudo_label_health import PseudoLabelHealth, by_class, starving_classes
 
+ENOUGH_ON_LABELS = 500  # iterations: docs/results.md
 BEGIN = 'ramp_begins'  # key of the iteration in the message hub, and so in the checkpoints
 
 
@@ -130,16 +132,27 @@ class SemiSupervisedHook(Hook):
         end = self.rampup(max_iters, max_iters, begin=0)
         return (
             f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={max_iters}: the ramp ends at '
-            f'{end:.3f} of the full weight'
+            f'{end:.3f} of the full weight (of losses with ramp=True)'
+        )
+
+    def too_short(self, max_iters: int) -> str:
+        """A sentence on a schedule whose stretch on labels alone is too short; empty where it is not, or there is none."""
+        steps = in_iterations(self.labels_only, max_iters)
+        if not 0 < steps < ENOUGH_ON_LABELS:
+            return ''
+        needed = math.ceil(ENOUGH_ON_LABELS / self.labels_only) if isinstance(self.labels_only, float) else max_iters
+        return (
+            f'labels alone get the first {steps} of max_iters={max_iters} iterations, and to find every class networks need '
+            f'some {ENOUGH_ON_LABELS}: train {needed} or more, or start from a trained network (load_from)'
         )
 
     def before_train(self, runner: Runner) -> None:
         """Check everything that can be checked before the first iteration; settle when the ramp begins."""
         model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
-        cut_off = self.cut_off(runner.max_iters)
-        if cut_off:
-            print_log(cut_off, logger='current', level=logging.WARNING)
+        too_short = '' if model.starts_trained else self.too_short(runner.max_iters)
+        for warning in filter(None, (self.cut_off(runner.max_iters), too_short)):
+            print_log(warning, logger='current', level=logging.WARNING)
         if BEGIN not in runner.message_hub.runtime_info:
             self.postpone(runner, 0 if model.starts_trained else in_iterations(self.labels_only, runner.max_iters))
         if self.health_interval:

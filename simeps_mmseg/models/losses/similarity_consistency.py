@@ -163,7 +163,9 @@ class SimilarityConsistencyLoss(nn.Module):
         if unknown:
             raise UserError(f'SimilarityConsistencyLoss.stages: unknown {unknown}, known are {list(STAGES)}')
         if reference_batch is not None and reference_batch < 2:
-            raise UserError(f'SimilarityConsistencyLoss.reference_batch must be 2 or more, or None, got {reference_batch}')
+            raise UserError(
+                f'SimilarityConsistencyLoss.reference_batch must be 2 or more, or None, got {reference_batch}'
+            )
         self.stages = {name: float(weight) for name, weight in stages.items() if weight}
         if not self.stages:
             raise UserError('SimilarityConsistencyLoss.stages: every weight is 0; set model.similarity=None instead')
