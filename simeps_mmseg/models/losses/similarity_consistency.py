@@ -142,11 +142,12 @@ class SimilarityConsistencyLoss(nn.Module):
         loss_weight: Factor on the sum of the stages; lambda of the paper: 50 on NEU-Seg, 200 elsewhere.
         ramp: Whether the factor grows with the ramp of ``SemiSupervisedHook``. The released code keeps it constant.
         gather: Whether the map spans the images of all processes (needs the same count and size everywhere).
-        reference_batch: Number of images, of a part of the batch and of all processes, that ``loss_weight`` is meant for: 16 in
-            the paper. With any other number the value is scaled to mean the same, see :func:`batch_factor`. None: as released.
+        reference_batch: Number of images in a map (a part of the batch, of all processes) that ``loss_weight`` is meant for:
+            16 in the paper. With any other number the value is scaled to mean the same, see :func:`batch_factor`. None: as
+            released.
 
     Raises:
-        ValueError: On an unknown stage, or none, or a reference of less than two images.
+        ValueError: On an unknown stage, or none, or a reference of fewer than two images.
     """
 
     def __init__(
