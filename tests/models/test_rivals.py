@@ -408,6 +408,50 @@ class TestViewsOfBranches:
         assert any((labels != 0).any() for labels in model.last_step.pseudo_labels)
 
 
+class TestStatisticsOfTeachers:
+    """Batch norm of the branches' teachers is that of the unlabelled images as they come, not of views of them."""
+
+    def statistics(self, network):
+        return torch.cat([buffer.flatten() for name, buffer in network.named_buffers() if 'running' in name])
+
+    def test_they_come_from_the_images_that_are_taught(self):
+        model = build({**MULTI, 'teacher': EMA, 'view': VIEW})
+        inputs, samples = batch(0, 3)
+        model.loss(inputs, samples)
+        expected = copy.deepcopy(model.branches[1])
+        expected.load_state_dict(model.teachers[1].module.state_dict())
+        before = self.statistics(model.teachers[1].module)
+        model.loss(inputs, samples)
+        after = self.statistics(model.teachers[1].module)
+        assert not torch.equal(before, after)
+        # One pass of the averaged weights over the images, in training mode.
+        parameters = dict(model.teachers[1].module.named_parameters())
+        with torch.no_grad():
+            for name, parameter in expected.named_parameters():
+                parameter.copy_(parameters[name])
+        expected.train().encode_decode(inputs, METAS)
+        torch.testing.assert_close(after, self.statistics(expected))
+
+    def test_they_stay_where_the_average_moves(self):
+        model = build({**MULTI, 'teacher': EMA})
+        model.update_teachers()
+        teacher, branch = model.teachers[0].module, model.branches[0]
+        assert torch.equal(self.statistics(teacher), self.statistics(branch))  # the first time it is a copy
+        for norm in (m for m in branch.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.running_mean.add_(1.0)
+        before = self.statistics(teacher)
+        model.update_teachers()
+        assert torch.equal(self.statistics(teacher), before)
+
+    def test_of_one_student_they_are_its_own(self):
+        model = build(MEAN_TEACHER)
+        model.update_teachers()
+        for norm in (m for m in model.branches[0].modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.running_mean.add_(1.0)
+        model.update_teachers()
+        assert torch.equal(self.statistics(model.teachers[0].module), self.statistics(model.branches[0]))
+
+
 def test_an_ensemble_that_is_not_there():
     with pytest.raises(ValueError, match="got 'vote'"):
         CrossPseudoLoss(ensemble='vote')

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -21,7 +22,7 @@ from mmseg.utils import OptSampleList, SampleList, add_prefix
 from torch import Tensor, nn
 
 from ...utils import UserError
-from ..utils import evaluation_logits, main_head, mask_padding, mean_logits, replace_sync_bn
+from ..utils import evaluation_logits, kept_statistics, main_head, mask_padding, mean_logits, replace_sync_bn
 
 ENSEMBLE = 'ensemble'
 STUDENT, TEACHER = 'student', 'teacher'
@@ -71,6 +72,8 @@ class BaseSemiSegmentor(BaseSegmentor):
     Raises:
         ValueError: On branches that differ in their classes, or a value of ``test_cfg`` that is not there.
     """
+
+    teachers_have_own_statistics = False  # of batch norm; else those of their branches
 
     def __init__(
         self,
@@ -186,21 +189,23 @@ class BaseSemiSegmentor(BaseSegmentor):
 
     @torch.no_grad()
     def update_teachers(self) -> None:
-        """Move each teacher towards its branch. Before the first training step it becomes its copy."""
+        """Move each teacher towards its branch. Before the first training step, and on labels alone, it is its copy."""
         if self.training:
             for teacher, branch in zip(self.teachers or [], self.branches):
                 if self.labels_only:
                     teacher.steps.zero_()
-                teacher.update_parameters(branch)
+                is_copy = not teacher.steps or not self.teachers_have_own_statistics
+                with nullcontext() if is_copy else kept_statistics(teacher.module):
+                    teacher.update_parameters(branch)
 
-    def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
+    def teaching_logits(self, inputs: Tensor, data_samples: SampleList, batch_statistics: bool = False) -> list[Tensor]:
         """Logits (b, C, h, w) to make pseudo-labels from: of the teachers or, without any, of the branches.
 
-        In evaluation mode and without gradient.
+        In evaluation mode, but for batch norm with ``batch_statistics``, and without gradient.
         """
         networks = [teacher.module for teacher in self.teachers] if self.teachers is not None else self.branches
         metas = [sample.metainfo for sample in data_samples]
-        return [evaluation_logits(network, inputs, metas) for network in networks]
+        return [evaluation_logits(network, inputs, metas, batch_statistics) for network in networks]
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """What the branches would be taught of images (b, 3, h, w), with all networks in evaluation mode: for looking at.

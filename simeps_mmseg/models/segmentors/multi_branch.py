@@ -42,6 +42,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         ValueError: On a wrong number of branches, or branches that differ in their classes.
     """
 
+    teachers_have_own_statistics = True
+
     def __init__(
         self,
         branch: dict | None = None,
@@ -82,7 +84,10 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             outputs = [forward_unlabeled(branch, inputs, metas) for branch in self.branches]
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
         else:
-            targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
+            # Teachers go by these images in batch norm, too: with the statistics of the branches, which end each step on views
+            # of images, they see a third as much of the defects.
+            taught = self.teaching_logits(inputs, data_samples, batch_statistics=self.teachers is not None)
+            targets = self.pseudo_labels(taught, data_samples)
             images, targets = self._views_of(inputs, targets)
             outputs = [forward_unlabeled(branch, image, metas) for branch, image in zip(self.branches, images)]
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]

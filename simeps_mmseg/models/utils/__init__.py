@@ -1,3 +1,4 @@
+from .batch_norm import kept_statistics
 from .branch import (
     BranchOutput,
     class_logits,
@@ -21,6 +22,7 @@ __all__ = [
     'forward_unlabeled',
     'heads_of',
     'is_query_head',
+    'kept_statistics',
     'main_head',
     'mask_padding',
     'mean_logits',

@@ -17,6 +17,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from .batch_norm import batch_norms
 from .taps import capture, heads_of, main_head
 
 
@@ -81,10 +82,21 @@ def training_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -
 
 
 @torch.no_grad()
-def evaluation_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
-    """Logits (b, C >= 2, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was."""
+def evaluation_logits(
+    branch: BaseModule, inputs: Tensor, metas: Sequence[dict], batch_statistics: bool = False
+) -> Tensor:
+    """Logits (b, C >= 2, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was.
+
+    Args:
+        branch: A segmentor.
+        inputs: Normalised images, shape (b, 3, h, w).
+        metas: Meta information of each image.
+        batch_statistics: Whether batch norm goes by these images, and moves its running statistics towards theirs.
+    """
     flags = [(module, module.training) for module in branch.modules()]
     branch.eval()
+    for norm in batch_norms(branch) if batch_statistics else []:
+        norm.train()
     try:
         return class_logits(branch, branch.encode_decode(inputs, _sized(metas, inputs)))
     finally:
