@@ -1,11 +1,14 @@
 # simEps with moving averages of the branches as teachers, a strong view for each branch, CutMix, and five times the paper's
 # weight on the pseudo-labels. Lambda is that of NEU-Seg on every data set. Each part is an option of the model:
 # docs/methods.md; what each brings: docs/results.md.
+#
+# Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint). So the averages have a constant,
+# low momentum: one that is high at first would leave that network at once. From nothing, labels are learned alone first.
 _base_ = 'views.py'
 
 simeps_plus = dict(
     type='TriBranchSemiSegmentor',
-    teacher=dict(type='MomentumAnnealingEMA', momentum=0.01, gamma=1),
+    teacher=dict(type='ExponentialMovingAverage', momentum=0.003),
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='mean', loss_weight=0.5),
@@ -15,6 +18,6 @@ simeps_plus = dict(
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 simeps_plus_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0.625),
+    dict(type='SemiSupervisedHook', rampup_iters=0.1, labels_only=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]
