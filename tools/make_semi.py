@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
         'default: the training set of the config',
     )
     parser.add_argument('--checkpoint', help='of the supervised config, trained: what every branch starts from')
-    parser.add_argument('--method', default='simeps', help=f'one of {", ".join(names)} (default: simeps)')
+    parser.add_argument('--method', default='simeps_plus', help=f'one of {", ".join(names)} (default: simeps_plus)')
     parser.add_argument('--suffixes', nargs='+', default=[], help='suffixes of the unlabelled images, such as .jpg')
     parser.add_argument('--overwrite', action='store_true', help='replace the config if it is there')
     return parser.parse_args()

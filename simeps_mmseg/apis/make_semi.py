@@ -28,7 +28,7 @@ def make_semi(
     unlabeled: str,
     out: str,
     labeled: Sequence[str] = (),
-    method: str = 'simeps',
+    method: str = 'simeps_plus',
     suffixes: Sequence[str] = (),
     overwrite: bool = False,
     checkpoint: str | None = None,
