@@ -30,7 +30,6 @@ from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_st
 from simeps_mmseg.apis.config import merge_options
 from simeps_mmseg.apis.data import check_data_is_there
 from simeps_mmseg.apis.train import prepare_model
-from simeps_mmseg.conversion.plan import WARM_START_RATE
 from simeps_mmseg.datasets.splits import checksum, read_split
 from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError, report_user_errors
@@ -152,8 +151,6 @@ def experiment(run: dict) -> Config:
     use_batch(cfg, run['batch'])
     _use_schedule(cfg, run['iters'])
     cfg.randomness = dict(seed=run['seed'])
-    if run['start']:
-        cfg.optim_wrapper.optimizer.lr *= WARM_START_RATE
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
     merge_options(cfg, run['options'])
     return cfg

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import do_no_harm
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
 from benchmarks.results import NAMES, REMOVED_OPTIONS, mean_branch, rank, read, shipped
 
@@ -44,14 +45,29 @@ STYLES = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--results', type=Path, nargs='+', default=shipped())
+    parser.add_argument('--results', type=Path, nargs='+', default=from_nothing())
     parser.add_argument('--page', type=Path, default=PAGE)
     parser.add_argument('--figure', type=Path, default=FIGURE)
     args = parser.parse_args()
     lines = read(args.results)
     args.page.parent.mkdir(parents=True, exist_ok=True)
-    args.page.write_text(page(lines, load_published(), notes(), figure_link(args.page, args.figure)))
+    args.page.write_text(page(lines, load_published(), notes(), figure_link(args.page, args.figure), warm_start()))
     write_figure(lines, args.figure)
+
+
+def from_nothing() -> list[Path]:
+    """The shipped files of runs that start from nothing."""
+    return [path for path in shipped() if path != do_no_harm.WARM]
+
+
+def warm_start() -> str:
+    """The section on runs that start from a network on labels; empty where there are none."""
+    lines = read([do_no_harm.WARM])
+    if not do_no_harm.comparisons(lines, do_no_harm.METHOD):
+        return ''
+    tables = [f'### {name}\n\n{do_no_harm.markdown(lines, key=key)}' for key, name in do_no_harm.HEADINGS.items()]
+    said = '\n'.join(f'- {text}.' for text in do_no_harm.verdict(lines))
+    return '\n\n'.join(['## From a network on labels', do_no_harm.EXPLAINED, *tables, said])
 
 
 def load_published() -> dict:
@@ -73,10 +89,14 @@ def figure_link(page_path: Path = PAGE, figure: Path = FIGURE) -> str:
 # -- the page --------------------------------------------------------------------------------------------------------
 
 
-def page(lines: list[dict], published: dict, notes: str = '', figure: str = 'images/label_curve.png') -> str:
+def page(
+    lines: list[dict], published: dict, notes: str = '', figure: str = 'images/label_curve.png', warm: str = ''
+) -> str:
     """The whole page, in Markdown."""
     check_labels(lines)
     parts = ['<!-- written by benchmarks/results_page.py; do not edit -->', '# Results', introduction(len(lines))]
+    if warm:
+        parts.append(warm)
     if lines:
         parts.append(f'![per-image mIoU against the percentage of labels]({figure})')
     for key, group in grouped(lines):

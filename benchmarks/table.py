@@ -1,7 +1,7 @@
-"""The short table for the README of the runs of compare.py, in Markdown; docs/results.md has them all (results_page.py).
+"""Print a short table of the runs of one protocol of compare.py, in Markdown; docs/results.md has them all (results_page.py).
 
-python benchmarks/table.py                    # print it
-python benchmarks/table.py --update README.md # put it between the markers of a file
+python benchmarks/table.py                     # those of protocol tiny on NEU-Seg
+python benchmarks/table.py --results mine.jsonl
 """
 
 import argparse
@@ -16,35 +16,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.protocols import protocol_of
 from benchmarks.results import NAMES, mean_branch, rank, read, shipped
 
-BEGIN, END = '<!-- benchmarks/table.py -->\n', '<!-- end -->\n'
 COLUMNS = {'mIoU_image': 'per-image mIoU', 'mIoU_fg': 'foreground mIoU', 'mIoU': 'mIoU'}
 VARIED = ('method', 'percent', 'seed')  # what may differ between the lines of one table
-README_RUNS = dict(protocol='tiny', dataset='neu', model='unet', options=[])
+SHOWN = dict(protocol='tiny', dataset='neu', model='unet', options=[])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--results', type=Path, nargs='+', default=shipped())
-    parser.add_argument('--update', type=Path, metavar='FILE')
     args = parser.parse_args()
-    table = markdown(readme_lines(read(args.results)))
-    if args.update:
-        args.update.write_text(replaced(args.update.read_text(), table))
-    else:
-        print(table)
+    print(markdown(shown(read(args.results))))
 
 
-def readme_lines(lines: list[dict]) -> list[dict]:
-    """Those that the README speaks of."""
-    return [
-        line for line in lines if {**line['run'], 'protocol': protocol_of(line['run'])}.items() >= README_RUNS.items()
-    ]
-
-
-def replaced(text: str, table: str) -> str:
-    """A text with the table between its markers."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + table + END + rest.split(END, 1)[1]
+def shown(lines: list[dict]) -> list[dict]:
+    """Those of the table: methods as they are, under one protocol."""
+    return [line for line in lines if {**line['run'], 'protocol': protocol_of(line['run'])}.items() >= SHOWN.items()]
 
 
 def markdown(lines: list[dict]) -> str:

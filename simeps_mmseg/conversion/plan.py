@@ -23,7 +23,6 @@ from .python_source import call, code, derived, plain
 from .schedule import EpochSchedule, iteration_based
 
 METAINFO_KEYS = ('classes', 'palette', 'label_map', 'reduce_zero_label')
-WARM_START_RATE = 0.3  # of the learning rate, where branches start from a trained network: docs/research/warm_start.md
 LAYER_DECAY = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 
 
@@ -256,16 +255,12 @@ class Plan:
         parts = []
         best = self._best()
         wrapper = self.base.optim_wrapper
-        changes, comments = {}, []
-        if self.start and 'lr' in wrapper.get('optimizer', {}):
-            changes['optimizer'] = dict(lr=float(f'{WARM_START_RATE * wrapper.optimizer.lr:.2g}'))
-            comments.append(f'# A trained network is left at once at the full rate ({wrapper.optimizer.lr:g}).')
         if wrapper.get('constructor') in LAYER_DECAY:
-            changes['constructor'] = f'Branch{wrapper.constructor}'
-            comments.append('# The same learning rates by depth, in each branch.')
-        if changes:
-            parts.append('\n'.join([*comments, f'optim_wrapper = {code(changes)}']))
-        if wrapper.get('constructor') not in (None, 'DefaultOptimWrapperConstructor', *LAYER_DECAY):
+            parts.append(
+                '# The same learning rates by depth, in each branch.\n'
+                f"optim_wrapper = dict(constructor='Branch{wrapper.constructor}')"
+            )
+        elif wrapper.get('constructor') not in (None, 'DefaultOptimWrapperConstructor'):
             self.notes.append(
                 f'{wrapper.constructor} sees the names of the parameters with branches.0. and so on before them'
             )

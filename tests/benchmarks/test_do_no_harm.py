@@ -1,7 +1,11 @@
+import mmseg
 import pytest
 
-from benchmarks.do_no_harm import comparisons, markdown, verdict
+from benchmarks import results
+from benchmarks.do_no_harm import BEGIN, END, WARM, comparisons, markdown, replaced, verdict
+from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
+from tests.conftest import ROOT
 
 
 def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
@@ -53,6 +57,27 @@ def test_the_verdict_names_the_worst_set():
     assert next(verdict(lines)) == (
         'foreground IoU: median gain +2.0, worst -1.0 (masonry, brick walls, 1 %), of 3 sets'
     )
+
+
+def test_only_what_is_between_the_markers_changes():
+    text = f'before\n{BEGIN}old\n{END}after\n'
+    assert replaced(text, 'new\n') == f'before\n{BEGIN}new\n{END}after\n'
+
+
+def test_the_readme_holds_the_table_of_the_results():
+    assert markdown(results.read([WARM])) in (ROOT / 'README.md').read_text()
+
+
+def test_the_readme_holds_runs_of_the_configs_as_they_are():
+    """Whoever changes a config or a recipe repeats its runs."""
+    lines = results.read([WARM])
+    same_base = [line for line in lines if line['versions']['mmseg'] == mmseg.__version__]
+    if not same_base:
+        pytest.skip(
+            f"the runs were made with another MMSegmentation, whose base configs may differ from {mmseg.__version__}'s"
+        )
+    other = [name_of(line['run']) for line in same_base if line['config_hash'] != config_hash(experiment(line['run']))]
+    assert not other, f'trained with a config that is not there any more: {other}'
 
 
 class TestStart:

@@ -2,8 +2,8 @@
 # weight on the pseudo-labels. Lambda is that of NEU-Seg on every data set. Each part is an option of the model:
 # docs/methods.md; what each brings: docs/results.md.
 #
-# Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint). So the averages have a constant,
-# low momentum: one that is high at first would leave that network at once. From nothing, labels are learned alone first.
+# Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint): the averages have a constant,
+# low momentum, as one that is high at first would leave that network at once. From nothing, labels are learned alone first.
 _base_ = 'views.py'
 
 simeps_plus = dict(
