@@ -137,7 +137,7 @@ def _patch(rng: np.random.Generator, surface: np.ndarray, mask: np.ndarray) -> N
     distance = np.hypot((rows - centre[0]) / radius[0], (columns - centre[1]) / radius[1])
     blotch = distance + 0.28 * _noise(rng, size, 0.05 * size) < 1
     soft = cv2.GaussianBlur(blotch.astype(float), (0, 0), rng.uniform(0.6, 1.6))
-    surface += soft * (_contrast(rng, 18, 45) + rng.uniform(3, 9) * _noise(rng, size, rng.uniform(1, 3)))
+    surface += soft * (_contrast(rng, 30, 65) + rng.uniform(4, 12) * _noise(rng, size, rng.uniform(1, 3)))
     mask[blotch] = PATCH
 
 

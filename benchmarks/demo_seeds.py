@@ -1,0 +1,91 @@
+"""The demo under several seeds: what the unlabelled images bring over labels only at its plateau, run by run.
+
+    python benchmarks/demo_seeds.py --seeds 0 1 2 3 4 --results benchmarks/results/demo.jsonl
+
+A seed is that of initialisation and of the order of the images; data and labels are those of the demo. One JSON line per finished
+seed; seeds that are in the file are passed over. Scores are of the test set, with the weights that are best on validation.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from benchmarks.results import RESULTS, append, kept, mean_branch
+from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
+from simeps_mmseg.apis.prepare_data import prepare_data
+from simeps_mmseg.utils import report_user_errors
+
+DEMO = RESULTS / 'demo.jsonl'
+SCORES = ('mIoU_fg', 'mIoU_image')
+
+
+def run_seed(seed: int, folder: Path) -> dict:
+    """Train both stages of the demo under a seed; one line."""
+    data = prepare_data('synthetic', data_root=folder / 'data', fractions=[PERCENT])
+    start = time.monotonic()
+    labels = train_best(LABELS_ONLY, folder / f'seed{seed}', data, seed=seed)
+    semi = train_best(SEMI, folder / f'seed{seed}', data, seed=seed, start=labels.checkpoint)
+    return dict(
+        seed=seed,
+        labels_only=kept(labels.scores),
+        semi=kept(semi.scores),
+        steps=[labels.cfg.train_cfg.max_iters, semi.cfg.train_cfg.max_iters],
+        best=[labels.checkpoint.name, semi.checkpoint.name],
+        seconds=round(time.monotonic() - start, 1),
+        device=f'{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads',
+        torch=torch.__version__,
+    )
+
+
+def summary(lines: list[dict]) -> str:
+    """A table in Markdown: labels only, all branches, one branch alone and the gain, mean, spread and least over the seeds."""
+    rows = [
+        '| test set, % | labels only | simEps-plus | one branch alone | gain | least gain |',
+        '|---|---|---|---|---|---|',
+    ]
+    for key in SCORES:
+        before, after = ([line[name][key] for line in lines] for name in ('labels_only', 'semi'))
+        alone = [mean_branch(line['semi'], key) for line in lines]
+        gains = [b - a for a, b in zip(before, after)]
+        cells = [*map(_spread, (before, after, alone, gains)), f'{min(gains):+.1f}']
+        rows.append(f'| {key} | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
+def _spread(values: list[float]) -> str:
+    spread = f' ± {statistics.stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{statistics.mean(values):.1f}{spread}'
+
+
+def read(path: Path) -> list[dict]:
+    """The lines of a file, in the order of the seeds."""
+    lines = [json.loads(text) for text in path.read_text().splitlines() if text] if path.exists() else []
+    return sorted(lines, key=lambda line: line['seed'])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument('--results', type=Path, default=DEMO)
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
+    args = parser.parse_args()
+
+    def run() -> None:
+        for seed in args.seeds:
+            if seed not in {line['seed'] for line in read(args.results)}:
+                append(args.results, run_seed(seed, args.folder))
+        print(summary(read(args.results)))
+
+    return report_user_errors(run)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

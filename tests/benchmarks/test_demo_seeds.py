@@ -1,0 +1,16 @@
+from benchmarks.demo_seeds import read, summary
+
+
+def line(seed, before, after):
+    semi = {key: after for key in ('mIoU_fg', 'mIoU_image')}
+    semi |= {f'branch_{k}.{key}': after - k for k in range(3) for key in ('mIoU_fg', 'mIoU_image')}
+    return dict(seed=seed, labels_only={key: before for key in ('mIoU_fg', 'mIoU_image')}, semi=semi)
+
+
+def test_gains_are_run_by_run():
+    text = summary([line(0, 40.0, 48.0), line(1, 44.0, 50.0)])
+    assert text.splitlines()[2] == '| mIoU_fg | 42.0 ± 2.8 | 49.0 ± 1.4 | 48.0 ± 1.4 | 7.0 ± 1.4 | +6.0 |'
+
+
+def test_a_file_that_is_not_there_has_no_lines(tmp_path):
+    assert read(tmp_path / 'none.jsonl') == []
