@@ -2,8 +2,8 @@
 
     python benchmarks/demo_seeds.py --seeds 0 1 2 3 4 --results benchmarks/results/demo.jsonl
 
-A seed is that of initialisation and of the order of the images; data and labels are those of the demo. One JSON line per finished
-seed; seeds that are in the file are passed over. Scores are of the test set, with the weights that are best on validation.
+A seed is that of initialisation and of the order of the images; data and labels are those of the demo. One JSON line per
+finished seed; seeds that are in the file are passed over. Scores are of the test set, with the weights best on validation.
 """
 
 import argparse

@@ -116,7 +116,8 @@ def export(
     student = has_averages and (student or (cfg.model.get('test_cfg') or {}).get('predict_with') == STUDENT)
     count = len(network_states(content['state_dict'], student))
     chosen, why = choose_branches(branch, count, content, path, cfg, student)
-    better = better_labels_only(path, recorded_scores(content, path)) if branch == BEST and count > 1 else None
+    scores = recorded_scores(content, path) if branch == BEST else None
+    better = better_labels_only(path, scores) if scores and len(scores.values) == count else None
     if better:
         content = {**content, 'state_dict': with_network(content['state_dict'], better.branch, better.file)}
         chosen = [better.branch]

@@ -11,7 +11,7 @@ from mmseg.registry import HOOKS
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
 from ..datasets.sources import Source, find_sources, part_configs
-from ..deploy import find_checkpoint
+from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
 from ..models.utils import walk_dicts
 from ..utils import UserError
@@ -125,7 +125,9 @@ def ramp_notes(cfg: Config) -> list[str]:
 
 def start_notes(checkpoint: Path | None) -> list[str]:
     """What to know of the trained network that is started from, by the validations that were logged beside it."""
-    name, scores = validations(checkpoint) if checkpoint else ('', [])
+    if checkpoint is None:
+        return []
+    name, scores = validations(checkpoint, read_checkpoint(checkpoint)['meta'].get('iter', -1))
     rise = late_rise(scores)
     if not rise > STILL_RISING:
         return []

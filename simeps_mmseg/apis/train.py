@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from ..deploy import read_checkpoint
 from ..engine import PreflightHook
 from ..models.utils import replace_sync_bn
 from ..utils import UserError
@@ -91,12 +92,19 @@ def warn_without_checkpoint(cfg: Config) -> None:
 def prefer_own_checkpoint(cfg: Config) -> None:
     """Resume from the work folder's last checkpoint, or else begin with ``load_from``, in place.
 
-    mmengine would resume from ``load_from`` itself, a network that was trained for something else.
+    mmengine would resume from ``load_from`` itself, which is right for a checkpoint of this training that somebody chose, and
+    not for a plain network that branches start from.
     """
-    if cfg.get('load_from'):
-        cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
-        if cfg.resume:
-            cfg.load_from = None
+    start = cfg.get('load_from')
+    if not start or not Path(start).is_file() or not {'branch', 'branches'} & cfg.model.keys():
+        return
+    if any(key.startswith('branches.') for key in read_checkpoint(start)['state_dict']):
+        return
+    cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
+    if cfg.resume:
+        cfg.load_from = None
+    where = f'goes on from the last checkpoint in {cfg.work_dir}' if cfg.resume else f'begins from {start}'
+    print_log(f'--resume: training {where}', 'current')
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:

@@ -271,7 +271,8 @@ class Plan:
             )
         if EpochSchedule.counts_epochs(self.base.get('train_cfg') or {}):
             schedule = iteration_based(self.base, self._steps_of_an_epoch())
-            schedule.changes['default_hooks']['checkpoint'].update(best)
+            hook = schedule.changes['default_hooks']['checkpoint']
+            hook.update({**best, **hook})  # its own interval, in iterations
             parts.append(
                 f'# There are no epochs in an endless stream: {schedule.epochs} epochs of {schedule.steps} steps, as the '
                 f'supervised config\n# has them on its own training set, are {schedule.max_iters} iterations.'
@@ -291,15 +292,16 @@ class Plan:
             return {}
         metrics = self.base.get('val_evaluator') or []
         metrics = [metrics] if isinstance(metrics, dict) else metrics
-        if not any(metric.get('type') in ('IoUMetric', 'DefectIoUMetric') for metric in metrics):
+        known = [metric for metric in metrics if metric.get('type') in ('IoUMetric', 'DefectIoUMetric')]
+        if not any(not metric.get('prefix') for metric in known):
             self.notes.append(
                 'no best checkpoint is kept, as the scores of the validation are not known: set '
-                'default_hooks.checkpoint.save_best, so that training can go back to it and never ends below labels alone'
+                'default_hooks.checkpoint.save_best to keep the best weights'
             )
             return {}
-        return dict(
-            save_best=DECIDING[0], **({} if hook else dict(type='CheckpointHook', by_epoch=False, interval=1000))
-        )
+        interval = (self.base.get('train_cfg') or {}).get('val_interval', 1000)
+        added = {} if hook else dict(type='CheckpointHook', by_epoch=False, interval=interval)
+        return dict(save_best=DECIDING[0], **added)
 
     def _steps_of_an_epoch(self) -> int:
         """Steps of one epoch of the supervised config on its own training set."""

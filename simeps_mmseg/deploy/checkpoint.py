@@ -160,8 +160,11 @@ def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
     return BranchScores(*found, f'the last validation before {path.name} was written') if found else None
 
 
-def validations(path: Path) -> tuple[str, list[tuple[int, float]]]:
-    """The score that decides, and its values by step up to that of a checkpoint, from the logs beside it."""
+def validations(path: Path, iteration: int) -> tuple[str, list[tuple[int, float]]]:
+    """The score that decides, and its values by step up to that of a checkpoint, from the logs beside it.
+
+    None where that step was not validated, as in logs that count epochs.
+    """
     entries = [
         json.loads(line)
         for log in sorted(path.parent.glob('*/vis_data/scalars.json'))
@@ -169,8 +172,9 @@ def validations(path: Path) -> tuple[str, list[tuple[int, float]]]:
         if line.endswith('}')
     ]
     for name in DECIDING:
-        if scores := {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}:
-            return name, sorted(scores.items())
+        scores = {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}
+        if iteration in scores:
+            return name, sorted((step, score) for step, score in scores.items() if step <= iteration)
     return DECIDING[0], []
 
 
@@ -199,6 +203,9 @@ def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
             values.append(float(scores[key]))
         if values and not np.isnan(values).all():
             return name, values
+    for name in DECIDING:  # a single network
+        if name in scores and not np.isnan(scores[name]):
+            return name, [float(scores[name])]
     return None
 
 

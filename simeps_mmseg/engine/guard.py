@@ -1,7 +1,7 @@
 """What labels alone reached on validation, and what has gone wrong since."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .pseudo_label_health import by_class
@@ -30,12 +30,23 @@ class Reference:
 
     @property
     def score(self) -> float:
-        return self.metrics[self.key]
+        """The score that decides; minus infinity where it is not a number."""
+        return number(self.metrics[self.key])
+
+    @property
+    def top(self) -> float:
+        """The best of the score that decides and those of the branches."""
+        return max(map(number, (self.score, *self.branches)))
 
     @property
     def branches(self) -> list[float]:
         """The score of each branch; empty where the metric does not give them."""
         return branch_scores(self.metrics, self.key)
+
+
+def number(score: float) -> float:
+    """A score; minus infinity for NaN."""
+    return -math.inf if math.isnan(score) else score
 
 
 def branch_scores(metrics: Mapping[str, float], key: str) -> list[float]:
@@ -56,12 +67,14 @@ def not_found(metrics: Mapping[str, float]) -> list[str]:
     return [name for name, iou in foreground(metrics).items() if iou < FOUND]
 
 
-def losses_since(reference: Reference, metrics: Mapping[str, float]) -> Iterator[str]:
+def losses_since(reference: Reference, metrics: Mapping[str, float], vanished: Iterable[str] = ()) -> Iterator[str]:
     """What is lost of what labels alone reached: the score, a class, a branch. Each a reason to step back.
 
     Args:
         reference: The validation of labels alone.
         metrics: A later validation.
+        vanished: Classes that all branches agree not to see (:func:`empty_agreement`). Of images that hardly show them that is
+            right, so validation has to confirm it.
 
     Example:
         >>> reference = Reference(0, 'mIoU_fg', {'mIoU_fg': 60.0, 'IoU.ok': 95.0, 'IoU.pit': 60.0})
@@ -69,14 +82,17 @@ def losses_since(reference: Reference, metrics: Mapping[str, float]) -> Iterator
         ['mIoU_fg is 3.0, with labels alone it was 60.0', 'pit has an IoU of 3.0, with labels alone it had 60.0']
     """
     key, score = reference.key, metrics[reference.key]
-    if not score >= LOST_SCORE * reference.score:  # also NaN
+    if reference.score > 0 and not score >= LOST_SCORE * reference.score:  # also NaN
         yield f'{key} is {score:.1f}, with labels alone it was {reference.score:.1f}'
     now = foreground(metrics)
     for name, before in foreground(reference.metrics).items():
-        if before >= FOUND and not now.get(name, math.nan) >= LOST_CLASS * before:
-            yield f'{name} has an IoU of {now.get(name, math.nan):.1f}, with labels alone it had {before:.1f}'
+        after = now.get(name, math.nan)
+        if before >= FOUND and not after >= LOST_CLASS * before:
+            yield f'{name} has an IoU of {after:.1f}, with labels alone it had {before:.1f}'
+        elif before >= FOUND and name in vanished and after < before:
+            yield f'all branches agree everywhere, without {name}, whose IoU is {after:.1f} (labels alone: {before:.1f})'
     for k, (before, after) in enumerate(zip(reference.branches, branch_scores(metrics, key))):
-        if not after >= DEAD_BRANCH * before:
+        if before > 0 and not after >= DEAD_BRANCH * before:
             yield f'branch {k} is dead: its {key} is {after:.1f}, with labels alone it was {before:.1f}'
 
 

@@ -2,9 +2,9 @@ from benchmarks.demo_seeds import read, summary
 
 
 def line(seed, before, after):
-    semi = {key: after for key in ('mIoU_fg', 'mIoU_image')}
+    semi = dict.fromkeys(('mIoU_fg', 'mIoU_image'), after)
     semi |= {f'branch_{k}.{key}': after - k for k in range(3) for key in ('mIoU_fg', 'mIoU_image')}
-    return dict(seed=seed, labels_only={key: before for key in ('mIoU_fg', 'mIoU_image')}, semi=semi)
+    return dict(seed=seed, labels_only=dict.fromkeys(('mIoU_fg', 'mIoU_image'), before), semi=semi)
 
 
 def test_gains_are_run_by_run():

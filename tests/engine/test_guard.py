@@ -45,6 +45,15 @@ class TestRules:
         assert not_found(REFERENCE.metrics) == ['pit']
         assert list(losses_since(REFERENCE, {**scores(60.0), 'IoU.pit': 0.0})) == []
 
+    def test_a_class_that_all_agree_not_to_see_is_lost_if_validation_says_so(self):
+        (lost,) = losses_since(REFERENCE, scores(60.0, scratch=50.0), vanished=['scratch'])
+        assert lost == 'all branches agree everywhere, without scratch, whose IoU is 50.0 (labels alone: 60.0)'
+        assert not list(losses_since(REFERENCE, scores(60.0, scratch=61.0), vanished=['scratch', 'pit']))
+
+    def test_a_score_that_is_no_number_is_below_all(self):
+        assert Reference(0, 'mIoU_fg', scores(float('nan'))).score == float('-inf')
+        assert Reference(0, 'mIoU_fg', scores(float('nan'), branches=(5.0, 7.0, float('nan')))).top == 7.0
+
     def test_empty_agreement(self):
         lost = {'agreement': 1.0, 'pseudo_share.crack': 0.0, 'label_share.crack': 0.01, 'pseudo_share.ok': 1.0}
         assert empty_agreement(lost) == ['crack']
@@ -52,14 +61,15 @@ class TestRules:
         assert empty_agreement({**lost, 'label_share.crack': 0.0}) == []
 
 
-def guarded(root, folder, validations, max_iters=8, labels_only=0, **changes):
+def guarded(root, folder, validations, max_iters=8, labels_only=0, save_best='mIoU_fg', rule=None, **changes):
     """A runner whose validations say what they are told, and validate every second iteration."""
     ramp = dict(type='SemiSupervisedHook', rampup_iters=0.5, labels_only=labels_only, health_interval=0)
     cfg = experiment(
         root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook')], **changes
     )
     cfg.train_cfg.val_interval = 2
-    cfg.default_hooks.checkpoint.save_best = 'mIoU_fg'
+    if save_best is not None:
+        cfg.default_hooks.checkpoint.update(save_best=save_best, rule=rule)
     runner = Runner.from_cfg(cfg)
     said = iter(validations)
     runner.val_loop.evaluator.evaluate = lambda size: dict(next(said))
@@ -123,23 +133,86 @@ class TestFromATrainedNetwork:
             if runner.iter in (2, 4):  # what the validation saw; what the next step starts from
                 weights[runner.iter] = {k: v.clone() for k, v in runner.model.branches.state_dict().items()}
             run_iter(batch)
-            factors.append(runner.model.rampup)
+            factors.append((runner.model.rampup, runner.model.consistency_scale))
 
         runner.train_loop.run_iter = watched
         runner.train()
         assert all(torch.equal(weights[2][key], weights[4][key]) for key in weights[2])
-        ramp = SemiSupervisedHook(rampup_iters=0.5)
-        expected = [ramp.rampup(i, 8) * (0.5 if i >= 4 else 1) * (0.5 if i >= 6 else 1) for i in range(8)]
-        assert factors == pytest.approx(expected)
-        assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [
-            0,
-            4,
-            6,
-            8,
-        ]  # 0: pit is not found
+        hook = SemiSupervisedHook(rampup_iters=0.5)
+        assert [ramp for ramp, _ in factors] == pytest.approx([hook.rampup(i, 8) for i in range(8)])
+        assert [scale for _, scale in factors] == [1.0] * 4 + [0.5] * 2 + [0.25] * 2
+        assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [4, 6, 8]
+
         assert 'scratch has an IoU of 0.0, with labels alone it had 60.0' in log_of(tmp_path / 'run')
-        assert 'Back to best_mIoU_fg_iter_2.pth, with 0.5 of the weight' in log_of(tmp_path / 'run')
+        assert 'Back to the last good weights, with 0.5 of the weight' in log_of(tmp_path / 'run')
         assert runner.message_hub.get_info('best_score') == 61.0
+
+    @pytest.mark.parametrize('save_best', [None, 'auto', 'mIoU_fg', ['mIoU_fg', 'branch_0.mIoU_fg']])
+    def test_whatever_keeps_the_best_checkpoint(self, save_best, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0, scratch=0.0, branches=(2.0, 2.0, 2.0))
+        validations = [scores(60.0), scores(61.0), collapsed, scores(62.0), scores(58.0)]
+        guarded(synthetic_root, tmp_path / 'run', validations, save_best=save_best, load_from=str(plain)).train()
+        found = record(tmp_path / 'run')
+        assert (found['stepped_back'], found['best'], found['reference']['key']) == (1, 62.0, 'mIoU_fg')
+        assert '60.00 with labels alone, 62.00 with the best checkpoint' in log_of(tmp_path / 'run')
+
+    def test_a_score_that_falls_is_not_taken_for_one_that_grows(self, synthetic_root, tmp_path, plain):
+        validations = [{**scores(60.0 + i), 'error': 1.0 / (i + 1)} for i in range(5)]
+        runner = guarded(
+            synthetic_root, tmp_path / 'run', validations, save_best='error', rule='less', load_from=str(plain)
+        )
+        runner.train()
+        found = record(tmp_path / 'run')
+        assert (found['stepped_back'], found['reference']['key'], found['best']) == (0, 'mIoU_fg', 64.0)
+
+    def test_goes_back_to_weights_of_which_nothing_was_lost(self, synthetic_root, tmp_path, plain):
+        dead = scores(65.0, branches=(66.0, 5.0, 66.0))  # the best by its score, but not good
+        runner = guarded(
+            synthetic_root, tmp_path / 'run', [scores(60.0), scores(61.0), *[dead] * 3], load_from=str(plain)
+        )
+        weights, states = {}, []
+        run_iter = runner.train_loop.run_iter
+
+        def watched(batch):
+            weights[runner.iter] = {k: v.clone() for k, v in runner.model.branches.state_dict().items()}
+            states.append(len(runner.optim_wrapper.optimizer.state))
+            run_iter(batch)
+
+        runner.train_loop.run_iter = watched
+        runner.train()
+        assert all(torch.equal(weights[2][key], weights[4][key]) for key in weights[2])
+        assert states[:6] == [0, states[1], states[1], states[1], 0, states[1]]  # Adam begins anew
+        assert record(tmp_path / 'run')['best'] == 65.0
+
+    def test_a_score_that_stays_below_is_acted_on(self, synthetic_root, tmp_path, plain):
+        guarded(synthetic_root, tmp_path / 'run', [scores(60.0), *[scores(50.0)] * 4], load_from=str(plain)).train()
+        (event,) = record(tmp_path / 'run')['events']
+        assert event['iteration'] == 6
+        assert 'mIoU_fg has been below that of labels alone (60.0) for 3 validations' in event['text']
+
+    def test_after_the_last_attempt_it_only_warns(self, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0)
+        runner = guarded(
+            synthetic_root, tmp_path / 'run', [scores(60.0), *[collapsed] * 5], max_iters=10, load_from=str(plain)
+        )
+        runner.train()
+        found = record(tmp_path / 'run')
+        assert (found['stepped_back'], len(found['events'])) == (3, 5)
+        assert runner.model.consistency_scale == 0
+        assert log_of(tmp_path / 'run').count('Back to the last good weights') == 3
+
+    def test_scores_that_are_no_numbers_do_not_end_the_training(self, synthetic_root, tmp_path, plain):
+        nothing = scores(float('nan'), branches=(float('nan'),) * 3)
+        guarded(synthetic_root, tmp_path / 'run', [nothing, scores(30.0), *[nothing] * 3], load_from=str(plain)).train()
+        assert record(tmp_path / 'run')['best'] == 30.0
+
+    def test_files_of_an_earlier_training_go(self, synthetic_root, tmp_path, plain):
+        (tmp_path / 'run').mkdir()
+        (tmp_path / 'run/labels_only.json').write_text('{}')
+        (tmp_path / 'run/labels_only.pth').touch()
+        guarded(synthetic_root, tmp_path / 'run', [scores(60.0)] * 4).train()
+        assert not (tmp_path / 'run/labels_only.pth').exists()
+        assert record(tmp_path / 'run')['reference'] is None
 
     @pytest.mark.parametrize(('times', 'factor'), [(0, 1.0), (1, 0.5), (2, 0.25), (3, 0.0), (4, 0.0)])
     def test_the_third_time_only_labels_are_left(self, times, factor):
@@ -165,6 +238,7 @@ class TestFromATrainedNetwork:
         again.train()
         found = record(tmp_path / 'run')
         assert (found['reference']['iteration'], found['stepped_back'], found['best']) == (0, 1, 65.0)
+        assert again.model.consistency_scale == 0.5
 
 
 class TestFromNothing:
@@ -199,5 +273,5 @@ class TestFromNothing:
 
 @pytest.mark.parametrize('options', [dict(attempts=0), dict(longest=1.0)])
 def test_refuses_other_numbers(options):
-    with pytest.raises(UserError, match='attempts is 1 or more and longest a share'):
+    with pytest.raises(UserError, match='attempts and patience are 1 or more and longest a share'):
         LabelsOnlyGuardHook(**options)

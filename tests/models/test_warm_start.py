@@ -40,9 +40,9 @@ def plain():
 
 def test_every_branch_and_teacher_starts_from_it(plain):
     model = MODELS.build(tiny_model(teacher=TEACHER))
-    assert not model.starts_trained
+    assert model.trained_branches == [False] * 3
     load_state_dict(model, plain)
-    assert model.starts_trained
+    assert model.trained_branches == [True] * 3
     assert all(equal(branch, plain) for branch in model.branches)
     assert all(equal(teacher.module, plain) for teacher in model.teachers)
     weights = [next(branch.parameters()) for branch in model.branches]
@@ -57,7 +57,7 @@ def test_it_predicts_what_that_network_predicts(plain):
         torch.testing.assert_close(model(images), network(images))
 
 
-def test_branches_of_another_kind_start_from_nothing(plain):
+def test_branches_of_another_kind_take_what_fits(plain):
     wider = tiny_branch()
     wider.backbone.base_channels = 8
     wider.decode_head.update(in_channels=8, channels=8)
@@ -69,7 +69,7 @@ def test_branches_of_another_kind_start_from_nothing(plain):
     fits = {key for key in plain if plain[key].shape == before[key].shape}
     after = model.branches[1].state_dict()
     assert all(torch.equal(after[key], before[key]) for key in before.keys() - fits)
-    assert not model.starts_trained
+    assert model.trained_branches == [True, False, True]
 
 
 def test_a_head_of_other_classes_is_no_trained_start(plain, tmp_path, said):
@@ -84,7 +84,7 @@ def test_a_head_of_other_classes_is_no_trained_start(plain, tmp_path, said):
     assert len(said) == 3
     assert 'branch 2 takes what fits, and 2 weights, such as decode_head.conv_seg.weight, do not' in said[2]
     load_state_dict(model, other)
-    assert not model.starts_trained
+    assert model.trained_branches == [False] * 3
     key = 'backbone.encoder.0.0.convs.0.conv.weight'
     assert torch.equal(model.branches[2].state_dict()[key], plain[key])
 
@@ -135,3 +135,38 @@ def test_a_ramp_that_nobody_sets_is_warned_of_once(said):
     model.loss(*batch), model.loss(*batch)
     assert len(said) == 1
     assert 'CrossPseudoLoss.ramp=True, but nothing sets the ramp' in said[0]
+
+
+def test_a_checkpoint_of_several_branches_that_does_not_fit_is_no_trained_start():
+    other = MODELS.build(tiny_model(branch=tiny_branch(7))).state_dict()
+    model = MODELS.build(tiny_model())
+    load_state_dict(model, other)
+    assert model.trained_branches == [False] * 3
+    load_state_dict(model, MODELS.build(tiny_model()).state_dict())
+    assert model.trained_branches == [True] * 3
+
+
+def test_what_no_branch_takes_is_still_unexpected(plain):
+    model = MODELS.build(tiny_model())
+    found = torch.nn.Module.load_state_dict(model, {**plain, 'fc.weight': torch.zeros(1)}, strict=False)
+    assert found.unexpected_keys == ['fc.weight']
+
+
+def test_torch_loads_a_plain_network_strictly(plain):
+    model = MODELS.build(tiny_model(teacher=TEACHER))
+    torch.nn.Module.load_state_dict(model, plain, strict=True)
+    assert all(equal(teacher.module, plain) for teacher in model.teachers)
+
+
+def test_a_scale_of_zero_leaves_labels_alone():
+    model = MODELS.build(tiny_model())
+    model.set_rampup(1.0)
+    batch = torch.randn(4, 3, 16, 16), make_samples(2, True) + make_samples(2, False)
+    whole = model.eval().loss(*batch)
+    model.consistency_scale = 0.5
+    half = model.loss(*batch)
+    for key in ('unlabeled.loss_cross_pseudo_1', 'labeled.loss_similarity_logits'):
+        torch.testing.assert_close(half[key], 0.5 * whole[key])
+    torch.testing.assert_close(half['branch_0.decode.loss_ce'], whole['branch_0.decode.loss_ce'])
+    model.consistency_scale = 0.0
+    assert not any('labeled' in key for key in model.loss(*batch))

@@ -127,9 +127,9 @@ class SemiSupervisedHook(Hook):
 
     def cut_off(self, max_iters: int) -> str:
         """A sentence on where a ramp ends that is longer than the training; empty where it is not."""
-        if in_iterations(self.rampup_iters, max_iters) <= max_iters:
+        if sum(in_iterations(length, max_iters) for length in (self.labels_only, self.rampup_iters)) <= max_iters:
             return ''
-        end = self.rampup(max_iters, max_iters, begin=0)
+        end = self.rampup(max_iters, max_iters)
         return (
             f'SemiSupervisedHook.rampup_iters={self.rampup_iters} is more than max_iters={max_iters}: the ramp ends at '
             f'{end:.3f} of the full weight (of losses with ramp=True)'
@@ -140,32 +140,37 @@ class SemiSupervisedHook(Hook):
         steps = in_iterations(self.labels_only, max_iters)
         if not 0 < steps < ENOUGH_ON_LABELS:
             return ''
-        needed = math.ceil(ENOUGH_ON_LABELS / self.labels_only) if isinstance(self.labels_only, float) else max_iters
+        is_share = isinstance(self.labels_only, float)
+        needed = f'train {math.ceil(ENOUGH_ON_LABELS / self.labels_only)} or more' if is_share else 'give them more'
         return (
             f'labels alone get the first {steps} of max_iters={max_iters} iterations, and to find every class networks need '
-            f'some {ENOUGH_ON_LABELS}: train {needed} or more, or start from a trained network (load_from)'
+            f'some {ENOUGH_ON_LABELS}: {needed}, or start from a trained network (load_from)'
         )
 
     def before_train(self, runner: Runner) -> None:
         """Check everything that can be checked before the first iteration; settle when the ramp begins."""
         model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
-        too_short = '' if model.starts_trained else self.too_short(runner.max_iters)
+        is_trained = all(getattr(model, 'trained_branches', [False]))
+        too_short = '' if is_trained else self.too_short(runner.max_iters)
         for warning in filter(None, (self.cut_off(runner.max_iters), too_short)):
             print_log(warning, logger='current', level=logging.WARNING)
         if BEGIN not in runner.message_hub.runtime_info:
-            self.postpone(runner, 0 if model.starts_trained else in_iterations(self.labels_only, runner.max_iters))
+            self.postpone(runner, 0 if is_trained else in_iterations(self.labels_only, runner.max_iters))
         if self.health_interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the ramp of this iteration."""
-        factor = self.rampup(runner.iter, runner.max_iters, self.begin(runner))
+        self.set_rampup(runner)
         model = unwrapped(runner.model)
-        model.set_rampup(factor)
         if getattr(model, 'cross_pseudo', None) is not None:
-            weight = model.cross_pseudo.loss_weight * (factor if model.cross_pseudo.ramp else 1.0)
-            runner.message_hub.update_scalar('train/consistency_weight', weight)
+            weight = model.cross_pseudo.loss_weight * (model.rampup if model.cross_pseudo.ramp else 1.0)
+            runner.message_hub.update_scalar('train/consistency_weight', weight * model.consistency_scale)
+
+    def set_rampup(self, runner: Runner) -> None:
+        """Tell the model the factor of this iteration."""
+        unwrapped(runner.model).set_rampup(self.rampup(runner.iter, runner.max_iters, self.begin(runner)))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None

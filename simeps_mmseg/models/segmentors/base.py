@@ -104,8 +104,9 @@ class BaseSemiSegmentor(BaseSegmentor):
             self.teachers = nn.ModuleList([MODELS.build({**teacher, 'model': branch}) for branch in self.branches])
         _check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
         self.rampup = 1.0
+        self.consistency_scale = 1.0
         self._ramp_is_set = False
-        self.starts_trained = False
+        self.trained_branches = [False] * len(self.branches)
         self.last_step: StepRecord | None = None
 
     # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
@@ -151,8 +152,8 @@ class BaseSemiSegmentor(BaseSegmentor):
 
     @property
     def labels_only(self) -> bool:
-        """Whether the ramp has not begun: the unlabelled images are then passed over, which saves their time."""
-        return self.rampup == 0
+        """Whether only labels teach now: the unlabelled images are then passed over, which saves their time."""
+        return self.rampup == 0 or self.consistency_scale == 0
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of the labelled and of the unlabelled images.
@@ -205,7 +206,10 @@ class BaseSemiSegmentor(BaseSegmentor):
         """
         networks = [teacher.module for teacher in self.teachers] if self.teachers is not None else self.branches
         metas = [sample.metainfo for sample in data_samples]
-        return [evaluation_logits(network, inputs, metas, batch_statistics) for network in networks]
+        return [
+            evaluation_logits(network, inputs, metas, norms_of=branch if batch_statistics else None)
+            for network, branch in zip(networks, self.branches)
+        ]
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """What the branches would be taught of images (b, 3, h, w), with all networks in evaluation mode: for looking at.
@@ -221,7 +225,8 @@ class BaseSemiSegmentor(BaseSegmentor):
         return mask_padding(labels, data_samples, self.ignore_index)
 
     def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
-        """The value of a loss times the ramp, if the loss declares ``ramp=True``."""
+        """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
+        value = value * self.consistency_scale
         if not loss.ramp:
             return value
         if not self._ramp_is_set:
@@ -238,25 +243,32 @@ class BaseSemiSegmentor(BaseSegmentor):
     # -- weights of one plain network --------------------------------------------------------------------------------
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
-        """Weights of one plain network are those of every branch and teacher, as far as name and shape fit.
+        """Weights of one plain network are those of every branch, as far as they fit, and those of branches their teachers'.
 
-        ``starts_trained`` then says whether every branch got all of its weights.
+        ``trained_branches`` then says of each branch whether it got all of its weights.
         """
-        self.starts_trained = True
         branches, teachers = (f'{prefix}{name}.' for name in ('branches', 'teachers'))
         if not any(key.startswith(branches) for key in state_dict):
-            plain = {
-                key.removeprefix(prefix): state_dict.pop(key) for key in list(state_dict) if key.startswith(prefix)
-            }
+            plain = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
             for k, branch in enumerate(self.branches):
-                own = fitting(plain, branch)
-                state_dict.update({f'{branches}{k}.{name}': value.clone() for name, value in own.items()})
-                self.starts_trained &= own.keys() >= dict(branch.named_parameters()).keys()
-        if self.teachers is not None and not any(key.startswith(teachers) for key in state_dict):
-            own = {key.removeprefix(branches): value for key, value in state_dict.items() if key.startswith(branches)}
-            for key, value in own.items():
+                for name, value in fitting(plain, branch).items():
+                    state_dict[f'{branches}{k}.{name}'] = value.clone()
+                    state_dict.pop(prefix + name, None)
+        of_branches = {
+            key.removeprefix(branches): value for key, value in state_dict.items() if key.startswith(branches)
+        }
+        if self.teachers is not None and of_branches and not any(key.startswith(teachers) for key in state_dict):
+            for key, value in of_branches.items():
                 k, name = key.split('.', 1)
                 state_dict[f'{teachers}{k}.module.{name}'] = value.clone()
+            state_dict.update({f'{teachers}{k}.steps': torch.tensor(0) for k in range(len(self.teachers))})
+        self.trained_branches = [
+            all(
+                getattr(of_branches.get(f'{k}.{name}'), 'shape', None) == own.shape
+                for name, own in branch.named_parameters()
+            )
+            for k, branch in enumerate(self.branches)
+        ]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     # -- inference ---------------------------------------------------------------------------------------------------
