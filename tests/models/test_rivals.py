@@ -443,6 +443,16 @@ class TestStatisticsOfTeachers:
         model.update_teachers()
         assert torch.equal(self.statistics(teacher), before)
 
+    def test_frozen_ones_stay_frozen(self):
+        model = build({**MULTI, 'teacher': EMA})
+        model.update_teachers()
+        for norm in (m for m in model.branches.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.eval()
+        before = self.statistics(model.teachers[2].module)
+        inputs, samples = batch(0, 3)
+        model.loss(inputs, samples)
+        assert torch.equal(self.statistics(model.teachers[2].module), before)
+
     def test_of_one_student_they_are_its_own(self):
         model = build(MEAN_TEACHER)
         model.update_teachers()
