@@ -126,14 +126,15 @@ def start_weights(run: dict, place: Place) -> Path | None:
     """The network on labels alone that a run starts from, trained now if it is not there.
 
     Returns:
-        Its last checkpoint; None if the time was over before.
+        Its weights that were best on validation, which is what somebody would go on from; None if the time was over before.
     """
     before = start_of(run)
-    weights = place.folder(before) / f'iter_{before["iters"]}.pth'
-    with only_one(place.folder(before), wait=True):
-        if not weights.is_file():
+    folder = place.folder(before)
+    last = folder / f'iter_{before["iters"]}.pth'
+    with only_one(folder, wait=True):
+        if not last.is_file():
             train_and_score(before, place)
-    return weights if weights.is_file() else None
+    return next(folder.glob(BEST.format('*')), None) if last.is_file() else None
 
 
 # -- the experiment --------------------------------------------------------------------------------------------------
