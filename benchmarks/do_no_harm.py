@@ -30,9 +30,9 @@ SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
     'Protocol `warm`: U-Net of 1.8 M parameters, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
-    '*Labels only* is trained for 3,000 steps with a rate that falls to zero; simEps-plus goes on from its best weights for 600. '
-    '*As many steps* is labels only with 3,600. All are scored on the test set with the weights that are best on validation, '
-    'in per cent. The gain is over the better of the two, run by run.'
+    '*Labels only* is trained for 3,000 steps with a rate that falls to zero; simEps-plus goes on from its best weights for '
+    '600. *As many steps* is labels only with 3,600. All are scored on the test set with the weights that are best on '
+    'validation, in per cent. The gain is over the better of the two, run by run.'
 )
 SETS = dict(
     neu='NEU-Seg, steel',
