@@ -18,13 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+from benchmarks.do_no_harm import replaced
 from benchmarks.results import RESULTS, append, kept, mean_branch
 from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors
 
 DEMO = RESULTS / 'demo.jsonl'
-SCORES = ('mIoU_fg', 'mIoU_image')
+SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per-image mIoU'}
+BEGIN = '<!-- benchmarks/demo_seeds.py -->\n'
 
 
 def run_seed(seed: int, folder: Path) -> dict:
@@ -51,13 +53,13 @@ def summary(lines: list[dict]) -> str:
         '| test set, % | labels only | simEps-plus | one branch alone | gain | least gain |',
         '|---|---|---|---|---|---|',
     ]
-    for key in SCORES:
-        before, after = ([line[name][key] for line in lines] for name in ('labels_only', 'semi'))
+    for key, name in SCORES.items():
+        before, after = ([line[part][key] for line in lines] for part in ('labels_only', 'semi'))
         alone = [mean_branch(line['semi'], key) for line in lines]
         gains = [b - a for a, b in zip(before, after)]
         cells = [*map(_spread, (before, after, alone, gains)), f'{min(gains):+.1f}']
-        rows.append(f'| {key} | {" | ".join(cells)} |')
-    return '\n'.join(rows)
+        rows.append(f'| {name} | {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
 
 
 def _spread(values: list[float]) -> str:
@@ -75,6 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--results', type=Path, default=DEMO)
+    parser.add_argument('--update', type=Path, metavar='FILE', help='put the table between the markers of a file')
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
     args = parser.parse_args()
 
@@ -82,7 +85,10 @@ def main() -> int:
         for seed in args.seeds:
             if seed not in {line['seed'] for line in read(args.results)}:
                 append(args.results, run_seed(seed, args.folder))
-        print(summary(read(args.results)))
+        table = summary(read(args.results))
+        if args.update:
+            args.update.write_text(replaced(args.update.read_text(), table, BEGIN))
+        print(table)
 
     return report_user_errors(run)
 

@@ -126,10 +126,10 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
     return '\n'.join(rows) + '\n'
 
 
-def replaced(text: str, table: str) -> str:
+def replaced(text: str, table: str, begin: str = BEGIN) -> str:
     """A text with the table between its markers."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + table + END + rest.split(END, 1)[1]
+    before, rest = text.split(begin)
+    return before + begin + table + END + rest.split(END, 1)[1]
 
 
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Similarity maps of a batch as the branches see them, and how far apart they were during training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..models.losses.similarity_consistency import STAGES
 from ..models.utils import forward_unlabeled
 from ..utils import UserError, evenly_spaced
 from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
-from ..visualization.training_log import log_files, read_training_log
+from ..visualization.training_log import TrainingLog, log_files, read_training_log
 from .compare_predictions import save_figure
 from .config import load_config
 from .evaluation_images import EvaluationImages, TrainedModel
@@ -119,14 +119,16 @@ def visualize_similarity_log(
     if not logged:
         raise UserError(f'{log} holds no loss_similarity_*: it is the log of a training without model.similarity')
     cfg = load_config(config, options) if config else config_beside(Path(log))
-    weight = similarity_weight(cfg) if cfg is not None else None
+    weight = similarity_weight(cfg, logged_ramp(history, cfg)) if cfg is not None else None
     unit = 'loss_similarity, weighted as logged'
     curves = {}
     if weight is not None:
+        referred = cfg.model.similarity.get('reference_batch')
         unit = 'sum over the pairs of branches of\nthe mean squared difference of their maps'
+        unit += f' of {referred} images' if referred else ''
     for (part, stage), (steps, values) in logged.items():
         scale = np.array([weight(stage, int(step)) for step in steps]) if weight is not None else 1.0
-        curves[f'{part}, {stage}'] = (steps, values / scale)
+        curves[f'{part}, {stage}'] = (steps, values / scale)  # NaN before the ramp: there is nothing to divide by
     print(
         'values: '
         + ('loss_similarity_* divided by its weights' if weight is not None else 'loss_similarity_* as logged')
@@ -140,10 +142,28 @@ def config_beside(log: Path) -> Config | None:
     return Config.fromfile(file) if file.is_file() else None
 
 
-def similarity_weight(cfg: Config) -> Callable[[str, int], float] | None:
+def logged_ramp(log: TrainingLog, cfg: Config) -> dict[int, float]:
+    """The ramp by step, from the logged weight of the pseudo-labels, which it multiplies, too; empty if that tells nothing.
+
+    When a ramp began and whether it was halved is known to the training alone.
+    """
+    config = cfg.model.get('cross_pseudo')
+    loss = MODELS.build(config) if config else None
+    if loss is None or not loss.ramp or not loss.loss_weight:
+        return {}
+    steps, values = log.series('consistency_weight')
+    return {int(step): float(value) / loss.loss_weight for step, value in zip(steps, values)}
+
+
+def similarity_weight(cfg: Config, ramps: Mapping[int, float] | None = None) -> Callable[[str, int], float] | None:
     """What the similarity loss of a stage was multiplied with in the n-th step; None if the config has no such loss.
 
-    That is lambda times the weight of the stage times, with ``ramp=True``, the ramp of ``SemiSupervisedHook``.
+    That is lambda times the weight of the stage times, with ``ramp=True``, the ramp of ``SemiSupervisedHook``; NaN where that
+    is zero.
+
+    Args:
+        cfg: Of the training.
+        ramps: The ramp by step, as far as it is known; else that of a training from nothing.
     """
     config = cfg.model.get('similarity')
     if not config:
@@ -152,7 +172,11 @@ def similarity_weight(cfg: Config) -> Callable[[str, int], float] | None:
     hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
 
     def weight(stage: str, step: int) -> float:
-        ramp = hooks[0].rampup(step - 1, cfg.train_cfg.max_iters) if loss.ramp and hooks else 1.0
-        return loss.loss_weight * loss.stages[stage] * ramp
+        ramp = 1.0
+        if loss.ramp and ramps and step in ramps:
+            ramp = ramps[step]
+        elif loss.ramp and hooks:
+            ramp = hooks[0].rampup(step - 1, cfg.train_cfg.max_iters)
+        return loss.loss_weight * loss.stages[stage] * ramp or float('nan')
 
     return weight

@@ -1,4 +1,5 @@
-from benchmarks.demo_seeds import read, summary
+from benchmarks.demo_seeds import DEMO, read, summary
+from tests.conftest import ROOT
 
 
 def line(seed, before, after):
@@ -9,8 +10,12 @@ def line(seed, before, after):
 
 def test_gains_are_run_by_run():
     text = summary([line(0, 40.0, 48.0), line(1, 44.0, 50.0)])
-    assert text.splitlines()[2] == '| mIoU_fg | 42.0 ± 2.8 | 49.0 ± 1.4 | 48.0 ± 1.4 | 7.0 ± 1.4 | +6.0 |'
+    assert text.splitlines()[2] == '| foreground IoU | 42.0 ± 2.8 | 49.0 ± 1.4 | 48.0 ± 1.4 | 7.0 ± 1.4 | +6.0 |'
 
 
 def test_a_file_that_is_not_there_has_no_lines(tmp_path):
     assert read(tmp_path / 'none.jsonl') == []
+
+
+def test_the_readme_holds_the_table_of_the_results():
+    assert summary(read(DEMO)) in (ROOT / 'README.md').read_text()

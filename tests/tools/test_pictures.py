@@ -17,6 +17,7 @@ from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.evaluation_images import EvaluationImages, TrainedModel
 from simeps_mmseg.apis.plot_log import plot_log
 from simeps_mmseg.apis.visualize_similarity import (
+    logged_ramp,
     similarity_maps,
     similarity_weight,
     visualize_similarity,
@@ -25,6 +26,7 @@ from simeps_mmseg.apis.visualize_similarity import (
 from simeps_mmseg.models.losses import similarity_consistency
 from simeps_mmseg.models.utils import forward_unlabeled
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.visualization.training_log import TrainingLog
 from tests.conftest import ROOT
 from tests.helpers import experiment
 
@@ -222,7 +224,7 @@ class TestSimilarity:
                         type='SimilarityConsistencyLoss', stages=dict(encoder=0.5), loss_weight=40.0, ramp=True
                     )
                 ),
-                custom_hooks=[dict(type='SemiSupervisedHook', rampup_iters=100, rampup_interval=10)],
+                custom_hooks=[dict(type='SemiSupervisedHook', rampup_iters=100, rampup_interval=10, from_zero=False)],
                 train_cfg=dict(max_iters=200),
             )
         )
@@ -231,6 +233,13 @@ class TestSimilarity:
         assert weight('encoder', 10) == weight('encoder', 1)  # the tenth step is still in the first interval
         assert weight('encoder', 11) == pytest.approx(20 * np.exp(-5 * 0.9**2))
         assert weight('encoder', 150) == pytest.approx(20)
+        assert similarity_weight(cfg, {11: 0.25})('encoder', 11) == pytest.approx(20 * 0.25)
+        assert np.isnan(similarity_weight(cfg, {11: 0.0})('encoder', 11))
+        cfg.model.cross_pseudo = dict(type='CrossPseudoLoss', loss_weight=0.5)
+        history = TrainingLog(None, [dict(step=11, consistency_weight=0.125)], [])
+        assert logged_ramp(history, cfg) == {11: 0.25}
+        cfg.model.cross_pseudo.ramp = False
+        assert logged_ramp(history, cfg) == {}
         cfg.model.similarity.ramp = False
         assert similarity_weight(cfg)('encoder', 1) == 20
         assert similarity_weight(Config(dict(model=dict(type='EncoderDecoder')))) is None
