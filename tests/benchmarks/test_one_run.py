@@ -67,8 +67,8 @@ def test_a_line_says_what_was_trained_and_scored(whole):
     assert line['run'] == run_of()
     assert (line['steps'], line['labeled'], line['unlabeled']) == (ITERS, 8, 26)
     assert line['images_seen'] == dict(labeled=2 * ITERS, unlabeled=2 * ITERS)
-    # Three branches see 2 + 2 images each, in the first of five steps, where the ramp is zero, 2; measured, not assumed.
-    assert line['images_per_step'] == dict(grad=10.8, no_grad=0)
+    # Three branches see 2 + 2 images each; in the first two of five steps, on labels and where the ramp is zero, 2. Measured.
+    assert line['images_per_step'] == dict(grad=9.6, no_grad=0)
     assert sorted(map(int, line['validations'])) == [2, 4, 5]
     assert line['last']['iter'] == ITERS
     assert line['best']['iter'] == line['best_iter']
