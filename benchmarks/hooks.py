@@ -114,7 +114,7 @@ class ImageCountHook(Hook):
     def __init__(self) -> None:
         self.totals: Counter = Counter()
         self._handles: list = []
-        self._training = False
+        self._training = self._in_step = False
 
     def before_train(self, runner: Runner) -> None:
         backbones = list(backbones_of(runner.model))
@@ -128,6 +128,12 @@ class ImageCountHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self._training = False
         self.totals['steps'] += 1
+
+    def before_val(self, runner: Runner) -> None:
+        self._in_step, self._training = self._training, False  # LabelsOnlyGuardHook validates before a step
+
+    def after_val(self, runner: Runner) -> None:
+        self._training = self._in_step
 
     def after_train(self, runner: Runner) -> None:
         for handle in self._handles:
