@@ -1,11 +1,11 @@
-"""The main job on generated data: labels only against simEps, with a table, a picture and a report."""
+"""The main job on generated data: labels only, then simEps-plus from there, with a table, a picture and a report."""
 
 import argparse
 import sys
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Labels only against simEps on generated surfaces')
+    parser = argparse.ArgumentParser(description='Labels only, then simEps-plus from there, on generated surfaces')
     parser.add_argument('--folder', default='demo', help='for data, checkpoints, picture and report (default: demo)')
     parser.add_argument('--iters', type=int, help='training steps in place of those in the config')
     return parser.parse_args()
