@@ -1,6 +1,7 @@
 """What labels alone reached, and what is done where it is lost."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def guarded(root, folder, validations, max_iters=8, labels_only=0, save_best='mI
     cfg = experiment(
         root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook')], **changes
     )
+    cfg.experiment_name = f'guarded_{time.time_ns()}'  # runs within one second would share a log
     cfg.train_cfg.val_interval = 2
     if save_best is not None:
         cfg.default_hooks.checkpoint.update(save_best=save_best, rule=rule)

@@ -419,9 +419,10 @@ class TestTooShort:
 
     def test_it_is_said_before_the_first_step_unless_the_network_is_trained(self, synthetic_root, tmp_path):
         hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.25, labels_only=0.25)]
-        runner = train(experiment(synthetic_root, tmp_path / 'new', custom_hooks=hooks))
+        runner = train(experiment(synthetic_root, tmp_path / 'new', custom_hooks=hooks, experiment_name='new'))
         log = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
         assert log.index('labels alone get the first 1 of max_iters=4') < log.index('Iter(train)')
         start = str(tmp_path / 'new/iter_4.pth')
-        runner = train(experiment(synthetic_root, tmp_path / 'on', custom_hooks=hooks, load_from=start))
+        cfg = experiment(synthetic_root, tmp_path / 'on', custom_hooks=hooks, load_from=start, experiment_name='on')
+        runner = train(cfg)
         assert 'labels alone get' not in (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
