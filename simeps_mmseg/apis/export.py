@@ -129,15 +129,7 @@ def export(
             f'the ensemble of {count} networks is no EncoderDecoder of MMSegmentation: add --format onnx or torchscript, '
             'or choose one of them with --branch'
         )
-    label = (
-        'labels only'
-        if better
-        else f'branch {chosen[0]}'
-        if len(chosen) == 1 and count > 1
-        else 'ensemble'
-        if count > 1
-        else 'network'
-    )
+    label = 'labels only' if better else label_of(chosen, count)
     target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[kind]}')
     check_target(target, kind, path, overwrite)
     print(f'{better.file if better else f"{label} of {path}"}{why}', flush=True)
@@ -156,6 +148,13 @@ def export(
         networks = [networks_of(model)[index] for index in chosen]
         write_graph(kind, networks, model, cfg, files, size, target, info, bound, input_type)
     return target
+
+
+def label_of(chosen: Sequence[int], count: int) -> str:
+    """What the chosen of so many networks are called."""
+    if count == 1:
+        return 'network'
+    return f'branch {chosen[0]}' if len(chosen) == 1 else ENSEMBLE
 
 
 def with_network(state: Mapping[str, Tensor], branch: int, file: Path) -> dict[str, Tensor]:

@@ -150,8 +150,7 @@ def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
     """
     iteration = checkpoint['meta'].get('iter')
     for log in sorted(path.parent.glob('*/vis_data/scalars.json'), reverse=True):
-        entries = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line.endswith('}')]
-        for entry in reversed(entries):
+        for entry in reversed(_entries(log)):
             if iteration is not None and entry.get('step') == iteration and (found := _by_branch(entry)):
                 return BranchScores(*found, f'iteration {iteration} in {log}')
     history = (checkpoint.get('message_hub') or {}).get('log_scalars') or {}
@@ -163,14 +162,9 @@ def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
 def validations(path: Path, iteration: int) -> tuple[str, list[tuple[int, float]]]:
     """The score that decides, and its values by step up to that of a checkpoint, from the logs beside it.
 
-    None where that step was not validated, as in logs that count epochs.
+    No values where that step was not validated, as in logs that count epochs.
     """
-    entries = [
-        json.loads(line)
-        for log in sorted(path.parent.glob('*/vis_data/scalars.json'))
-        for line in log.read_text(encoding='utf-8').splitlines()
-        if line.endswith('}')
-    ]
+    entries = [entry for log in sorted(path.parent.glob('*/vis_data/scalars.json')) for entry in _entries(log)]
     for name in DECIDING:
         scores = {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}
         if iteration in scores:
@@ -194,6 +188,11 @@ def late_rise(scores: Sequence[tuple[int, float]]) -> float:
         return float('nan')
     rise = max(score for _, score in late) - max(score for _, score in before)
     return 1000 * rise / (end - before[-1][0])
+
+
+def _entries(log: Path) -> list[dict]:
+    """The lines of a log; one that was cut off while it was written is left out."""
+    return [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line.endswith('}')]
 
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
