@@ -70,7 +70,6 @@ setup(
         'prettytable',
         'tqdm',
         'jinja2',
-        'plotly>=7',
     ],
     extras_require=dict(
         onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, dev=[*TEST, *BROWSER, 'ruff>=0.17']

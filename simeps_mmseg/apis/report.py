@@ -131,7 +131,7 @@ def report(
         sections=[section for section in sections if section.blocks],
     )
     with whole_file(target) as partial:
-        partial.write_text(render(page, charts.plotly_script()), encoding='utf-8')
+        partial.write_text(render(page), encoding='utf-8')
     print(f'report: {target} ({target.stat().st_size / 1e6:.1f} MB)')
     return target
 
@@ -257,7 +257,7 @@ def _types(part: Mapping | Sequence[Mapping] | None) -> str:
 
 
 def _curves(title: str, log: TrainingLog, section: str) -> Section:
-    drawn = [charts.panel_chart(panel, log.resumed) for panel in panels_of(log) if panel.section == section]
+    drawn = [charts.panel_chart(panel, log.resumed, log.last_step) for panel in panels_of(log) if panel.section == section]
     if section != VALIDATION:
         return Section(title, drawn)
     return Section(title, [_score_table(log), *drawn] if drawn else [])
@@ -288,7 +288,7 @@ def _similarity_over_time(log: TrainingLog) -> list[Chart]:
     if not curves:
         return []
     panel = Panel('Distance of the maps of the branches, weighted as logged', LOSSES, '', curves, log_scale=True)
-    return [charts.panel_chart(panel, log.resumed)]
+    return [charts.panel_chart(panel, log.resumed, log.last_step)]
 
 
 # -- sections from config and log ------------------------------------------------------------------------------------

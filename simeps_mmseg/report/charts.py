@@ -1,79 +1,61 @@
-"""Interactive charts."""
+"""Charts of the report: matplotlib figures as SVG images."""
 
+import io
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from ..utils import evenly_spaced
-from ..visualization.curves import INK, Panel, line_color, styles_of
-from ..visualization.palette import RGB
+from ..visualization.curves import INK, Panel, line_color
+from ..visualization.curves_figure import panel_figure, unit_color
 from .page import Chart
 
-MOST_POINTS = 1000
-HEIGHT = 300
-GRID = '#e6e6e6'
+WIDTH, HEIGHT = 4.6, 3.0  # inches
+MOST_NUMBERS = 12  # classes up to which each cell of a confusion matrix has its number
+SVG = {
+    'svg.fonttype': 'none',  # text stays text: a third of the size
+    'svg.hashsalt': 'simeps_mmseg',  # the same figure gives the same bytes
+    'text.parse_math': False,  # a class may be called a$b$
+    'font.family': ['DejaVu Sans', 'sans-serif'],
+}
 
 
-def plotly_script() -> str:
-    """plotly.js itself, so that the page needs no network."""
-    return get_plotlyjs()
-
-
-def panel_chart(panel: Panel, resumed: Sequence[int] = ()) -> Chart:
+def panel_chart(panel: Panel, resumed: Sequence[int] = (), last: int = 0) -> Chart:
     """Curves of one panel over the iterations.
 
     Args:
         panel: What to draw. Of long curves every n-th point is drawn.
         resumed: Iterations with a dotted upright line.
+        last: Right end of the axis; by default the last point of the curves.
     """
-    figure = go.Figure()
-    for curve, style in zip(panel.curves, styles_of(panel)):
-        few = len(curve.steps) <= 15
-        keep = evenly_spaced(len(curve.steps), MOST_POINTS)
-        figure.add_scatter(
-            x=curve.steps[keep],
-            y=curve.values[keep].astype(np.float32),
-            name=style.label,
-            mode='lines+markers' if few else 'lines',
-            line=dict(color=css(style.color), width=1.4 * style.width, dash='dash' if style.dashed else 'solid'),
-            marker=dict(size=6),
-            hovertemplate='%{y:.4g}',
-        )
-    for step in resumed:
-        figure.add_vline(x=step, line=dict(color='#999', width=1, dash='dot'))
-    positive = all((curve.values[np.isfinite(curve.values)] > 0).all() for curve in panel.curves)
-    figure.update_xaxes(title='iteration', rangemode='tozero')
-    if panel.log_scale and positive:
-        figure.update_yaxes(type='log', dtick='D2', tickformat='~g')  # ticks at 1, 2 and 5
-    if panel.unit == '%':
-        figure.update_yaxes(rangemode='tozero')
-    figure.update_layout(showlegend=len(panel.curves) > 1, hovermode='x unified')
-    return _chart(figure, panel.title + (f' ({panel.unit})' if panel.unit else ''))
+    with matplotlib.rc_context(SVG):
+        return chart_of(panel_figure(panel, resumed, last, WIDTH))
 
 
 def class_bars(scores: Mapping[str, Sequence[float]], classes: Sequence[str], title: str) -> Chart:
     """Bars side by side for each class.
 
     Args:
-        scores: In per cent, one per class, by the name of who has them; the first stands out.
+        scores: In per cent, one per class, by the name of who has them; the first stands out. NaN has no bar.
         classes: Names.
         title: Above the chart.
     """
-    figure = go.Figure()
-    for index, (name, values) in enumerate(scores.items()):
-        color = INK if index == 0 else line_color(index - 1)
-        figure.add_bar(
-            x=list(classes),
-            y=[None if np.isnan(value) else round(float(value), 2) for value in values],
-            name=name,
-            marker_color=css(color),
-            hovertemplate='%{y:.1f} %',
-        )
-    figure.update_layout(barmode='group', showlegend=len(scores) > 1)
-    figure.update_yaxes(range=[0, 100])
-    return _chart(figure, title)
+    with matplotlib.rc_context(SVG):
+        figure, axis = _axes(title)
+        width = 0.8 / len(scores)
+        places = np.arange(len(classes))
+        for index, (name, values) in enumerate(scores.items()):
+            color = unit_color(INK if index == 0 else line_color(index - 1))
+            left = places + (index - (len(scores) - 1) / 2) * width
+            axis.bar(left, np.asarray(values, float), 0.92 * width, color=color, label=name)
+        axis.set(ylim=(0, 100))
+        axis.set_xticks(places, classes, **_slanted(classes))
+        axis.grid(axis='y', color='0.9', linewidth=0.6)
+        if len(scores) > 1:
+            figure.legend(loc='outside lower center', ncols=2, frameon=False, fontsize=8)
+        return chart_of(figure)
 
 
 def confusion_chart(matrix: np.ndarray, classes: Sequence[str], title: str) -> Chart:
@@ -84,64 +66,48 @@ def confusion_chart(matrix: np.ndarray, classes: Sequence[str], title: str) -> C
         classes: C names.
         title: Above the chart.
     """
-    totals = matrix.sum(axis=1, keepdims=True)
-    percent = 100 * matrix / np.maximum(totals, 1)
-    figure = go.Figure(
-        go.Heatmap(
-            z=percent[::-1],
-            x=list(classes),
-            y=list(classes)[::-1],
-            customdata=matrix[::-1],
-            zmin=0,
-            zmax=100,
-            colorscale='Cividis_r',
-            texttemplate='%{z:.1f}' if len(classes) <= 12 else None,
-            hovertemplate='%{y} taken for %{x}: %{z:.2f} %, %{customdata:,} pixels<extra></extra>',
-            showscale=False,
-        )
-    )
-    figure.update_xaxes(title='predicted', side='bottom', type='category', showgrid=False)
-    figure.update_yaxes(title='ground truth', type='category', showgrid=False)
-    return _chart(figure, title, height=max(HEIGHT, 60 + 34 * len(classes)))
+    percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    with matplotlib.rc_context(SVG):
+        figure, axis = _axes(title, max(HEIGHT, 1.2 + 0.34 * len(classes)))
+        axis.imshow(percent, cmap='cividis_r', vmin=0, vmax=100, aspect='auto', interpolation='nearest')
+        axis.set(xlabel='predicted', ylabel='ground truth')
+        axis.set_xticks(range(len(classes)), classes, **_slanted(classes))
+        axis.set_yticks(range(len(classes)), classes)
+        if len(classes) <= MOST_NUMBERS:
+            for (row, column), value in np.ndenumerate(percent):
+                color = 'white' if value > 50 else 'black'
+                axis.text(column, row, f'{value:.1f}', ha='center', va='center', fontsize=8, color=color)
+        return chart_of(figure)
 
 
 def histogram(values: Sequence[float], title: str, unit: str) -> Chart:
     """How many images have which score, in per cent."""
-    figure = go.Figure(
-        go.Histogram(
-            x=[round(float(value), 2) for value in values],
-            xbins=dict(start=0, end=100.01, size=5),
-            marker_color=css(line_color(1)),
-            hovertemplate='%{x} %: %{y} images<extra></extra>',
-        )
-    )
-    figure.update_xaxes(title=unit, range=[0, 100])
-    figure.update_yaxes(title='images')
-    figure.update_layout(bargap=0.05)
-    return _chart(figure, title)
+    with matplotlib.rc_context(SVG):
+        figure, axis = _axes(title)
+        axis.hist(values, bins=np.arange(0, 101, 5), color=unit_color(line_color(1)), rwidth=0.92)
+        axis.set(xlabel=unit, ylabel='images', xlim=(0, 100))
+        axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.grid(axis='y', color='0.9', linewidth=0.6)
+        return chart_of(figure)
 
 
-def css(color: RGB) -> str:
-    """RGB as a style sheet has it.
-
-    Example:
-        >>> css((230, 159, 0))
-        'rgb(230,159,0)'
-    """
-    return f'rgb({",".join(map(str, color))})'
+def chart_of(figure: Figure) -> Chart:
+    """A figure as a chart of the page; what its axes are called is its text for those who cannot see it."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format='svg', metadata=dict(Date=None))
+    return Chart(', '.join(axis.get_title() for axis in figure.axes), buffer.getvalue())
 
 
-def _chart(figure: go.Figure, title: str, height: int = HEIGHT) -> Chart:
-    figure.update_layout(
-        template='plotly_white',
-        height=height,
-        margin=dict(l=8, r=8, t=8, b=8),
-        font=dict(family='system-ui, sans-serif', size=12, color='#202020'),
-        legend=dict(orientation='h', yanchor='top', y=-0.25, x=0, font_size=11),
-    )
-    figure.update_xaxes(automargin=True, gridcolor=GRID)
-    figure.update_yaxes(automargin=True, gridcolor=GRID, exponentformat='power')
-    html = figure.to_html(
-        full_html=False, include_plotlyjs=False, config=dict(responsive=True, displaylogo=False, displayModeBar=False)
-    )
-    return Chart(title, html)
+def _axes(title: str, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout='constrained')
+    axis = figure.subplots()
+    axis.set_title(title, fontsize=9)
+    axis.set_axisbelow(True)
+    axis.tick_params(labelsize=8)
+    axis.spines[['top', 'right']].set_visible(False)
+    return figure, axis
+
+
+def _slanted(classes: Sequence[str]) -> dict:
+    """Names that would run into each other stand at an angle."""
+    return dict(rotation=30, ha='right') if sum(map(len, classes)) > 48 else {}

@@ -44,11 +44,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """Title and HTML of an interactive chart; charts in a row stand beside each other where there is room."""
+    """A chart; charts in a row stand beside each other where there is room.
+
+    Attributes:
+        title: What it shows, for those who cannot see it.
+        svg: The drawing.
+    """
 
     kind: ClassVar[str] = 'chart'
     title: str
-    html: str
+    svg: str
+
+    @property
+    def source(self) -> str:
+        """The drawing as a ``data:`` address. As an image of its own, no script in it runs, and its names are its own."""
+        return f'data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode("ascii")}'
 
 
 @dataclass(frozen=True)
@@ -128,10 +138,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All of it.
+    """The whole report.
 
     Attributes:
-        title: Of the page.
+        title: Its head.
         subtitle: A line below.
         facts: What the run is, by name.
         findings: What to know first.
@@ -147,13 +157,8 @@ class Page:
     sections: Sequence[Section] = field(default_factory=list)
 
 
-def render(page: Page, script: str) -> str:
-    """The page as HTML.
-
-    Args:
-        page: What is on it.
-        script: plotly.js.
-    """
+def render(page: Page) -> str:
+    """The page as HTML, without any script."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = files(__package__).joinpath('template.html').read_text(encoding='utf-8')
-    return environment.from_string(template).render(page=page, script=script)
+    return environment.from_string(template).render(page=page)

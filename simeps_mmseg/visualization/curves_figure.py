@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from ..utils import evenly_spaced
 from .curves import CLASS_SCORES, INK, MODEL, SECTIONS, Panel, line_color, panels_of, styles_of
 from .palette import RGB
 from .training_log import TrainingLog
 
 DASHES = ('-', '--', ':', '-.')
 MARKERS = 'osD^vP*X'
+MOST_POINTS = 1000  # of a curve: more than its width in pixels only makes the file larger
 
 
 def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float = 3.2) -> Figure:
@@ -48,8 +50,7 @@ def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float
         else:
             _draw_several(axis, {name: panels[title] for name, panels in by_run.items() if title in panels}, list(logs))
         for log in logs.values():
-            for step in log.resumed:
-                axis.axvline(step, color='0.6', linestyle=':', linewidth=0.8, zorder=0)
+            _mark_resumed(axis, log.resumed)
         _finish(axis, [panels[title] for panels in by_run.values() if title in panels], last)
     for axis in axes[len(titles) :]:
         axis.remove()
@@ -63,6 +64,28 @@ def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float
     return figure
 
 
+def panel_figure(panel: Panel, resumed: Sequence[int] = (), last: int = 0, width: float = 4.6) -> Figure:
+    """One panel of one training as a figure of its own; drawn as in :func:`curves_figure`.
+
+    Args:
+        panel: The curves.
+        resumed: Iterations with a dotted upright line.
+        last: Right end of the axis; by default the last point of the curves.
+        width: In inches.
+    """
+    figure = Figure(figsize=(width, 0.65 * width), layout='constrained')
+    axis = figure.subplots()
+    _draw_one(axis, panel)
+    _mark_resumed(axis, resumed)
+    _finish(axis, [panel], last or max(int(curve.steps[-1]) for curve in panel.curves if len(curve.steps)))
+    return figure
+
+
+def _mark_resumed(axis: Axes, steps: Sequence[int]) -> None:
+    for step in steps:
+        axis.axvline(step, color='0.6', linestyle=':', linewidth=0.8, zorder=0)
+
+
 def _ordered(by_run: Mapping[str, Mapping[str, Panel]]) -> list[str]:
     """Titles of all runs: by section, then in the order of the run that has most of them."""
     runs = sorted(by_run.values(), key=len, reverse=True)
@@ -72,9 +95,10 @@ def _ordered(by_run: Mapping[str, Mapping[str, Panel]]) -> list[str]:
 
 def _draw_one(axis: Axes, panel: Panel) -> None:
     for curve, style in zip(panel.curves, styles_of(panel)):
+        keep = evenly_spaced(len(curve.steps), MOST_POINTS)
         axis.plot(
-            curve.steps,
-            curve.values,
+            curve.steps[keep],
+            curve.values[keep],
             '--' if style.dashed else '-',
             color=unit_color(style.color),
             linewidth=style.width,
@@ -133,7 +157,7 @@ def _finish(axis: Axes, panels: Sequence[Panel], last: int) -> None:
     axis.spines[['top', 'right']].set_visible(False)
     axis.set_xlabel('iteration', fontsize=7)
     axis.set_xlim(0, 1.02 * last)
-    if any(one.log_scale for one in panels):
+    if any(one.log_scale for one in panels) and _all_positive(panels):
         axis.set_yscale('log')
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_minor_formatter(NullFormatter())
@@ -142,6 +166,12 @@ def _finish(axis: Axes, panels: Sequence[Panel], last: int) -> None:
     if panel.unit == '%':
         values = np.concatenate([curve.values for one in panels for curve in one.curves])
         axis.set_ylim(0, 1.1 * max(values[np.isfinite(values)].max(initial=0), 1e-3))
+
+
+def _all_positive(panels: Sequence[Panel]) -> bool:
+    """Whether every finite value is above zero, so that a logarithmic axis shows all of them."""
+    values = np.concatenate([curve.values for panel in panels for curve in panel.curves])
+    return bool((values[np.isfinite(values)] > 0).all())
 
 
 def _marker(steps: np.ndarray, kind: int = 0) -> str:
