@@ -19,6 +19,7 @@ SVG = {
     'svg.hashsalt': 'simeps_mmseg',  # the same figure gives the same bytes
     'text.parse_math': False,  # a class may be called a$b$
     'font.family': ['DejaVu Sans', 'sans-serif'],
+    'axes.labelsize': 9,
 }
 
 

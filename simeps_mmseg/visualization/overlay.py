@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+
+NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))  # above, below, left, right
 
 
 def paint(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], opacity: float = 0.75) -> np.ndarray:
@@ -71,22 +74,10 @@ def contours(labels: np.ndarray, width: int = 1) -> np.ndarray:
         >>> contours(np.array([[0, 0, 1, 1, 1]])).astype(int).tolist()
         [[0, 1, 1, 0, 0]]
     """
-    found = np.zeros(labels.shape, bool)
     if width < 1:
-        return found
-    vertical, horizontal = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    found[1:] |= vertical
-    found[:-1] |= vertical
-    found[:, 1:] |= horizontal
-    found[:, :-1] |= horizontal
-    for _ in range(width - 1):
-        grown = found.copy()
-        grown[1:] |= found[:-1]
-        grown[:-1] |= found[1:]
-        grown[:, 1:] |= found[:, :-1]
-        grown[:, :-1] |= found[:, 1:]
-        found = grown
-    return found
+        return np.zeros(labels.shape, bool)
+    values = labels if labels.dtype == np.uint8 else labels.astype(np.float64)  # OpenCV has no int64
+    return cv2.morphologyEx(values, cv2.MORPH_GRADIENT, NEIGHBOURS, iterations=width) > 0
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

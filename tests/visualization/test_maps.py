@@ -39,6 +39,18 @@ def test_contours_are_on_both_sides_of_an_edge():
     assert not contours(np.ones((3, 3)), width=2).any()
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.int64, bool])
+@pytest.mark.parametrize('width', [1, 2, 4])
+def test_contours_equal_the_slow_version(dtype, width):
+    labels = np.random.default_rng(width).choice([0, 1, 255], (9, 12), p=[0.8, 0.1, 0.1]).astype(dtype)
+    rows, columns = np.indices(labels.shape)
+    expected = np.zeros(labels.shape, bool)
+    for row, column in np.ndindex(labels.shape):
+        near = abs(rows - row) + abs(columns - column) <= width
+        expected[row, column] = (labels[near] != labels[row, column]).any()
+    np.testing.assert_array_equal(contours(labels, width), expected)
+
+
 def test_paint_colours_the_foreground_and_dims_the_rest():
     image = np.full((1, 3), 100, np.uint8)
     painted = paint(image, np.array([[0, 1, 255]]), PALETTE, opacity=1.0)
