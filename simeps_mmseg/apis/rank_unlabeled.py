@@ -29,7 +29,7 @@ from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, counted, progress
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
-from ..visualization import Tile, contact_sheet, paint
+from ..visualization import Tile, paint, thumbnail_grid
 from .config import load_config
 from .dark_images import warn_of_dark_images
 from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
@@ -354,7 +354,7 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[
 def sheet_figure(
     model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout
 ) -> Figure:
-    """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``contact_sheet``."""
+    """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``thumbnail_grid``."""
     tiles = []
     for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
         shown, data = prepare(str(files[image.name]))
@@ -369,7 +369,7 @@ def sheet_figure(
                 f'{place}. {image.name}\n{image.uncertainty.score:.3f} nats',
             )
         )
-    return contact_sheet(tiles, **layout)
+    return thumbnail_grid(tiles, **layout)
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

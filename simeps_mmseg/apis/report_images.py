@@ -25,7 +25,7 @@ from ..report import Chart, Finding, Picture, Section, Table, Text, charts, scor
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
-from ..visualization.sheet import Style, layers_of, sheet
+from ..visualization.layer_grid import Style, layer_grid, layers_of
 from ..visualization.similarity import similarity_figure
 from .evaluation_images import EvaluationImages, TrainedModel
 from .model import networks_of
@@ -224,7 +224,7 @@ def _drawn(data: EvaluationImages, trained: TrainedModel, index: int, style: Sty
         ignore_index=data.ignore_index,
     )
     # The branches themselves would make the picture too wide to read; their disagreement shows where they differ.
-    return sheet([layer for layer in layers if not layer.title.startswith('branch ')], style, zooms=1)
+    return layer_grid([layer for layer in layers if not layer.title.startswith('branch ')], style, zooms=1)
 
 
 def by_quality(scored: Sequence[ScoredImage], most: int) -> dict[str, list[ScoredImage]]:

@@ -1,4 +1,4 @@
-"""What a label map says of a part: areas, and connected defects with their boxes."""
+"""Areas of the classes in a label map, and its connected defects with their boxes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How much networks differ about an image."""
+"""Uncertainty of an ensemble about an image, from the disagreement of its networks."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class ImageUncertainty(NamedTuple):
-    """What an ensemble does not know about one image.
+    """Uncertainty of an ensemble about one image.
 
     Attributes:
         score: Mutual information averaged with the foreground probability as weight, in nats.

@@ -1,12 +1,12 @@
 from .comparison import ComparedImage, comparison_figure
-from .contact_sheet import Tile, contact_sheet
 from .disagreement import disagreement_map
 from .error_map import ERROR_COLORS, ERROR_KINDS, error_map
+from .layer_grid import Layer, Style, layer_grid, layers_of, paint_layer
 from .overlay import contours, overlay, paint
 from .palette import COLOR_BLIND_SAFE, choose_colors, class_colors
 from .semi_seg_visualizer import SemiSegLocalVisualizer
-from .sheet import Layer, Style, layers_of, paint_layer, sheet
 from .text import legend
+from .thumbnail_grid import Tile, thumbnail_grid
 from .zoom import Box, zoom_boxes
 
 __all__ = [
@@ -22,15 +22,15 @@ __all__ = [
     'choose_colors',
     'class_colors',
     'comparison_figure',
-    'contact_sheet',
     'contours',
     'disagreement_map',
     'error_map',
+    'layer_grid',
     'layers_of',
     'legend',
     'overlay',
     'paint',
     'paint_layer',
-    'sheet',
+    'thumbnail_grid',
     'zoom_boxes',
 ]

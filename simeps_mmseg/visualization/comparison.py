@@ -98,7 +98,7 @@ def comparison_figure(
 def _pictures(
     compared: ComparedImage, methods: Sequence[str], palette: Sequence[Sequence[int]], errors: bool, ignore_index: int
 ) -> list[np.ndarray]:
-    """Large enough that a contour is thin beside a defect."""
+    """The pictures of a row, enlarged so far that a contour is thin beside a defect."""
     height, width = compared.target.shape
     factor = max(1, round(400 / width))
     # Larger ones are reduced here, where thin defects are kept, and not by matplotlib, which would skip rows.

@@ -1,4 +1,4 @@
-"""Which curves a training log holds, and which of them belong into one picture."""
+"""The curves of a training log, grouped into panels."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ INK: RGB = (32, 32, 32)
 
 
 class Curve(NamedTuple):
-    """One line.
+    """Values of one quantity over the iterations.
 
     Attributes:
         name: Such as ``branch 0``; what is compared over several pictures has the same name in each.
@@ -57,7 +57,7 @@ class Panel:
 
 
 class CurveStyle(NamedTuple):
-    """How a curve is drawn where its panel is of one training.
+    """How a curve is drawn in the panel of a single training.
 
     Attributes:
         label: In the legend.
@@ -94,7 +94,7 @@ def line_color(index: int) -> RGB:
 
 
 def panels_of(log: TrainingLog) -> list[Panel]:
-    """All pictures that a log gives: losses by term, course, pseudo-labels by class, scores."""
+    """All panels of a log: losses by term, course, pseudo-labels by class, scores."""
     return [*loss_panels(log), *course_panels(log), *health_panels(log), *score_panels(log)]
 
 

@@ -1,4 +1,4 @@
-"""Curves of one training, or of several, on paper."""
+"""Figures of the curves of one training, or of several."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ MOST_POINTS = 1000  # of a curve: more than its width in pixels only makes the f
 
 
 def curves_figure(logs: Mapping[str, TrainingLog], columns: int = 4, tile: float = 3.2) -> Figure:
-    """A grid of small pictures, one per loss term, class or score.
+    """Draw a grid of panels, one per loss term, class or score.
 
     The curves of one training differ in colour. Of several trainings each has a colour, and the curves of a training
     (branches, classes) differ in their dashes; of a score only that of the model is drawn, and of a loss by branch only the
@@ -175,10 +175,10 @@ def _all_positive(panels: Sequence[Panel]) -> bool:
 
 
 def _marker(steps: np.ndarray, kind: int = 0) -> str:
-    """Few points are shown as points: a single one makes no line."""
+    """A marker for curves of few points; of a single point there is no line to see."""
     return MARKERS[kind % len(MARKERS)] if len(steps) <= 15 else ''
 
 
 def unit_color(color: RGB) -> tuple[float, ...]:
-    """RGB as matplotlib has it."""
+    """RGB as fractions, as matplotlib takes it."""
     return tuple(value / 255 for value in color)

@@ -1,4 +1,4 @@
-"""Where branches contradict each other."""
+"""Map of the pixels that branches predict differently."""
 
 from itertools import combinations
 

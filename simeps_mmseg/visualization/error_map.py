@@ -1,4 +1,4 @@
-"""Where a prediction is wrong, and in which way."""
+"""Map of the errors of a prediction by kind: missed, false alarm, wrong class."""
 
 import numpy as np
 

@@ -15,7 +15,7 @@ from ..evaluation import image_scores
 from ..utils import UserError
 from .palette import COLORS, choose_colors
 from .resize import resize_labels
-from .sheet import Style, layers_of, sheet
+from .layer_grid import Style, layer_grid, layers_of
 
 
 @VISUALIZERS.register_module()
@@ -150,7 +150,7 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
             ignore_index=self.ignore_index,
             captions=self._scores(maps, len(classes)),
         )
-        return sheet(layers, style, self.zooms, with_legend)
+        return layer_grid(layers, style, self.zooms, with_legend)
 
     def _scores(self, maps: dict[str, np.ndarray | None], num_classes: int) -> dict[str, str]:
         """The score of the image below the title of each prediction."""

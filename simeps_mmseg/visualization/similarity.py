@@ -23,7 +23,7 @@ def similarity_figure(
     names: Sequence[str] | None = None,
     tile: float = 2.2,
 ) -> Figure:
-    """A row per stage: the map of each branch on one scale, then the differences of all pairs on another.
+    """Draw a row per stage: the map of each branch on one scale, then the differences of all pairs on another.
 
     Row i and column j of a map tell how similar images i and j are to the branch; the images stand beside and above.
 
@@ -51,7 +51,7 @@ def similarity_figure(
     low, high = float(values.min()), float(values.max())
     differences = {stage: [own[a] - own[b] for a, b in pairs] for stage, own in maps.items()}
     largest = max((float(np.abs(one).max()) for own in differences.values() for one in own), default=0.0)
-    page = _Page(tile, branches, len(pairs), len(maps), len(images))
+    page = _Layout(tile, branches, len(pairs), len(maps), len(images))
     columns = [(page.left(k), names[k]) for k in range(branches)]
     columns += [(page.left(branches + k, True), f'{names[a]} - {names[b]}') for k, (a, b) in enumerate(pairs)]
     for left, title in columns:
@@ -75,8 +75,8 @@ def similarity_figure(
     return page.figure
 
 
-class _Page:
-    """Places on the paper in inches, so that images stand exactly beside the rows and columns that are theirs."""
+class _Layout:
+    """Positions in the figure in inches, so that images stand exactly beside the rows and columns that are theirs."""
 
     gap, group_gap, margin, row_gap, foot = 0.1, 0.3, 0.32, 0.24, 0.62
 
@@ -99,7 +99,7 @@ class _Page:
         return self.strip_bottom - 0.04 - (row + 1) * self.tile - row * self.row_gap
 
     def axis(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes at a place."""
+        """Axes at a position in inches."""
         place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
         return self.figure.add_axes(place)
 

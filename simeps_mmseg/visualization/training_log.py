@@ -1,4 +1,4 @@
-"""What a training wrote down, read back: one history, however often it was resumed and however it ended."""
+"""The log of a training as one history, across resumed and crashed starts."""
 
 import json
 import re

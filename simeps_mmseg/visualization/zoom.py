@@ -1,4 +1,4 @@
-"""Which parts of an image are worth a closer look."""
+"""Boxes around the thinnest defects of an image, to be enlarged."""
 
 from typing import NamedTuple
 

@@ -10,8 +10,8 @@ from mmseg.registry import VISBACKENDS, VISUALIZERS
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from simeps_mmseg.visualization import Layer, SemiSegLocalVisualizer, Style, layers_of, legend, paint_layer, sheet
-from simeps_mmseg.visualization.sheet import legend_entries
+from simeps_mmseg.visualization import Layer, SemiSegLocalVisualizer, Style, layer_grid, layers_of, legend, paint_layer
+from simeps_mmseg.visualization.layer_grid import legend_entries
 from simeps_mmseg.visualization.text import shorten, text_strip, text_width
 
 CLASSES = ('background', 'scratch', 'patch', 'pit')
@@ -128,13 +128,13 @@ def test_large_images_are_reduced_and_thin_defects_are_kept():
     assert (panel == STYLE.palette[1]).all(axis=2).any(axis=1).all()  # in every row
 
 
-def test_sheet_has_a_column_per_layer_and_a_row_per_zoom():
+def test_grid_has_a_column_per_layer_and_a_row_per_zoom():
     layers = layers_of(image(), **maps())
-    whole = sheet(layers, STYLE, zooms=0, with_legend=False)
+    whole = layer_grid(layers, STYLE, zooms=0, with_legend=False)
     assert whole.shape[1] == 8 * (64 + 6) + 6
-    zoomed = sheet(layers, STYLE, zooms=2, with_legend=False)
+    zoomed = layer_grid(layers, STYLE, zooms=2, with_legend=False)
     assert zoomed.shape[0] == whole.shape[0] + 64 + 6  # there is one defect
-    titled = sheet(layers, STYLE, zooms=2, title='a title')
+    titled = layer_grid(layers, STYLE, zooms=2, title='a title')
     assert titled.shape[0] > zoomed.shape[0]
     assert titled.dtype == np.uint8
 

@@ -1,4 +1,4 @@
-"""All that is known of one image in one picture: a column for each map, a row for the whole and for each zoom."""
+"""One image as a grid: a column for each map of it (layer), a row for the whole and for each enlarged part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HEAT_LEVELS = 100  # heat travels as percent, so that it is resized as labels ar
 
 @dataclass(frozen=True)
 class Layer:
-    """One column.
+    """One map of an image, a column of the grid.
 
     Attributes:
         title: Stands above it.
@@ -69,7 +69,7 @@ def layers_of(
     ignore_index: int = 255,
     captions: Mapping[str, str] | None = None,
 ) -> list[Layer]:
-    """The columns that can be made of what is there.
+    """The layers of an image, of those maps that are given.
 
     Image, ground truth, prediction (``ensemble`` where there are branches), each branch, pseudo-labels, disagreement of
     two branches or more, errors of the prediction.
@@ -110,7 +110,7 @@ def layers_of(
 
 
 def paint_layer(layer: Layer, image: np.ndarray, style: Style, box: Box | None = None) -> np.ndarray:
-    """One panel.
+    """Paint a layer, or a part of it, on the image: one cell of the grid.
 
     Args:
         layer: What to paint.
@@ -146,7 +146,7 @@ def paint_layer(layer: Layer, image: np.ndarray, style: Style, box: Box | None =
     return overlay(dark, labels, colors, opacity=0.85, contour=0)
 
 
-def focus_of(layers: Sequence[Layer], background: int | None = 0, ignore_index: int = 255) -> np.ndarray | None:
+def shown_defects(layers: Sequence[Layer], background: int | None = 0, ignore_index: int = 255) -> np.ndarray | None:
     """Where the defects are, (h, w) bool: by the ground truth, so that zooms stay where they are while a network learns;
     without one by the first map of classes. None: there is no such map, or no background.
     """
@@ -157,7 +157,7 @@ def focus_of(layers: Sequence[Layer], background: int | None = 0, ignore_index: 
 
 
 def legend_entries(layers: Sequence[Layer], style: Style) -> list[tuple[str, Sequence[int] | None]]:
-    """What the colours in these layers mean."""
+    """Names and colours of the legend for these layers."""
     kinds = {layer.kind for layer in layers}
     entries: list[tuple[str, Sequence[int] | None]] = []
     if CLASSES in kinds:
@@ -178,10 +178,10 @@ def legend_entries(layers: Sequence[Layer], style: Style) -> list[tuple[str, Seq
     return entries
 
 
-def sheet(
+def layer_grid(
     layers: Sequence[Layer], style: Style, zooms: int = 2, with_legend: bool = True, title: str = ''
 ) -> np.ndarray:
-    """Put panels, zooms, titles and legend together.
+    """Draw the layers side by side, with enlarged parts below, titles and a legend.
 
     Args:
         layers: The columns; the first is the image.
@@ -194,8 +194,8 @@ def sheet(
         Shape (h, w, 3), uint8.
     """
     image = layers[0].values
-    focus = focus_of(layers, style.background)
-    boxes = zoom_boxes(focus, zooms) if zooms and focus is not None else []
+    defects = shown_defects(layers, style.background)
+    boxes = zoom_boxes(defects, zooms) if zooms and defects is not None else []
     gap, font_size = 6, max(10, round(style.panel / 17))
     size = display_size(image.shape, style.panel)
     titles = [[layer.title, layer.caption] if any(la.caption for la in layers) else [layer.title] for layer in layers]

@@ -1,4 +1,4 @@
-"""Many small pictures on one sheet."""
+"""Many images in one figure, each with its prediction and its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 @dataclass
 class Tile:
-    """One image with what is known of it.
+    """One image with its prediction and its uncertainty.
 
     Attributes:
         image: RGB, shape (h, w, 3), uint8.
@@ -24,10 +24,10 @@ class Tile:
     caption: str
 
 
-def contact_sheet(tiles: Sequence[Tile], columns: int = 4, tile: float = 1.1) -> Figure:
-    """A sheet with image, prediction and heat map of each tile side by side, row by row.
+def thumbnail_grid(tiles: Sequence[Tile], columns: int = 4, tile: float = 1.1) -> Figure:
+    """Draw image, prediction and heat map of each tile side by side, row by row.
 
-    The heat maps share one scale, from zero to the largest value on the sheet.
+    The heat maps share one scale, from zero to the largest value of all.
 
     Args:
         tiles: At least one.
@@ -41,7 +41,7 @@ def contact_sheet(tiles: Sequence[Tile], columns: int = 4, tile: float = 1.1) ->
         ValueError: Without tiles.
     """
     if not tiles:
-        raise ValueError('a contact sheet needs at least one tile')
+        raise ValueError('a grid of thumbnails needs at least one tile')
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     figure = Figure(figsize=(3 * columns * tile, rows * (tile + 0.35)), layout='constrained')
