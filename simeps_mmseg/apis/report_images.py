@@ -24,8 +24,8 @@ from ..models.segmentors.base import ENSEMBLE
 from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
-from ..visualization.palette import class_colors
 from ..visualization.layer_grid import Style, layer_grid, layers_of
+from ..visualization.palette import class_colors
 from ..visualization.similarity import similarity_figure
 from .evaluation_images import EvaluationImages, TrainedModel
 from .model import networks_of

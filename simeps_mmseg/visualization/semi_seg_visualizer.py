@@ -13,9 +13,9 @@ from mmseg.visualization import SegLocalVisualizer
 
 from ..evaluation import image_scores
 from ..utils import UserError
+from .layer_grid import Style, layer_grid, layers_of
 from .palette import COLORS, choose_colors
 from .resize import resize_labels
-from .layer_grid import Style, layer_grid, layers_of
 
 
 @VISUALIZERS.register_module()
