@@ -229,6 +229,7 @@ def _stock_metrics(evaluator: dict | list) -> dict | list:
     for _, node in list(walk_dicts(evaluator)):
         if is_own(node.get('type')) and _inherits(node['type'], IoUMetric):
             node['type'] = 'IoUMetric'
+            node.pop('min_area', None)  # of DefectIoUMetric alone
     return evaluator
 
 

@@ -53,6 +53,20 @@ Defect(class_index=2, area=1, box=(0, 3, 1, 1))]
     return found
 
 
+def largest_region(labels: np.ndarray, num_classes: int) -> int:
+    """Pixels of the largest of :func:`connected_defects`; 0 where there are none.
+
+    Args:
+        labels: Class indices, shape (h, w); 0 is background, what is no class does not count.
+        num_classes: With background.
+
+    Example:
+        >>> largest_region(np.array([[1, 0, 2], [0, 1, 2], [0, 0, 2], [2, 0, 0]]), num_classes=3)
+        3
+    """
+    return max((defect.area for defect in connected_defects(labels, num_classes)), default=0)
+
+
 def area_record(labels: np.ndarray, classes: Sequence[str], min_area: int = 1) -> dict:
     """Areas and connected defects of one image, ready for JSON.
 
