@@ -19,10 +19,10 @@ from ..evaluation.defect_iou_metric import SUMMARY
 from ..report import (
     Block,
     Chart,
-    Circumstances,
     Code,
     Finding,
     Page,
+    RunContext,
     Section,
     Table,
     Text,
@@ -94,7 +94,7 @@ def report(
     train_cfg = run.cfg.get('train_cfg') or {} if run.cfg is not None else {}
     findings = log_findings(
         log,
-        Circumstances(
+        RunContext(
             max_iters=train_cfg.get('max_iters'),
             max_epochs=train_cfg.get('max_epochs'),
             has_checkpoint=weights is not None,

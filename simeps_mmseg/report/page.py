@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
-from .findings import Finding
+from .finding import Finding
 
 MOST_WIDTH = 2400
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simeps_mmseg.report import Circumstances, Finding, checks_made, log_findings, score_findings
+from simeps_mmseg.report import Finding, RunContext, checks_made, log_findings, score_findings
 from simeps_mmseg.report.findings import share_ratios
 from simeps_mmseg.visualization.training_log import TrainingLog
 
@@ -27,24 +27,24 @@ def starving(step: int) -> float:
 class TestEnding:
     @pytest.mark.parametrize('has_checkpoint', [True, False])
     def test_a_run_that_stopped_half_way(self, has_checkpoint):
-        found = log_findings(log_of(), Circumstances(max_iters=8000, has_checkpoint=has_checkpoint))
+        found = log_findings(log_of(), RunContext(max_iters=8000, has_checkpoint=has_checkpoint))
         assert found[0].serious
         assert 'The log ends at iteration 4,000 of 8,000' in found[0].text
         assert ('--resume' in found[0].text) == has_checkpoint
 
     def test_a_run_that_stopped_after_its_first_line(self):
-        found = log_findings(log_of(train=[dict(step=50, loss=1.0)]), Circumstances(max_iters=20000))
+        found = log_findings(log_of(train=[dict(step=50, loss=1.0)]), RunContext(max_iters=20000))
         assert 'The log ends at iteration 50 of 20,000' in found[0].text
 
     @pytest.mark.parametrize('max_iters', [4000, 4050])
     def test_a_run_that_ended_as_it_should(self, max_iters):
         # The last line stands at the last multiple of the interval.
-        assert 'ends at' not in texts(log_findings(log_of(), Circumstances(max_iters=max_iters)))
+        assert 'ends at' not in texts(log_findings(log_of(), RunContext(max_iters=max_iters)))
 
     def test_epochs(self):
         lines = [dict(step=10 * k, epoch=k, loss=1.0) for k in range(1, 6)]
-        assert 'ends at epoch 5 of 12' in texts(log_findings(log_of(train=lines), Circumstances(max_epochs=12)))
-        assert 'ends at' not in texts(log_findings(log_of(train=lines), Circumstances(max_epochs=5)))
+        assert 'ends at epoch 5 of 12' in texts(log_findings(log_of(train=lines), RunContext(max_epochs=12)))
+        assert 'ends at' not in texts(log_findings(log_of(train=lines), RunContext(max_epochs=5)))
 
     def test_nothing_is_claimed_where_the_length_is_not_known(self):
         assert 'is not known' in texts(log_findings(log_of()))
@@ -84,12 +84,12 @@ class TestPseudoLabels:
 
     def test_a_class_that_is_gone(self):
         log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
-        found = texts(log_findings(log, Circumstances(networks=3)))
+        found = texts(log_findings(log, RunContext(networks=3)))
         assert (
             'pits stands at nothing among the pseudo-labels and was never above half of what the labels show' in found
         )
         assert 'the branches teach each other' in found
-        assert 'the branches' not in texts(log_findings(log, Circumstances(networks=1)))
+        assert 'the branches' not in texts(log_findings(log, RunContext(networks=1)))
 
     def test_a_class_that_came_back(self):
         log = log_of(
@@ -136,11 +136,11 @@ class TestValidation:
         assert 'no validation' not in found
 
     def test_a_best_one_in_the_middle(self):
-        found = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), Circumstances(max_iters=4000))
+        found = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), RunContext(max_iters=4000))
         assert 'mIoU_image 62.5 at iteration 2,000' in texts(found)
         assert '2.5 points above the last one' in texts(found)
         assert found[0].serious
-        kept = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), Circumstances(keeps_best=True))
+        kept = log_findings(log_of(val=validations(40.0, 62.5, 60.0)), RunContext(keeps_best=True))
         assert 'The best checkpoint was kept' in texts(kept)
         assert not any(finding.serious for finding in kept)
 
@@ -196,7 +196,7 @@ class TestLabelsOnly:
         return dict(reference=reference, best=best, events=list(events), until=200, stepped_back=len(events))
 
     def findings(self, record, **around):
-        return log_findings(log_of(val=validations(60.0, 61.0)), Circumstances(labels_only=record, **around))
+        return log_findings(log_of(val=validations(60.0, 61.0)), RunContext(labels_only=record, **around))
 
     def test_nothing_gained_is_the_first_line(self):
         first = self.findings(self.record(60.0))[0]
@@ -208,10 +208,22 @@ class TestLabelsOnly:
         assert not finding.serious
         assert finding.text == 'mIoU_fg on validation: 60.0 with labels alone, 66.5 with the best checkpoint (+6.5).'
 
-    def test_what_was_lost_on_the_way(self):
+    def test_what_was_lost_on_the_way_is_quoted_in_full(self):
         events = [dict(iteration=400, text='pit is gone'), dict(iteration=1600, text='scratch is gone. Back to x.pth')]
-        first = self.findings(self.record(66.5, events))[0]
-        assert first == (True, 'At iteration 1,600: scratch is gone. Back to x.pth (2 such events in all).')
+        decision, *quoted = self.findings(self.record(66.5, events))[:3]
+        assert decision.text.endswith('66.5 with the best checkpoint (+6.5).')
+        assert quoted == [
+            (True, 'At iteration 400: pit is gone.'),
+            (True, 'At iteration 1,600: scratch is gone. Back to x.pth.'),
+        ]
+
+    def test_the_decision_stands_before_a_dead_branch_and_that_before_everything_else(self):
+        val = validations(60.0, 40.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=0.0)
+        log = log_of(val=val, decode__loss_ce=lambda step: float('nan'))
+        run = RunContext(max_iters=9000, labels_only=self.record(66.5, [dict(iteration=400, text='pit is gone')]))
+        found = [finding.text for finding in log_findings(log, run)]
+        starts = ('mIoU_fg on validation', 'Branch 1 is dead', 'At iteration 400', 'The log ends', 'decode.loss_ce was')
+        assert [text.startswith(start) for text, start in zip(found, starts)] == [True] * 5
 
     def test_without_a_reference_nothing_is_said(self):
         silent = {**self.record(60.0), 'reference': None}
@@ -234,4 +246,4 @@ def test_the_score_that_chose_the_best_checkpoint_is_named():
         dict(step=3, mIoU_fg=60.0, mIoU=50.0),
     ]
     assert 'mIoU_fg 70.0 at iteration 1' in texts(log_findings(log_of(val=val)))
-    assert 'mIoU 55.0 at iteration 2' in texts(log_findings(log_of(val=val), Circumstances(decided_by='mIoU')))
+    assert 'mIoU 55.0 at iteration 2' in texts(log_findings(log_of(val=val), RunContext(decided_by='mIoU')))
