@@ -1,6 +1,6 @@
 """One HTML file about a training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,17 +8,12 @@ import numpy as np
 from mmengine.config import Config
 
 from .. import __version__
-from ..datasets import inspection
-from ..datasets.file_reports import inspect_sources
-from ..datasets.inspection import LABELED, UNLABELED, Problem
-from ..datasets.sources import Source, find_sources, part_configs
+from ..datasets.sources import find_sources
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.labels_only import WEIGHTS, read_record
-from ..deploy.stock_config import branch_configs, type_name
-from ..evaluation.defect_iou_metric import SUMMARY
+from ..deploy.stock_config import branch_configs
 from ..report import (
     Block,
-    Chart,
     Code,
     Finding,
     Page,
@@ -26,25 +21,25 @@ from ..report import (
     Section,
     Table,
     Text,
-    charts,
+    by_severity,
     checks_made,
-    log_findings,
+    course_findings,
     render,
+    verdicts,
 )
+from ..report.data_section import data_section
 from ..report.environment import environment_of
-from ..report.findings import deciding_score
-from ..utils import UserError, evenly_spaced
+from ..report.log_sections import curve_section, similarity_over_time
+from ..report.model_name import method_name, network_name
+from ..report.validation_config import decided_by
+from ..report.validation_findings import deciding_score
+from ..utils import UserError
 from ..utils.files import check_writable, whole_file
-from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
-from ..visualization.similarity import logged_similarity
-from ..visualization.training_log import TrainingLog, num_branches, read_training_log
+from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION
+from ..visualization.training_log import TrainingLog, read_training_log
 from .config import merge_options
-from .report_images import decided_by, model_sections
+from .report_images import model_sections
 from .visualize_similarity import config_beside
-
-PARTS = (LABELED, UNLABELED, inspection.VALIDATION, inspection.TEST)
-MOST_LABELED = 500  # masks that are opened to count classes
-SINGLE = dict(MeanTeacherSegmentor='Mean Teacher', FixMatchSegmentor='FixMatch', UniMatchSegmentor='UniMatch')
 
 
 def report(
@@ -92,41 +87,41 @@ def report(
     log = run.log
     weights, why = run.checkpoint(checkpoint)
     train_cfg = run.cfg.get('train_cfg') or {} if run.cfg is not None else {}
-    findings = log_findings(
-        log,
-        RunContext(
-            max_iters=train_cfg.get('max_iters'),
-            max_epochs=train_cfg.get('max_epochs'),
-            has_checkpoint=weights is not None,
-            keeps_best=weights is not None and weights.name.startswith('best_'),
-            networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
-            decided_by=run.decided_by,
-            labels_only=read_record(work_dir),
-        ),
+    context = RunContext(
+        max_iters=train_cfg.get('max_iters'),
+        max_epochs=train_cfg.get('max_epochs'),
+        has_checkpoint=weights is not None,
+        keeps_best=weights is not None and weights.name.startswith('best_'),
+        networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
+        decided_by=run.decided_by,
+        labels_only=read_record(work_dir),
     )
-    sections = [_curves('Validation scores', log, VALIDATION)]
-    distances = _similarity_over_time(log)
+    findings = [*course_findings(log, context)]
+    sections = [curve_section('Validation scores', log, VALIDATION, run.decided_by)]
+    distances = similarity_over_time(log)
+    facts = run.facts(weights)
     sources, problems = ([], []) if run.cfg is None else find_sources(run.cfg)
     if why:
         findings.append(Finding(True, f'{"No images were scored. " if weights is None else ""}{why}'))
     if weights is None:
         sections += [Section('Images', [Text(why)]), Section('Similarity maps', distances)]
     else:
-        found, shown = model_sections(run.cfg, weights, sources, distances, split, images, unlabeled, device)
-        findings += found
-        sections += shown
+        looked_at = model_sections(run.cfg, weights, sources, distances, split, images, unlabeled, device)
+        facts += looked_at.facts
+        findings += looked_at.findings
+        sections = [*looked_at.parts, *sections, *looked_at.sections]
     sections += [
-        _curves('Health of the pseudo-labels', log, HEALTH),
-        _curves('Losses', log, LOSSES),
-        _curves('Course of the training', log, COURSE),
-        Section('Data', []) if run.cfg is None else _data(run.cfg, sources, problems),
+        curve_section('Health of the pseudo-labels', log, HEALTH),
+        curve_section('Losses', log, LOSSES),
+        curve_section('Course of the training', log, COURSE),
+        Section('Data', []) if run.cfg is None else data_section(run.cfg, sources, problems),
         _environment(run),
     ]
     page = Page(
         title=run.title,
         subtitle=f'Training report of {work_dir.resolve().name}, written by simeps_mmseg {__version__}',
-        facts=run.facts(weights),
-        findings=sorted(findings, key=lambda finding: not finding.serious),
+        facts=facts,
+        findings=[*verdicts(log, context), *by_severity(findings)],
         checks=checks_made(log),
         sections=[section for section in sections if section.blocks],
     )
@@ -172,9 +167,9 @@ class _Run:
 
     @property
     def title(self) -> str:
-        return (
-            self.work_dir.resolve().name if self.cfg is None else f'{method_name(self.cfg.model)}: {_network(self.cfg)}'
-        )
+        if self.cfg is None:
+            return self.work_dir.resolve().name
+        return f'{method_name(self.cfg.model)}: {network_name(self.cfg.model)}'
 
     def checkpoint(self, wanted: str | None) -> tuple[Path | None, str]:
         """The weights to look at, and why not better ones, or any."""
@@ -224,127 +219,6 @@ class _Run:
             facts.append(('Peak memory of the device', f'{memory.max():,.0f} MiB'))
         facts.append(('Weights', weights.name if weights else 'none'))
         return facts
-
-
-def method_name(model: Mapping) -> str:
-    """What people call the method of a model config."""
-    kind = type_name(model['type'])
-    if kind in ('MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor'):
-        if model.get('similarity'):
-            return 'simEps'
-        mixed = type_name((model.get('cross_pseudo') or {}).get('type', '')) == 'UncertaintyMixedLoss'
-        return 'UAPS' if mixed else 'Cross pseudo supervision'
-    if kind in SINGLE:
-        return SINGLE[kind]
-    return kind if {'branch', 'branches'} & model.keys() else 'Labels only'
-
-
-def _network(cfg: Config) -> str:
-    named = (' with '.join(filter(None, map(_types, _parts(branch)))) for branch in branch_configs(cfg.model))
-    return ', '.join(dict.fromkeys(named))
-
-
-def _parts(branch: Mapping) -> list:
-    return [branch.get('backbone') or branch, branch.get('decode_head')]
-
-
-def _types(part: Mapping | Sequence[Mapping] | None) -> str:
-    parts = part if isinstance(part, (list, tuple)) else [part] if part else []
-    return ' and '.join(type_name(one['type']) for one in parts)
-
-
-# -- sections from the log -------------------------------------------------------------------------------------------
-
-
-def _curves(title: str, log: TrainingLog, section: str) -> Section:
-    drawn = [charts.panel_chart(panel, log.resumed, log.last_step) for panel in panels_of(log) if panel.section == section]
-    if section != VALIDATION:
-        return Section(title, drawn)
-    return Section(title, [_score_table(log), *drawn] if drawn else [])
-
-
-def _score_table(log: TrainingLog) -> Table:
-    """Last validation of model and branches, and the best one of the model."""
-    keys = [key for key in SUMMARY if key in log.scalars('val')]
-    rows = []
-
-    def row(name: str, prefix: str, place: Callable[[np.ndarray], int]) -> None:
-        cells = []
-        for key in keys:
-            values = log.series(f'{prefix}{key}', 'val')[1]
-            cells.append(f'{values[place(values)]:.2f}' if len(values) else '')
-        rows.append([name, *cells])
-
-    row('last validation', '', lambda values: -1)
-    row('best of each column', '', lambda values: int(np.nanargmax(values)) if np.isfinite(values).any() else -1)
-    for k in range(num_branches(log)):
-        row(f'branch {k} alone, last', f'branch_{k}.', lambda values: -1)
-    return Table(['per cent', *keys], rows)
-
-
-def _similarity_over_time(log: TrainingLog) -> list[Chart]:
-    """How far apart the similarity maps of the branches were."""
-    curves = tuple(Curve(f'{part}, {stage}', *values) for (part, stage), values in logged_similarity(log).items())
-    if not curves:
-        return []
-    panel = Panel('Distance of the maps of the branches, weighted as logged', LOSSES, '', curves, log_scale=True)
-    return [charts.panel_chart(panel, log.resumed, log.last_step)]
-
-
-# -- sections from config and log ------------------------------------------------------------------------------------
-
-
-def _data(cfg: Config, sources: Sequence[Source], problems: Sequence[Problem]) -> Section:
-    """How many images there are, of which folders, and which classes the labels show."""
-    counts = {part: sum(len(s.infos) for s in sources if s.part == part) for part in PARTS}
-    splits = {part: _split_files(cfg, part) for part in PARTS}
-    whole = not any(problem.is_error for problem in problems)
-    rows = []
-    for part in PARTS:
-        own = [source for source in sources if source.part == part]
-        if own:
-            in_training = part in (LABELED, UNLABELED) and whole
-            share = f'{counts[part] / (counts[LABELED] + counts[UNLABELED]):.1%}' if in_training else ''
-            rows.append([part, f'{counts[part]:,}', share, splits[part], ', '.join(dict.fromkeys(map(_place, own)))])
-    blocks: list[Block] = [Text(f'{problem.kind}: {problem}') for problem in problems if problem.is_error]
-    if rows:
-        blocks.append(Table(['part', 'images', 'of the training images', 'split', 'in'], rows, words=True))
-    labeled = [source for source in sources if source.part == LABELED and source.classes]
-    if labeled:
-        blocks.append(_class_table(labeled))
-    return Section('Data', blocks)
-
-
-def _split_files(cfg: Config, part: str) -> str:
-    return ', '.join(dict.fromkeys(leaf.get('ann_file') or 'all' for own, _, leaf in part_configs(cfg) if own == part))
-
-
-def _place(source: Source) -> str:
-    return str(Path(source.infos[0]['img_path']).parent) if source.infos else source.key
-
-
-def _class_table(labeled: Sequence[Source]) -> Table | Text:
-    """Images and pixels of each class among the labelled ones."""
-    some = [
-        source._replace(infos=[source.infos[index] for index in evenly_spaced(len(source.infos), MOST_LABELED)])
-        for source in labeled
-    ]
-    reports = inspect_sources(some, workers=0)
-    broken = [problem for one in reports for problem in one.problems if problem.is_error]
-    if broken:
-        return Text(
-            f'{len(broken)} errors in the labelled files, such as {broken[0]}; tools/check_dataset.py lists them.'
-        )
-    classes = labeled[0].classes
-    pixels = [sum(one.classes.get(index, 0) for one in reports) for index in range(len(classes))]
-    shown_in = [sum(one.classes.get(index, 0) > 0 for one in reports) for index in range(len(classes))]
-    total = sum(pixels) or 1
-    rows = [
-        [name, f'{100 * pixels[index] / total:.2f} %', f'{shown_in[index]:,}'] for index, name in enumerate(classes)
-    ]
-    total_images = sum(len(source.infos) for source in labeled)
-    counted = '' if len(reports) == total_images else f'Counted in {len(reports):,} of {total_images:,}, evenly spaced.'
-    return Table(['class', 'of the labelled pixels', 'labelled images that show it'], rows, counted)
 
 
 def _environment(run: _Run) -> Section:

@@ -1,27 +1,29 @@
 """The part of a report that needs the model: scores, pictures, similarity maps, what to label next."""
 
-import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmseg.structures import SegDataSample
-from PIL import Image
 from torch import Tensor
 
 from ..datasets.inspection import UNLABELED
 from ..datasets.selection import NEAR_DUPLICATE
 from ..datasets.sources import Source
-from ..evaluation import class_areas, confusion_matrix
-from ..evaluation.defect_iou_metric import SUMMARY, summarize
-from ..evaluation.functional import iou_and_dice, scores_from_areas
+from ..evaluation import class_areas
+from ..evaluation.defect_iou_metric import compare_maps
+from ..evaluation.functional import scores_from_areas
 from ..models.segmentors.base import ENSEMBLE
-from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
+from ..report import Chart, Finding, Picture, Section, Table, Text, score_findings
+from ..report.charts import picture_of
+from ..report.part_section import AREAS, part_facts, part_findings, part_section
+from ..report.score_section import score_section
+from ..report.scored_images import ScoredImage, by_quality, part_errors_of
+from ..report.validation_config import decided_by, smallest_region
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.layer_grid import Style, layer_grid, layers_of
@@ -35,41 +37,24 @@ from .visualize_similarity import similarity_maps
 PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
 TO_LABEL = 12
-SCORES_EXPLAINED = (
-    'mIoU_fg sums the areas over all images and is without the background; mIoU is the same with it. mIoU_image is the mean '
-    'over the images of the IoU of the defects that each shows: what is called a defect beside them, or on good parts, it '
-    'cannot see. mDice_image likewise with the Dice score; aAcc_image is the share of the pixels that are right; false_alarms '
-    'is the share of the images without a defect on which something is called one.'
-)
 MOVED = 'If the data has moved, tell where it is: --cfg-options val_dataloader.dataset.data_root=...'
 SPLIT_NAMES = dict(val='validation', test='test')
 
 
-def decided_by(cfg: Config) -> str | None:
-    """The score by which a training keeps its best checkpoint; None where it keeps none, or says ``auto``."""
-    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
-    first = wanted[0] if isinstance(wanted, list | tuple) and wanted else wanted
-    return first if isinstance(first, str) and first != 'auto' else None
-
-
-@dataclass(frozen=True)
-class ScoredImage:
-    """One image of the validation or test set.
+class ModelSections(NamedTuple):
+    """What a trained model adds to a report.
 
     Attributes:
-        index: Its place in the set.
-        matrices: Confusion of the prediction, then of each branch, shape (1 + K, C, C), int64.
-        miou: Per-image mIoU of the prediction in per cent; NaN where no defect is to be seen.
+        facts: For the head of the page.
+        findings: What to know of the scores.
+        parts: The section on whole parts, if images could be scored.
+        sections: The others.
     """
 
-    index: int
-    matrices: np.ndarray
-    miou: float
-
-    @property
-    def has_defect(self) -> bool:
-        """Whether the ground truth shows one."""
-        return not np.isnan(self.miou)
+    facts: list[tuple[str, str]]
+    findings: list[Finding]
+    parts: list[Section]
+    sections: list[Section]
 
 
 def model_sections(
@@ -81,7 +66,7 @@ def model_sections(
     images: int = 200,
     unlabeled: int = 100,
     device: str = 'cpu',
-) -> tuple[list[Finding], list[Section]]:
+) -> ModelSections:
     """What a trained model makes of its validation images and of unlabelled ones.
 
     Args:
@@ -95,17 +80,17 @@ def model_sections(
         device: Such as ``cpu`` or ``cuda:0``.
 
     Returns:
-        What to know of the scores, and the sections. What cannot be shown is said in its place.
+        Facts, findings and sections. What cannot be shown is said in its place.
     """
     try:
         trained = TrainedModel(cfg, weights, device, split)
     except UserError as error:
         told = f'The model could not be loaded: {error}'
-        return [Finding(True, f'No images were scored. {told}')], [
-            Section('Images', [Text(told)]),
-            Section('Similarity maps', distances),
-        ]
+        sections = [Section('Images', [Text(told)]), Section('Similarity maps', distances)]
+        return ModelSections([], [Finding(True, f'No images were scored. {told}')], [], sections)
+    facts: list[tuple[str, str]] = []
     findings: list[Finding] = []
+    parts: list[Section] = []
     sections: list[Section] = []
     readable: list[int] = []
     data = None
@@ -121,14 +106,22 @@ def model_sections(
         if failed:
             findings.append(Finding(True, f'Of the images {len(failed)} could not be scored: {"; ".join(failed[:3])}'))
         if scored:
+            names = _names_of(trained, len(scored[0].matrices) - 1)
+            areas = sorted({smallest_region(cfg, split), *AREAS})
+            errors = [part_errors_of(scored, k, [smallest_region(cfg, split)])[0] for k in range(len(names))]
+            facts += part_facts(errors[0])
+            findings += part_findings(errors[0], data.classes)
             findings += score_findings(np.sum([one.matrices[0] for one in scored], axis=0), data.classes, len(scored))
-            sections += [_scores(scored, trained, data.classes, split, len(data)), _gallery(data, trained, scored)]
+            parts.append(part_section(errors, names, data.classes, part_errors_of(scored, 0, areas)))
+            title = f'Scores on the {SPLIT_NAMES[split]} images'
+            sections.append(score_section(title, scored, errors, names, data.classes, len(data), decided_by(cfg)))
+            sections.append(_gallery(data, trained, scored))
     several = len(networks_of(trained.model)) > 1
     maps = [_similarity_maps(data, trained, readable)] if several and data is not None else []
     sections.append(Section('Similarity maps', [*maps, *distances]))
     if several and unlabeled:
         sections.append(_next_to_label(sources, trained, unlabeled))
-    return findings, sections
+    return ModelSections(facts, findings, parts, sections)
 
 
 def score_images(data: EvaluationImages, trained: TrainedModel, most: int) -> tuple[list[ScoredImage], list[str]]:
@@ -160,42 +153,21 @@ def score_image(data: EvaluationImages, trained: TrainedModel, index: int) -> Sc
     branches = _branches_of(sample)
     if branches is not None:
         maps.extend(branches)
-    matrices = [confusion_matrix(one, target, len(data.classes), data.ignore_index) for one in maps]
-    return ScoredImage(index, torch.stack(matrices).numpy(), 100 * scores_from_areas(class_areas(matrices[0])).miou)
+    compared = compare_maps(maps, target, len(data.classes), data.ignore_index)
+    miou = 100 * scores_from_areas(class_areas(compared.matrices[0])).miou
+    return ScoredImage(index, compared.matrices.numpy(), miou, compared.largest.numpy())
+
+
+def _names_of(trained: TrainedModel, branches: int) -> list[str]:
+    """Of the prediction and of each branch."""
+    whole = branches and trained.model.test_cfg.get('predict_on', ENSEMBLE) == ENSEMBLE
+    return ['ensemble' if whole else 'prediction', *(f'branch {k}' for k in range(branches))]
 
 
 def _branches_of(sample: SegDataSample) -> Tensor | None:
     """Label maps (K, h, w) of K branches, K > 1."""
     maps = sample.pred_sem_seg_branches.data if 'pred_sem_seg_branches' in sample else []
     return maps if len(maps) > 1 else None
-
-
-def _scores(
-    scored: Sequence[ScoredImage], trained: TrainedModel, classes: Sequence[str], split: str, total: int
-) -> Section:
-    matrices = np.stack([one.matrices for one in scored])
-    branches = matrices.shape[1] - 1
-    whole = branches and trained.model.test_cfg.get('predict_on', ENSEMBLE) == ENSEMBLE
-    names = ['ensemble' if whole else 'prediction', *(f'branch {k}' for k in range(branches))]
-    decided = decided_by(trained.cfg)
-    chosen = f' {decided} on validation decides which weights are the best.' if decided else ''
-    rows, bars = [], {}
-    for k, name in enumerate(names):
-        areas = class_areas(torch.from_numpy(matrices[:, k]))
-        summary = summarize(areas)
-        rows.append([name, *(f'{summary[key]:.2f}' for key in SUMMARY)])
-        bars[name] = 100 * iou_and_dice(areas.sum(dim=0))[0].numpy()
-    of = f'{total} images' if len(scored) == total else f'{len(scored)} of {total} images'
-    return Section(
-        f'Scores on the {SPLIT_NAMES[split]} images',
-        [
-            Table(['per cent', *SUMMARY], rows, f'These weights on {of}.'),
-            Text(SCORES_EXPLAINED + chosen),
-            charts.class_bars(bars, classes, 'IoU by class (%)'),
-            charts.confusion_chart(matrices[:, 0].sum(axis=0), classes, 'What is taken for what (% of the true class)'),
-            charts.histogram([one.miou for one in scored if one.has_defect], 'Images by their mIoU', 'mIoU (%)'),
-        ],
-    )
 
 
 def _gallery(data: EvaluationImages, trained: TrainedModel, scored: Sequence[ScoredImage]) -> Section:
@@ -225,17 +197,6 @@ def _drawn(data: EvaluationImages, trained: TrainedModel, index: int, style: Sty
     )
     # The branches themselves would make the picture too wide to read; their disagreement shows where they differ.
     return layer_grid([layer for layer in layers if not layer.title.startswith('branch ')], style, zooms=1)
-
-
-def by_quality(scored: Sequence[ScoredImage], most: int) -> dict[str, list[ScoredImage]]:
-    """The best, the median and the worst images by mIoU, ``most`` of each kind and none twice."""
-    order = sorted(scored, key=lambda one: -one.miou)
-    count = min(most, -(-len(order) // 3))
-    worst = order[max(len(order) - count, 0) :][::-1]
-    best = order[: min(count, len(order) - len(worst))]
-    between = order[len(best) : len(order) - len(worst)]
-    start = max((len(between) - count) // 2, 0)
-    return dict(best=best, median=between[start : start + count], worst=worst)
 
 
 def _similarity_maps(data: EvaluationImages, trained: TrainedModel, readable: Sequence[int]) -> Picture | Text:
@@ -283,10 +244,3 @@ def _next_to_label(sources: Sequence[Source], trained: TrainedModel, count: int)
     if failed:
         blocks.append(Text(f'{len(failed)} could not be read: ' + '; '.join(failed[:3])))
     return Section(title, blocks)
-
-
-def picture_of(figure: Figure, caption: str, dpi: int = 130) -> Picture:
-    """A figure as a picture of the page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=dpi, format='png')
-    return Picture.of(np.asarray(Image.open(buffer).convert('RGB')), caption)

@@ -12,10 +12,8 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ..utils import UserError
-from .functional import DECIDING, class_areas, confusion_matrix, iou_and_dice, scores_from_areas
+from .functional import SUMMARY, class_areas, confusion_matrix, iou_and_dice, scores_from_areas
 from .part_decisions import PartErrors, counted_region, in_words, part_errors
-
-SUMMARY = (*DECIDING, 'mDice_image', 'aAcc_image', 'missed', 'false_alarms')
 
 
 class ComparedMaps(NamedTuple):

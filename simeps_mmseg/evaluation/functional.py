@@ -8,6 +8,10 @@ from torch import Tensor
 
 # Which score decides what is better, in this order: the first counts false alarms, the per-image one cannot see them.
 DECIDING = ('mIoU_fg', 'mIoU_image', 'mIoU')
+# Errors about whole parts: the less, the better.
+PART_SCORES = ('missed', 'false_alarms')
+# The scores of the model and of each branch, in the order of tables and panels.
+SUMMARY = (*DECIDING, 'mDice_image', 'aAcc_image', *PART_SCORES)
 
 
 class ImageScores(NamedTuple):

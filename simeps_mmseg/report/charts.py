@@ -1,4 +1,4 @@
-"""Charts of the report: matplotlib figures as SVG images."""
+"""Charts of the report, as SVG, and other figures, as pictures."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,11 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..visualization.curves import INK, Panel, line_color
 from ..visualization.curves_figure import panel_figure, unit_color
-from .page import Chart
+from .page import Chart, Picture
 
 WIDTH, HEIGHT = 4.6, 3.0  # inches
 MOST_NUMBERS = 12  # classes up to which each cell of a confusion matrix has its number
@@ -97,6 +98,13 @@ def chart_of(figure: Figure) -> Chart:
     buffer = io.StringIO()
     figure.savefig(buffer, format='svg', metadata=dict(Date=None))
     return Chart(', '.join(axis.get_title() for axis in figure.axes), buffer.getvalue())
+
+
+def picture_of(figure: Figure, caption: str, dpi: int = 130) -> Picture:
+    """A figure of photographs as a picture of the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, format='png')
+    return Picture.of(np.asarray(Image.open(buffer).convert('RGB')), caption)
 
 
 def _axes(title: str, height: float = HEIGHT) -> tuple[Figure, Axes]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..evaluation.functional import DECIDING
+from ..evaluation.functional import DECIDING, PART_SCORES
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 from .finding import Finding, RunContext
 
@@ -72,7 +72,8 @@ def deciding_score(log: TrainingLog, decided_by: str | None = None) -> str | Non
 
     Args:
         log: Of a training.
-        decided_by: The score that chose the best checkpoint, if that is known.
+        decided_by: The score that chose the best checkpoint, if that is known. Errors about parts are passed over: findings
+            and tables take the greatest score for the best.
     """
-    keys = log.scalars('val')
+    keys = [key for key in log.scalars('val') if key not in PART_SCORES]
     return next((key for key in (decided_by, *DECIDING) if key in keys), None)

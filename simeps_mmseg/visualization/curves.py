@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..evaluation.functional import SUMMARY
 from .palette import COLOR_BLIND_SAFE, RGB
 from .training_log import TrainingLog, class_names
 
@@ -15,7 +16,6 @@ SECTIONS = (LOSSES, COURSE, HEALTH, VALIDATION)
 COURSE_KEYS = dict(
     consistency_weight='w(t) of the pseudo-labels', lr='learning rate', agreement='agreement of the branches'
 )
-SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU', 'mDice_image', 'aAcc_image')
 CLASS_SCORES = 'IoU by class'
 MODEL = 'model'  # the curve of a loss or score that is not of one branch
 INK: RGB = (32, 32, 32)
@@ -93,9 +93,14 @@ def line_color(index: int) -> RGB:
     return COLOR_BLIND_SAFE[index % len(COLOR_BLIND_SAFE)]
 
 
-def panels_of(log: TrainingLog) -> list[Panel]:
-    """All panels of a log: losses by term, course, pseudo-labels by class, scores."""
-    return [*loss_panels(log), *course_panels(log), *health_panels(log), *score_panels(log)]
+def panels_of(log: TrainingLog, decided_by: str | None = None) -> list[Panel]:
+    """All panels of a log: losses by term, course, pseudo-labels by class, scores.
+
+    Args:
+        log: Of a training.
+        decided_by: The score that chose the best checkpoint, if that is known; its panel is the first of the scores.
+    """
+    return [*loss_panels(log), *course_panels(log), *health_panels(log), *score_panels(log, decided_by)]
 
 
 def loss_panels(log: TrainingLog) -> Iterator[Panel]:
@@ -133,21 +138,34 @@ def health_panels(log: TrainingLog) -> Iterator[Panel]:
         yield Panel(f'pixels of {name}', HEALTH, '%', tuple(curves))
 
 
-def score_panels(log: TrainingLog) -> Iterator[Panel]:
-    """One panel per score with model and branches, then the IoU of each class of the model."""
+def score_panels(log: TrainingLog, decided_by: str | None = None) -> Iterator[Panel]:
+    """One panel per score with model and branches, the one that decides first, then the IoU of each class of the model.
+
+    A score that no validation defines (false alarms without good parts) has none.
+    """
     keys = log.scalars('val')
-    for score in SCORES:
+    for score in score_order(decided_by):
         curves = []
         for key in keys:
             match = re.fullmatch(rf'(?:branch_(\d+)\.)?{score}', key)
             if match:
                 name = MODEL if match[1] is None else f'branch {match[1]}'
                 curves.append(Curve(name, *log.series(key, 'val')))
-        if curves:
+        if any(np.isfinite(curve.values).any() for curve in curves):
             yield Panel(score, VALIDATION, '%', tuple(curves))
     classes = [Curve(key.removeprefix('IoU.'), *log.series(key, 'val')) for key in keys if key.startswith('IoU.')]
     if classes:
         yield Panel(CLASS_SCORES, VALIDATION, '%', tuple(classes))
+
+
+def score_order(decided_by: str | None = None) -> list[str]:
+    """The scores of a validation in the order of tables and panels, the one that decides first.
+
+    Example:
+        >>> score_order('mIoU')[:3]
+        ['mIoU', 'mIoU_fg', 'mIoU_image']
+    """
+    return sorted(SUMMARY, key=lambda score: score != decided_by)
 
 
 def term_and_branch(key: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.evaluation_images import EvaluationImages
 from simeps_mmseg.apis.report import method_name, report
-from simeps_mmseg.apis.report_images import ScoredImage, by_quality
+from simeps_mmseg.report.scored_images import ScoredImage, by_quality
 from simeps_mmseg.utils import UserError
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
@@ -71,6 +71,7 @@ class TestContent:
         html = finished.read_text()
         assert sections(html) == [
             'What to know',
+            'Missed defects and rejected good parts',
             'Validation scores',
             'Scores on the validation images',
             'Best, median and worst images',
@@ -85,6 +86,22 @@ class TestContent:
         for shown in ('branch 2 alone, last', 'scratch', 'PyTorch', 'TriBranchSemiSegmentor', '2 of 2'):
             assert shown in html
         assert finished.stat().st_size < 10e6
+
+    def test_whole_parts_are_decided_as_the_config_says(self, trained, tmp_path):
+        def of(area: int) -> str:
+            options = [f'val_evaluator.min_area={area}']
+            file = report(Path(trained.config).parent, tmp_path / f'{area}.html', options=options, unlabeled=0)
+            return file.read_text().partition('id="findings"')[0] + file.read_text().partition('<section>')[2]
+
+        # No region is as large as that, so every defective part is missed and no good one rejected.
+        html = of(10**6)
+        defective = int(re.search(r'Defective parts missed</dt><dd>\d+ of (\d+) ', html)[1])
+        assert f'<dd>{defective} of {defective} (100.0 %)</dd>' in html
+        assert f'{defective} of {defective} defective parts missed' in html
+        assert '(regions of at least 1,000,000 pixels count)' in html
+        assert '<td>1,000,000 px</td>' in html
+        assert '<td>10 px</td>' in html
+        assert '(regions of at least 1 pixel count)' in of(1)
 
     def test_counts_of_the_data(self, finished):
         rows = re.findall(r'<tr><td>(\w+)</td><td>([\d,]+)</td>', finished.read_text())
@@ -174,7 +191,7 @@ class TestErrors:
 
 @pytest.mark.parametrize('number', [1, 2, 4, 20])
 def test_best_median_and_worst(number):
-    scored = [ScoredImage(k, np.zeros((1, 2, 2)), 5.0 * ((7 * k) % number)) for k in range(number)]
+    scored = [ScoredImage(k, np.zeros((1, 2, 2)), 5.0 * ((7 * k) % number), np.zeros(1)) for k in range(number)]
     chosen = by_quality(scored, 3)
     values = {kind: [one.miou for one in some] for kind, some in chosen.items()}
     everything = [one.index for some in chosen.values() for one in some]

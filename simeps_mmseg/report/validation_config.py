@@ -1,0 +1,17 @@
+"""What a config says of its validation: the score that decides, and the smallest region that counts."""
+
+from mmengine.config import Config
+
+
+def decided_by(cfg: Config) -> str | None:
+    """The score by which a training keeps its best checkpoint; None where it keeps none, or says ``auto``."""
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    first = wanted[0] if isinstance(wanted, list | tuple) and wanted else wanted
+    return first if isinstance(first, str) and first != 'auto' else None
+
+
+def smallest_region(cfg: Config, split: str) -> int:
+    """Pixels of the smallest region that the metric of a config counts (``min_area`` of ``DefectIoUMetric``); 1 by default."""
+    evaluator = cfg.get(f'{split}_evaluator') or []
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    return next((metric['min_area'] for metric in metrics if 'min_area' in metric), 1)
