@@ -31,8 +31,8 @@ from simeps_mmseg.apis.config import merge_options
 from simeps_mmseg.apis.data import check_data_is_there
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.datasets.splits import checksum, read_split
-from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError, report_user_errors
+from simeps_mmseg.utils.config_tree import walk_dicts
 
 
 def main(argument: str) -> int:

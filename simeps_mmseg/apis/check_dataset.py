@@ -20,8 +20,8 @@ from ..datasets.inspection import (
     shared_file_problems,
 )
 from ..datasets.sources import Source, classes_of, find_sources
-from ..models.utils import walk_dicts
 from ..utils import UserError, counted
+from ..utils.config_tree import walk_dicts
 from ..utils.paths import real_path
 from .config import load_config
 from .data import check_data_is_there, missing_data

@@ -1,6 +1,5 @@
 """Whether what was exported computes what the model does, on images."""
 
-import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,10 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..deploy.stock_config import test_pipeline, type_name
-from ..models.utils import mean_logits, walk_dicts
+from ..deploy.stock_config import test_pipeline
+from ..models.utils import mean_logits
 from ..utils import UserError
+from ..utils.config_tree import type_name, without_pipelines
 from ..utils.images import UnreadableImage, list_images
 from .model import Preparation, preprocessed
 
@@ -47,12 +47,8 @@ def _validation_images(cfg: Config) -> list[Path]:
         config = (cfg.get(loader) or {}).get('dataset')
         if not config:
             continue
-        config = copy.deepcopy(config)
-        for _, node in walk_dicts(config):
-            if 'pipeline' in node:
-                node['pipeline'] = []
         try:
-            dataset = DATASETS.build(config)
+            dataset = DATASETS.build(without_pipelines(config))
             files = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
         except (OSError, ValueError, KeyError):  # the data is not on this machine
             continue

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..utils import UserError
+from ..utils.config_tree import has_key, walk_values
 from ..utils.configs import read_config
 from ..utils.paths import find_config, shipped_folder
 
@@ -91,16 +92,6 @@ def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
             yield f'--cfg-options: {key} is not in the config yet; it is added'
 
 
-def has_key(node: object, names: Sequence[str]) -> bool:
-    """Whether nested dicts and lists have something (be it None) under a path of names and indices."""
-    if not names:
-        return True
-    name, *rest = names
-    if isinstance(node, dict):
-        return name in node and has_key(node[name], rest)
-    return isinstance(node, list) and name.isdecimal() and int(name) < len(node) and has_key(node[int(name)], rest)
-
-
 def merge_options(cfg: Config, options: Sequence[str]) -> None:
     """Change a config in place by ``key=value`` strings; say which of them change nothing or are new to it."""
     if options:
@@ -147,16 +138,7 @@ def keys_of(node: object, message: str) -> list[str]:
     """
     argument, kind = UNKNOWN_ARGUMENT.search(message), UNKNOWN_TYPE.search(message)
     if argument:
-        return [path for path, name, _ in leaves_and_branches(node) if name == argument['key']]
+        return [path for path, name, _ in walk_values(node) if name == argument['key']]
     if kind:
-        return [path for path, name, value in leaves_and_branches(node) if (name, value) == ('type', kind['type'])]
+        return [path for path, name, value in walk_values(node) if (name, value) == ('type', kind['type'])]
     return []
-
-
-def leaves_and_branches(node: object, prefix: str = '') -> Iterator[tuple[str, str, object]]:
-    """Dotted key, last part of it and value of everything inside nested dicts and lists."""
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
-    for name, value in items:
-        path = f'{prefix}.{name}' if prefix else str(name)
-        yield path, str(name), value
-        yield from leaves_and_branches(value, path)

@@ -10,9 +10,9 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from ..deploy import read_checkpoint
-from ..engine.checks import leaves
 from ..engine.prediction import opens_masks, predict
 from ..utils import UserError
+from ..utils.dataset_tree import leaf_datasets
 from ..utils.images import displayed
 from .data import check_data_is_there
 from .model import Preparation, load_model
@@ -44,14 +44,14 @@ class EvaluationImages:
         if not dataset.metainfo.get('classes'):
             raise UserError(f'{loader}.dataset has no classes; set metainfo=dict(classes=(...))')
         self._dataset = dataset
-        steps = next(leaves(dataset)).pipeline.transforms
+        steps = next(leaf_datasets(dataset)).pipeline.transforms
         self._load_image = steps[0]
         self._load_target = [step for step in steps if opens_masks(step)] or [
             TRANSFORMS.build(dict(type='LoadAnnotations'))
         ]
         self.classes: Sequence[str] = dataset.metainfo['classes']
         self.palette: Sequence[Sequence[int]] | None = dataset.metainfo.get('palette')
-        self.ignore_index: int = getattr(next(leaves(dataset)), 'ignore_index', 255)
+        self.ignore_index: int = getattr(next(leaf_datasets(dataset)), 'ignore_index', 255)
         self.paths = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
 
     def __len__(self) -> int:

@@ -13,8 +13,8 @@ from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
 from ..datasets.sources import Source, find_sources, part_configs
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
-from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.config_tree import walk_dicts
 from ..utils.files import check_writable
 from ..utils.paths import real_path
 from .check_dataset import by_kind, quick_problems

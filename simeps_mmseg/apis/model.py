@@ -15,10 +15,11 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..datasets.unlabeled_pipeline import loads_labels
-from ..deploy.stock_config import test_pipeline, type_name
+from ..deploy.stock_config import test_pipeline
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
+from ..utils.config_tree import type_name
 from ..utils.images import IMAGE_ERRORS, UnreadableImage
 from .config import config_keys_named
 from .pretrained import remove_pretrained

@@ -118,7 +118,7 @@ def rank_unlabeled(
     suffixes = image_suffixes(cfg)
     files = find_images(root, split_in, suffixes)
     if split_in is None:
-        files = without_used(files, cfg)
+        files = not_used_by(cfg, files)
     if count is not None and not 1 <= count <= len(files):
         raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
     names = split_names(files, suffixes) if split_out and not split_in else dict(zip(files, files))
@@ -210,7 +210,7 @@ def tell_of_other_suffixes(files: Collection[str], suffixes: Sequence[str]) -> N
         )
 
 
-def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:
+def not_used_by(cfg: Config, files: dict[str, Path]) -> dict[str, Path]:
     """Image files less those that the data sets of a config label, validate or test on, and their masks.
 
     Raises:

@@ -14,7 +14,7 @@ from ..datasets.inspection import LABELED, UNLABELED, Problem
 from ..datasets.sources import Source, find_sources, part_configs
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.labels_only import WEIGHTS, read_record
-from ..deploy.stock_config import branch_configs, type_name
+from ..deploy.stock_config import branch_configs
 from ..evaluation.defect_iou_metric import SUMMARY
 from ..report import (
     Block,
@@ -34,6 +34,7 @@ from ..report import (
 from ..report.environment import environment_of
 from ..report.findings import deciding_score
 from ..utils import UserError, evenly_spaced
+from ..utils.config_tree import type_name
 from ..utils.files import check_writable, whole_file
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity

@@ -13,8 +13,9 @@ from mmseg.visualization import SegLocalVisualizer
 from ..datasets.sources import default_argument
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
-from ..models.utils import replace_sync_bn, walk_dicts
+from ..models.utils import replace_sync_bn
 from ..utils import UserError
+from ..utils.config_tree import type_name, walk_dicts
 
 PACKAGE = __name__.split('.')[0]
 STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
@@ -143,11 +144,6 @@ def test_pipeline(cfg: Config, split: str = 'test') -> list[dict]:
     if not cfg.get('test_pipeline'):
         raise UserError(f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline')
     return copy.deepcopy(list(cfg.test_pipeline))
-
-
-def type_name(kind: str | type) -> str:
-    """Name of a class from a config's ``type``: text with or without scope or module, or the class."""
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
 
 
 def is_own(kind: str | type | None) -> bool:

@@ -19,8 +19,8 @@ from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
-from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
 from tests.helpers import save, tiny_branch, tiny_model
 

@@ -21,10 +21,10 @@ from simeps_mmseg.apis.make_semi import make_semi
 from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.conversion.python_source import code
 from simeps_mmseg.conversion.schedule import iteration_based, scheduler_in_iterations
-from simeps_mmseg.datasets.unlabeled_folder import leaf_configs
 from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
-from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts
+from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import leaf_configs, walk_dicts
 from tests.conftest import ROOT
 from tests.helpers import experiment, save
 from tests.tools.test_tools import run

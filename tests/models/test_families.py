@@ -22,8 +22,8 @@ from simeps_mmseg.models.utils import (
     forward_unlabeled,
     mean_logits,
     replace_sync_bn,
-    walk_dicts,
 )
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 pytestmark = pytest.mark.filterwarnings('ignore')
