@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mmengine.config import Config
@@ -33,15 +34,15 @@ from ..report import (
 )
 from ..report.environment import environment_of
 from ..report.findings import deciding_score
+from ..report.model_sections import decided_by, model_sections
 from ..utils import UserError, evenly_spaced
 from ..utils.config_tree import type_name
+from ..utils.configs import merge_options
 from ..utils.files import check_writable, whole_file
+from ..visualization.config_beside import config_beside
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION, Curve, Panel, panels_of
 from ..visualization.similarity import logged_similarity
 from ..visualization.training_log import TrainingLog, num_branches, read_training_log
-from .config import merge_options
-from .report_images import decided_by, model_sections
-from .visualize_similarity import config_beside
 
 PARTS = (LABELED, UNLABELED, inspection.VALIDATION, inspection.TEST)
 MOST_LABELED = 500  # masks that are opened to count classes
@@ -52,10 +53,10 @@ def report(
     work_dir: str | Path,
     out: str | Path | None = None,
     checkpoint: str | None = None,
-    split: str = 'val',
+    split: Literal['test', 'val'] = 'val',
     images: int = 200,
     unlabeled: int = 100,
-    device: str = 'cpu',
+    device: str | None = None,
     options: Sequence[str] = (),
 ) -> Path:
     """Write all that is known of a training into one HTML file that needs no network.
@@ -67,10 +68,10 @@ def report(
         work_dir: Of the training.
         out: The file; by default ``report.html`` in the work folder.
         checkpoint: Path of the weights; by default the best one by validation if there is one, else the last one.
-        split: ``'val'`` or ``'test'``: whose images are scored and shown.
+        split: Whose images are scored and shown.
         images: At most so many, evenly spaced. 0: all.
         unlabeled: At most so many unlabelled images are ranked. 0: none.
-        device: Such as ``cpu`` or ``cuda:0``.
+        device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config, such as where the data is now.
 
     Returns:

@@ -238,7 +238,9 @@ def require(name: str):
     try:
         return __import__(name)
     except ImportError as error:
-        raise UserError(f'--format onnx needs {name}: pip install "simeps_mmseg[export]"') from error
+        raise UserError(
+            f'--format onnx needs {name}: pip install onnx onnxruntime, or in a clone pip install -e ".[export]"'
+        ) from error
 
 
 def _traced(export: Callable[[], object], name: str) -> object:

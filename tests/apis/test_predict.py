@@ -2,17 +2,21 @@ import csv
 import json
 import shutil
 from copy import deepcopy
+from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from simeps_mmseg.apis import predict as module
-from simeps_mmseg.apis.predict import find_sources, output_names, predict, read_records
+from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.inference.records import read_records
+from simeps_mmseg.inference.sources import find_sources, output_names
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import check_image_is_whole, displayed
+
+module = import_module('simeps_mmseg.apis.predict')  # apis.predict is the function
 
 
 @pytest.fixture

@@ -20,6 +20,11 @@ from ..datasets.sources import Source
 from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
 from ..evaluation.functional import iou_and_dice, scores_from_areas
+from ..inference.evaluation_images import EvaluationImages
+from ..inference.loading import networks_of
+from ..inference.ranking import rank_files, sheet_figure
+from ..inference.similarity_maps import similarity_maps
+from ..inference.trained_model import TrainedModel
 from ..models.segmentors.base import ENSEMBLE
 from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, evenly_spaced, progress
@@ -27,10 +32,6 @@ from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.palette import class_colors
 from ..visualization.sheet import Style, layers_of, sheet
 from ..visualization.similarity import similarity_figure
-from .evaluation_images import EvaluationImages, TrainedModel
-from .model import networks_of
-from .rank_unlabeled import rank_files, sheet_figure
-from .visualize_similarity import similarity_maps
 
 PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
@@ -80,7 +81,7 @@ def model_sections(
     split: str = 'val',
     images: int = 200,
     unlabeled: int = 100,
-    device: str = 'cpu',
+    device: str | None = None,
 ) -> tuple[list[Finding], list[Section]]:
     """What a trained model makes of its validation images and of unlabelled ones.
 

@@ -13,12 +13,12 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..deploy.stock_config import test_pipeline
 from ..models.utils import mean_logits
 from ..utils import UserError
 from ..utils.config_tree import type_name, without_pipelines
+from ..utils.configs import test_pipeline
 from ..utils.images import UnreadableImage, list_images
-from .model import Preparation, preprocessed
+from .preparation import Preparation, preprocessed
 
 COMPARED_IMAGES = 8
 COMPARED_BATCH = 3  # another one than was traced
