@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ..deploy import read_checkpoint
 from ..inference.dark_images import warn_of_dark_images
+from ..inference.inputs import RECORDS, TABLE, find_inputs, frames_of
 from ..inference.loading import load_model
 from ..inference.prediction import predict_image
 from ..inference.preparation import Preparation
 from ..inference.records import ResultWriter, check_settings, file_digest, read_records, text_digest, write_table
-from ..inference.sources import RECORDS, TABLE, find_sources, frames_of
 from ..utils import UserError, counted, progress
 from ..utils.configs import load_config, test_pipeline
 from ..utils.images import (
@@ -58,7 +58,7 @@ def predict(
     if min_area < 1 or every < 1:
         raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
     folder = Path(out)
-    root, sources = find_sources(source, results=folder)
+    root, sources = find_inputs(source, results=folder)
     content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
     model = load_model(cfg, content, device)

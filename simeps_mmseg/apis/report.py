@@ -179,7 +179,7 @@ class _Run:
         )
 
     def checkpoint(self, wanted: str | None) -> tuple[Path | None, str]:
-        """The weights to look at, and why not better ones, or any."""
+        """Path of the weights that are shown, or None; and the reason, where better ones cannot be loaded."""
         if self.cfg is None:
             return None, f'{self.why} So the model cannot be built.'
         if wanted:
@@ -207,7 +207,7 @@ class _Run:
         )
 
     def facts(self, weights: Path | None) -> list[tuple[str, str]]:
-        """What stands at the head of the page."""
+        """Name and value of each line at the head of the page."""
         wanted = (self.cfg.get('train_cfg') or {}).get('max_iters') if self.cfg is not None else None
         done = f'{self.log.last_step:,}' + (f' of {wanted:,}' if wanted else '')
         facts = [('Iterations', done)]
@@ -229,7 +229,7 @@ class _Run:
 
 
 def method_name(model: Mapping) -> str:
-    """What people call the method of a model config."""
+    """Usual name of the method of a model config."""
     kind = type_name(model['type'])
     if kind in ('MultiBranchSemiSegmentor', 'TriBranchSemiSegmentor'):
         if model.get('similarity'):

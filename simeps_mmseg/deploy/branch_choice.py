@@ -15,7 +15,7 @@ BEST = 'best'
 
 
 def label_of(chosen: Sequence[int], count: int) -> str:
-    """What the chosen of so many networks are called."""
+    """Name of the chosen networks in messages and file names: ``network``, ``branch k`` or ``ensemble``."""
     if count == 1:
         return 'network'
     return f'branch {chosen[0]}' if len(chosen) == 1 else ENSEMBLE
@@ -34,7 +34,7 @@ def with_network(state: Mapping[str, Tensor], branch: int, file: Path) -> dict[s
 def choose_branches(
     branch: str, count: int, scores: BranchScores | None, path: Path, cfg: Config, student: bool
 ) -> tuple[list[int], str]:
-    """Which networks to export, and a few words on why.
+    """Indices of the networks to export, and the reason in words.
 
     Args:
         branch: ``best``, a number, or ``ensemble``.
@@ -68,7 +68,7 @@ def choose_branches(
 
 
 def no_scores(path: Path, cfg: Config, count: int) -> str:
-    """What to do where validation recorded no score of each branch."""
+    """The error where validation recorded no score of each branch: it says how to get them."""
     split = ((cfg.get('val_dataloader') or {}).get('dataset') or {}).get('ann_file') or 'VALIDATION_SPLIT'
     return (
         f'--branch best needs the validation scores branch_k.mIoU_fg, and neither {path} nor a scalars.json beside it has '

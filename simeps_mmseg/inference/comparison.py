@@ -15,7 +15,7 @@ from .trained_model import TrainedModel
 
 
 def choose_images(scores: Sequence[float], choice: str, count: int, seed: int = 0) -> list[int]:
-    """Which images to show.
+    """Indices of the images to show.
 
     Args:
         scores: One for each image; NaN where it has none (no defect in its ground truth), which is neither good nor bad.

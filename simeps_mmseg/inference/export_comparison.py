@@ -102,7 +102,7 @@ def prepared(
 
 
 def loaded(pipeline: Preparation, source: Path | np.ndarray) -> dict:
-    """What the model takes of an image.
+    """``inputs`` and ``data_samples`` of an image file or array.
 
     Raises:
         UserError: If it cannot be read.
@@ -123,7 +123,7 @@ def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def described(files: Sequence[Path]) -> str:
-    """The images in words."""
+    """Which images the networks are compared on, in words."""
     if not files:
         return f'{COMPARED_IMAGES} images of seeded noise (no validation images found; --images names a folder)'
     return f'{len(files)} images such as {files[0]}'
@@ -238,7 +238,7 @@ def channels_of(network: BaseSegmentor) -> int:
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """Seeded, where there are no images: shape (n, height, width, channels)."""
+    """Seeded random images, where there are no others: shape (n, height, width, channels)."""
     shape = (COMPARED_IMAGES, height, width, channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 

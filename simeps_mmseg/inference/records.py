@@ -15,8 +15,8 @@ from ..utils import UserError
 from ..utils.files import whole_file
 from ..utils.images import displayed
 from ..visualization import paint
+from .inputs import MASKS, OVERLAYS, RECORDS, SETTINGS, InputFile
 from .prediction import Prediction
-from .sources import MASKS, OVERLAYS, RECORDS, SETTINGS, Source
 
 
 class ResultWriter:
@@ -29,7 +29,7 @@ class ResultWriter:
         self.min_area = min_area
         self.overlays = overlays
 
-    def write(self, item: Source, frame: int | None, image: np.ndarray, prediction: Prediction) -> dict:
+    def write(self, item: InputFile, frame: int | None, image: np.ndarray, prediction: Prediction) -> dict:
         name = item.output if frame is None else f'{item.output}/{frame:06d}'
         mask, overlay = f'{MASKS}/{name}.png', f'{OVERLAYS}/{name}.png'
         with whole_file(self.folder / mask) as partial:
@@ -67,7 +67,7 @@ def read_records(path: Path, states: Mapping[str, dict], overlays: bool) -> list
 
     Args:
         path: The file.
-        states: By name, :meth:`Source.state` of the files of today.
+        states: By name, :meth:`InputFile.state` of the files of today.
         overlays: Whether overlays are asked for.
     """
     if not path.exists():

@@ -10,7 +10,7 @@ from .errors import UserError
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """A checkpoint that is there.
+    """Path of a checkpoint file, after a look whether it is there.
 
     Raises:
         UserError: If it is not; names those beside it.

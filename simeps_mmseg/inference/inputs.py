@@ -27,7 +27,7 @@ MASKS, OVERLAYS = 'masks', 'overlays'
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     """A file to predict on.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
         return dict(bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
 
-def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
+def find_inputs(source: str, results: Path) -> tuple[Path, list[InputFile]]:
     """The files that a path or a glob pattern names, and the folder that their names start from.
 
     Results of this function, in ``results`` or in any other folder, are not among them.
@@ -80,7 +80,7 @@ def find_sources(source: str, results: Path) -> tuple[Path, list[Source]]:
         what = 'holds' if path.is_dir() else 'is not there, or as a pattern matches'
         raise UserError(f'{source} {what} no image ({" ".join(IMAGE_SUFFIXES)}) or video ({" ".join(VIDEO_SUFFIXES)})')
     names = [file.relative_to(root).as_posix() for file in files]
-    return root, [Source(file, name, output) for file, name, output in zip(files, names, output_names(names))]
+    return root, [InputFile(file, name, output) for file, name, output in zip(files, names, output_names(names))]
 
 
 def output_names(names: Sequence[str]) -> list[str]:
@@ -103,7 +103,7 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*fixed)
 
 
-def frames_of(item: Source, every: int, done: set) -> Iterator[tuple[int | None, str | np.ndarray]]:
+def frames_of(item: InputFile, every: int, done: set) -> Iterator[tuple[int | None, str | np.ndarray]]:
     """Number and picture of each frame that is not done; of an image None and its path.
 
     Raises:
