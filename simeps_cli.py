@@ -36,8 +36,8 @@ class Command:
     Attributes:
         module: Of ``simeps_mmseg.apis``, with the function of the same name.
         function: Its name, where it has another one.
-        positional: Parameters that have a default and are given by place all the same. Those without a default always are ...
-        named: ... but for these, which are options that have to be given.
+        positional: Parameters with a default that are given by place; those without a default are anyway.
+        named: Parameters without a default that are given as options nevertheless.
         renamed: Names of options by parameter, where they differ.
         after_interruption: What to add to the message after Ctrl-C.
     """
@@ -73,10 +73,11 @@ class Command:
 
         name = parameter.name
         by_place = name in self.positional or (parameter.default is parameter.empty and name not in self.named)
+        metavar = metavar_of(parameter)
         details = arg(
             name=self.renamed.get(name, OPTION_NAMES.get(name)),
             aliases=None if by_place else SHORT_NAMES.get(name),
-            metavar=metavar_of(parameter),
+            metavar=f'[{metavar}]' if by_place and parameter.default is None else metavar,
             help_behavior_hint=default_in_words(parameter.default),
         )
         annotated = Annotated[text_only(parameter.annotation), details]
@@ -86,7 +87,7 @@ class Command:
 def signature_only(file: Path, name: str) -> Callable[..., dict]:
     """A function with the signature and the docstring of one in a source file, that returns its arguments as a dict.
 
-    Nothing that the file imports is imported, but for the types of the standard library.
+    Of what the file imports, only types of the standard library are; so defaults have to be literals.
     """
     tree = ast.parse(file.read_text(encoding='utf-8'))
     function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
