@@ -69,6 +69,7 @@ setup(
         'matplotlib',
         'prettytable',
         'tqdm',
+        'tyro>=1.0',
         'jinja2',
     ],
     extras_require=dict(

@@ -1,29 +1,199 @@
-"""The ``simeps`` command: ``simeps train CONFIG ...`` runs the tool ``train.py``, and so on for each tool.
+"""The command lines of ``simeps`` and of ``tools/``, made from the functions in ``simeps_mmseg.apis`` by tyro.
 
-A module of its own beside the package, because importing the package imports PyTorch, and ``--help`` should not wait for
-that.
+A module of its own beside the package: importing the package imports PyTorch, and ``--help`` should not wait for that. So
+signatures and docstrings are read from the source; the function itself is imported once the arguments are right.
+
+tyro, because it keeps the spelling of MMSegmentation's tools: ``--cfg-options a=1 b=2``, flags without a value, ``--work-dir``
+with ``-`` or ``_``. jsonargparse has ``--resume true`` and ``--cfg_options '[a=1]'``; cyclopts has the spelling, and seven
+packages behind it (20 MB) where tyro has three (3 MB).
 """
 
+import argparse
+import ast
+import inspect
+import os
+import re
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+PACKAGE = 'simeps_mmseg'
+LIGHT_MODULES = ('collections.abc', 'pathlib', 'typing')  # what the types in a signature may come from
+# Parameters that are called otherwise on the command line, and short names, in all tools.
+OPTION_NAMES = dict(options='cfg-options')
+SHORT_NAMES = dict(out=('-o',))
+METAVARS = dict(options='KEY=VALUE')
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command line of a function in ``simeps_mmseg.apis``.
+
+    Attributes:
+        module: Of ``simeps_mmseg.apis``, with the function of the same name.
+        function: Its name, where it has another one.
+        positional: Parameters with a default that are given by place; those without a default are anyway.
+        named: Parameters without a default that are given as options nevertheless.
+        renamed: Names of options by parameter, where they differ.
+        after_interruption: What to add to the message after Ctrl-C.
+    """
+
+    module: str
+    function: str = ''
+    positional: Sequence[str] = ()
+    named: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    after_interruption: str = ''
+
+    def __call__(self, arguments: Sequence[str] | None = None) -> int:
+        """Run the function with the arguments of the process, or with others; the exit code."""
+        values = self.parse(sys.argv[1:] if arguments is None else arguments)
+        function = getattr(import_module(f'{PACKAGE}.apis'), self.function or self.module)
+        report_user_errors = import_module(f'{PACKAGE}.utils').report_user_errors
+        return report_user_errors(lambda: function(**values), self.after_interruption)
+
+    def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """The values of the parameters by name; ``--help`` and wrong arguments end the process, as argparse does."""
+        import tyro
+
+        stub = signature_only(package_folder() / 'apis' / f'{self.module}.py', self.function or self.module)
+        parameters = inspect.signature(stub).parameters
+        if 'launcher' in parameters:
+            arguments = set_local_rank(arguments)
+        stub.__annotations__ = {name: self._annotated(parameter) for name, parameter in parameters.items()}
+        prog = Path(sys.argv[0]).name
+        return tyro.cli(stub, args=arguments, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+
+    def _annotated(self, parameter: inspect.Parameter) -> Any:
+        from tyro.conf import Positional, arg
+
+        name = parameter.name
+        by_place = name in self.positional or (parameter.default is parameter.empty and name not in self.named)
+        metavar = metavar_of(parameter)
+        details = arg(
+            name=self.renamed.get(name, OPTION_NAMES.get(name)),
+            aliases=None if by_place else SHORT_NAMES.get(name),
+            metavar=f'[{metavar}]' if by_place and parameter.default is None else metavar,
+            help_behavior_hint=default_in_words(parameter.default),
+        )
+        annotated = Annotated[text_only(parameter.annotation), details]
+        return Positional[annotated] if by_place else annotated
+
+
+def signature_only(file: Path, name: str) -> Callable[..., dict]:
+    """A function with the signature and the docstring of one in a source file, that returns its arguments as a dict.
+
+    Of what the file imports, only types of the standard library are; so defaults have to be literals.
+    """
+    tree = ast.parse(file.read_text(encoding='utf-8'))
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    docstring = one_line_each(ast.get_docstring(function) or '')
+    function.body = [ast.Expr(ast.Constant(docstring)), ast.Return(ast.parse('locals()', mode='eval').body)]
+    function.returns = None
+    types = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in LIGHT_MODULES]
+    module = ast.fix_missing_locations(ast.Module([*types, function], []))
+    namespace: dict[str, Any] = {}
+    exec(compile(module, str(file), 'exec'), namespace)
+    return namespace[name]
+
+
+def one_line_each(docstring: str) -> str:
+    """A docstring as ``--help`` shows it: each paragraph and each argument in one line, which the terminal breaks.
+
+    Example:
+        >>> one_line_each('Train\\nit.\\n\\nArgs:\\n    seed: Of\\n        all.')
+        'Train it.\\n\\nArgs:\\n    seed: Of all.'
+    """
+    joined = re.sub(r'\n {8,}(?=\S)', ' ', docstring)
+    joined = re.sub(r'(?<=\S)\n(?=\S)', ' ', joined)
+    joined = re.sub(r':\w+:`(\w+)`', r'\1', joined)
+    return joined.replace('``', '').replace('None: ', 'Default: ')
+
+
+def text_only(annotation: Any) -> Any:
+    """Paths are text on the command line: ``str | Path | None`` becomes ``str | None``.
+
+    Example:
+        >>> text_only(str | Path | None)
+        str | None
+    """
+    kinds = get_args(annotation)
+    if str not in kinds or Path not in kinds:
+        return annotation
+    return str | None if type(None) in kinds else str
+
+
+def default_in_words(default: object) -> str:
+    """What ``--help`` adds to the text of a parameter; nothing where that text says what comes without the option.
+
+    Example:
+        >>> default_in_words(0), default_in_words(None), default_in_words(inspect.Parameter.empty)
+        ('(default: 0)', '', '(required)')
+    """
+    if default is inspect.Parameter.empty:
+        return '(required)'
+    return '' if default in (None, ()) or isinstance(default, bool) else f'(default: {default})'
+
+
+def metavar_of(parameter: inspect.Parameter) -> str | None:
+    """What stands for the value of a parameter in ``--help``: the choices, or its name; None for a flag."""
+    if parameter.annotation is bool:
+        return None
+    kinds = [kind for kind in [parameter.annotation, *get_args(parameter.annotation)] if get_origin(kind)]
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices:
+        return f'{{{",".join(choices)}}}'
+    if any(get_origin(kind) is tuple for kind in kinds):
+        return 'H W'  # the only pairs there are
+    name = METAVARS.get(parameter.name, parameter.name.upper())
+    return f'{name} [{name} ...]' if any(get_origin(kind) is Sequence for kind in kinds) else name
+
+
+def set_local_rank(arguments: Sequence[str]) -> list[str]:
+    """Put ``--local_rank N``, which old launchers append, into the environment; the other arguments are returned."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    known, others = parser.parse_known_args(arguments)
+    os.environ.setdefault('LOCAL_RANK', str(known.local_rank))
+    return others
+
+
+def package_folder() -> Path:
+    """Where the package is; it is not imported."""
+    return Path(find_spec(PACKAGE).origin).parent
 
 
 def tools_folder() -> Path:
     """Where the tools are: inside the installed package, or beside it in a clone."""
-    package = Path(find_spec('simeps_mmseg').origin).parent
-    installed = package / '.mim' / 'tools'
-    return installed if installed.is_dir() else package.parent / 'tools'
+    installed = package_folder() / '.mim' / 'tools'
+    return installed if installed.is_dir() else package_folder().parent / 'tools'
+
+
+def overview(tools: Mapping[str, Path]) -> str:
+    """What ``simeps --help`` says: each tool with the first line of its docstring."""
+    first = {
+        name: (ast.get_docstring(ast.parse(file.read_text(encoding='utf-8'))) or '') for name, file in tools.items()
+    }
+    width = max(map(len, tools))
+    lines = [f'  {name:{width}}  {text.splitlines()[0]}' for name, text in first.items()]
+    return '\n'.join([f'usage: simeps {{{",".join(tools)}}} ...', '', *lines, '', 'simeps TOOL --help says more'])
 
 
 def main() -> None:
     """Run the tool that the first argument names with the other arguments."""
     tools = {path.stem: path for path in sorted(tools_folder().glob('*.py'))}
-    name = sys.argv[1].replace('-', '_') if len(sys.argv) > 1 else ''
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ''
+    name = wanted.replace('-', '_')
+    if wanted in ('-h', '--help'):
+        print(overview(tools))
+        sys.exit(0)
     if name not in tools:
-        wanted = name in ('', '_h', '__help')
-        print(f'usage: simeps {{{",".join(tools)}}} ...\n\nsimeps TOOL --help says more', file=sys.stderr)
-        sys.exit(0 if wanted and name else 2)
+        print(overview(tools), file=sys.stderr)
+        sys.exit(2)
     sys.argv = [f'simeps {name}', *sys.argv[2:]]
     spec = spec_from_file_location(f'simeps_tool_{name}', tools[name])
     tool = module_from_spec(spec)

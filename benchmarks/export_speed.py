@@ -30,13 +30,13 @@ from mmseg.apis import init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
-from simeps_mmseg.apis.model import load_model
-from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.deploy import network_states, read_checkpoint
 from simeps_mmseg.deploy.graph import run_onnx, run_torchscript
+from simeps_mmseg.inference.loading import load_model
 from simeps_mmseg.models.utils import replace_sync_bn
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'simeps/unet_neu_10pct.py'
 
@@ -81,7 +81,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[torch
     content = read_checkpoint(checkpoint)
     cfg = source_config(content, Path(checkpoint))
     remove_pretrained(cfg)
-    model = load_model(cfg, content)
+    model = load_model(cfg, content, 'cpu')
     stock = stock_branch(cfg, content, int(args.branch))
     size = (args.size, args.size)
     pair = export(checkpoint, branch=args.branch, out=str(folder / 'branch.pth'))

@@ -188,8 +188,9 @@ def stripped_model(config: Path, size: int | None = None, fitted: bool = False) 
     """A config's model without pretrained weights, with BN for SyncBN, for images of one size; ``fitted``: built for them."""
     from mmengine.config import Config
 
-    from simeps_mmseg.apis.pretrained import remove_pretrained
-    from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts
+    from simeps_mmseg.models.utils import replace_sync_bn
+    from simeps_mmseg.models.utils.pretrained import remove_pretrained
+    from simeps_mmseg.utils.config_tree import walk_dicts
 
     cfg = Config.fromfile(config)
     remove_pretrained(cfg)

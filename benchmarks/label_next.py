@@ -181,8 +181,8 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
 def experiment(run: dict, args: argparse.Namespace, split: Path):
     """The config of a run: the shipped one at the size, schedule, batch and split of the protocol."""
     from benchmarks.one_run import use_batch
-    from simeps_mmseg.apis.config import load_config
-    from simeps_mmseg.models.utils import walk_dicts
+    from simeps_mmseg.utils.config_tree import walk_dicts
+    from simeps_mmseg.utils.configs import load_config
 
     cfg = load_config(run['config'])
     for _, node in walk_dicts(cfg._cfg_dict):

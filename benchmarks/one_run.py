@@ -27,12 +27,12 @@ from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
-from simeps_mmseg.apis.config import merge_options
-from simeps_mmseg.apis.data import check_data_is_there
 from simeps_mmseg.apis.train import prepare_model
+from simeps_mmseg.datasets.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
-from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError, report_user_errors
+from simeps_mmseg.utils.config_tree import walk_dicts
+from simeps_mmseg.utils.configs import merge_options
 
 
 def main(argument: str) -> int:

@@ -28,12 +28,12 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.model import load_model
 from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.inference.loading import load_model
 from simeps_mmseg.models.losses import similarity_consistency
 from simeps_mmseg.models.losses.similarity_consistency import batch_factor
 from simeps_mmseg.utils import UserError, report_user_errors
+from simeps_mmseg.utils.configs import load_config
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 REFERENCE = 16

@@ -6,13 +6,17 @@ order of :func:`apply`, when the package is imported.
 
 import importlib
 import sys
+import warnings
 from importlib.util import find_spec
 
 REQUIRED = ('mmengine', 'mmcv', 'mmseg')
 INSTALL_HELP = """\
-simeps_mmseg needs an MMSegmentation stack, and {missing} cannot be found. Install one of:
-  pip install "simeps_mmseg[onedl]"       # maintained forks, nothing to compile
-  pip install "simeps_mmseg[openmmlab]"   # stock OpenMMLab; mmcv has to be compiled first, see docs/stacks.md"""
+simeps_mmseg needs an MMSegmentation stack, and {missing} cannot be found. Install one of, in a clone of the repository:
+  pip install -c constraints.txt -e ".[onedl]"       # maintained forks, nothing to compile
+  pip install -c constraints.txt -e ".[openmmlab]"   # stock OpenMMLab; mmcv has to be compiled first, see docs/stacks.md"""
+# What the stack says of parts that nothing here needs, and that reads like a broken installation.
+NOT_LOGGED = 'Could not import OneDL'
+NOT_WARNED = 'Fail to import ``MultiScaleDeformableAttention``'
 
 
 def apply() -> None:
@@ -27,6 +31,7 @@ def apply() -> None:
     declare_torchvision_schemas()
     map_mmseg_to_its_module()
     make_history_buffers_loadable()
+    import_mmseg_quietly()
 
 
 def declare_torchvision_schemas() -> bool:
@@ -131,3 +136,36 @@ def allow_history_classes() -> None:
     core = importlib.import_module('numpy._core.multiarray' if np.__version__ >= '2' else 'numpy.core.multiarray')
     dtypes = [value for value in vars(np.dtypes).values() if isinstance(value, type)]
     torch.serialization.add_safe_globals([HistoryBuffer, core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes])
+
+
+def import_mmseg_quietly() -> bool:
+    """Import MMSegmentation without two messages, and nothing but these, that make a sound installation look broken.
+
+    OneDL's mmseg tells at debug level, which without a logger is printed, that an annotation service of its makers is not
+    installed. mmcv without compiled operators warns of one that is not used here.
+
+    Can go when mmseg logs the first to a logger, and mmcv warns when the operator is used.
+
+    Returns:
+        Whether anything was kept back.
+    """
+    from mmengine import logging
+
+    print_log = logging.print_log
+    kept_back = []
+
+    def print_all_but_one(message: object, *args, **kwargs) -> None:
+        if message == NOT_LOGGED:
+            kept_back.append(message)
+        else:
+            print_log(message, *args, **kwargs)
+
+    logging.print_log = print_all_but_one
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', NOT_WARNED, UserWarning)
+            importlib.import_module('mmseg.datasets')
+            importlib.import_module('mmseg.models')
+    finally:
+        logging.print_log = print_log
+    return bool(kept_back)

@@ -155,7 +155,7 @@ def test_a_missing_stack_is_explained():
     assert done.returncode != 0
     assert 'mmseg cannot be found' in done.stderr
     for extra in ('onedl', 'openmmlab'):
-        assert f'pip install "simeps_mmseg[{extra}]"' in done.stderr
+        assert f'pip install -c constraints.txt -e ".[{extra}]"' in done.stderr
 
 
 @pytest.mark.parametrize('name', ['NEUSegDataset', 'DAGMDataset', 'MagneticTileDataset', 'SyntheticDefectDataset'])
@@ -163,3 +163,40 @@ def test_importing_registers(name):
     from mmseg.registry import DATASETS
 
     assert DATASETS.get(name).__module__.startswith('simeps_mmseg.')
+
+
+def test_importing_the_package_says_nothing():
+    done = subprocess.run([sys.executable, '-c', 'import simeps_mmseg'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout + done.stderr == ''
+
+
+def test_two_messages_are_kept_back_and_no_others(tmp_path):
+    """A stack that says these two things and others."""
+    for name in ('datasets', 'models'):
+        (tmp_path / 'mmseg' / name).mkdir(parents=True)
+    (tmp_path / 'mmseg/__init__.py').write_text('')
+    (tmp_path / 'mmseg/models/__init__.py').write_text(
+        'import warnings\n'
+        'warnings.warn("Fail to import ``MultiScaleDeformableAttention`` from mmcv.ops")\n'
+        'warnings.warn("another warning")\n'
+    )
+    (tmp_path / 'mmseg/datasets/__init__.py').write_text(
+        'from mmengine.logging import print_log\n'
+        'print_log("Could not import OneDL", level=10)\n'
+        'print_log("Could not import OneDL, and more")\n'
+    )
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        {ALONE}
+        print(compat.import_mmseg_quietly())
+        import mmengine.logging, warnings
+        mmengine.logging.print_log("Could not import OneDL")
+        warnings.warn("Fail to import ``MultiScaleDeformableAttention`` afterwards")
+    """
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ['Could not import OneDL, and more', 'True', 'Could not import OneDL']
+    assert done.stderr.count('UserWarning') == 2
+    assert 'another warning' in done.stderr
+    assert 'afterwards' in done.stderr

@@ -9,8 +9,8 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.prepare_data import prepare_data
-from simeps_mmseg.apis.pretrained import remove_pretrained
-from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu, make_samples
 

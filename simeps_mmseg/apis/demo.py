@@ -8,9 +8,10 @@ import numpy as np
 from mmengine.config import Config
 from prettytable import PrettyTable
 
+from ..inference.comparison import compared_image
+from ..inference.evaluation_images import EvaluationImages
+from ..inference.trained_model import TrainedModel
 from ..visualization import comparison_figure
-from .compare_predictions import compared_image
-from .evaluation_images import EvaluationImages, TrainedModel
 from .prepare_data import prepare_data
 from .report import report
 from .test import test

@@ -10,15 +10,15 @@ from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
+from ..datasets.missing_data import LOADERS, missing_data
+from ..datasets.quick_check import by_kind, quick_problems
 from ..datasets.sources import Source, find_sources, part_configs
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
-from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.config_tree import walk_dicts
 from ..utils.files import check_writable
 from ..utils.paths import real_path
-from .check_dataset import by_kind, quick_problems
-from .data import LOADERS, missing_data
 
 STILL_RISING = 3.0  # points per 1,000 steps
 

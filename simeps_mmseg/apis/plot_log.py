@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..utils import UserError
+from ..utils import UsageError, UserError
 from ..visualization.curves_figure import curves_figure
+from ..visualization.files import save_figure
 from ..visualization.training_log import read_training_log
-from .compare_predictions import save_figure
 
 
 def plot_log(
@@ -26,6 +26,8 @@ def plot_log(
     Raises:
         UserError: If a log is not there or empty, or the labels do not fit.
     """
+    if not runs:
+        raise UsageError('give the work folder of a training, or of several')
     names = list(labels) if labels else [Path(run).resolve().name for run in runs]
     if not labels and len(set(names)) < len(names):
         names = [str(run) for run in runs]

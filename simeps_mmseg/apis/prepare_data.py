@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from prettytable import PrettyTable
 
@@ -15,13 +16,13 @@ from ..datasets.preparation import (
     prepare,
     summarize,
 )
-from ..utils import UserError
+from ..utils import UsageError, UserError
 
 READERS = dict(neu=NEUSegReader, magnetic_tile=MagneticTileReader, dagm=DAGMReader)
 
 
 def prepare_data(
-    dataset: str,
+    dataset: Literal['neu', 'magnetic_tile', 'dagm', 'synthetic'],
     source: str | Path | None = None,
     data_root: str | Path = 'data',
     seed: int = 0,
@@ -29,20 +30,26 @@ def prepare_data(
     val_fraction: float = 0.15,
     stratify: bool = False,
     allow_other_counts: bool = False,
-    **synthetic: int,
+    num_train: int | None = None,
+    num_test: int | None = None,
+    size: int | None = None,
+    image_seed: int | None = None,
 ) -> Path:
     """Prepare a data set and print a summary.
 
     Args:
-        dataset: ``neu``, ``magnetic_tile``, ``dagm`` or ``synthetic``.
-        source: The downloaded archive or folder; not for ``synthetic``.
+        dataset: NEU-Seg, Magnetic Tile, DAGM 2007, or generated surfaces, for which nothing is downloaded.
+        source: The downloaded archive, or the folder it unpacks to; not for ``synthetic``.
         data_root: Parent of the data set's folder.
-        seed: Of the splits.
-        fractions: Percentages of labels beside the usual ones.
+        seed: Of the splits; each seed has a folder of its own.
+        fractions: Percentages of labels beside 1, 5, 10, 20, 30 and 50.
         val_fraction: Share of training for validation.
         stratify: Whether to balance the splits by the classes present.
         allow_other_counts: Whether to accept other numbers of images than those of the complete data set.
-        **synthetic: ``num_train``, ``num_test``, ``size`` and ``image_seed`` of the generated set.
+        num_train: Training images; of ``synthetic`` only, as are the next three. None: 640.
+        num_test: Test images. None: 160.
+        size: Height and width in pixels. None: 96.
+        image_seed: Of the images. None: 0.
 
     Returns:
         The folder of the data set.
@@ -51,7 +58,8 @@ def prepare_data(
         UserError: With everything that is wrong with the download or the arguments.
     """
     check_arguments(seed, fractions, val_fraction)
-    reader = make_reader(dataset, source, synthetic)
+    generated = dict(num_train=num_train, num_test=num_test, size=size, seed=image_seed)
+    reader = make_reader(dataset, source, {name: value for name, value in generated.items() if value is not None})
     folder = prepare(
         reader,
         data_root=data_root,
@@ -76,15 +84,31 @@ def check_arguments(seed: int, fractions: Sequence[float], val_fraction: float) 
         raise UserError(f'--val-fraction must be in [0, 1), got {val_fraction}')
 
 
-def make_reader(dataset: str, source: str | Path | None, synthetic: dict[str, int]) -> DatasetReader:
-    """The reader of a data set, its source opened."""
-    if dataset != 'synthetic':
-        return READERS[dataset](open_source(source))
-    seed = synthetic.pop('image_seed', 0)
-    try:
-        return SyntheticReader(**synthetic, seed=seed)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+def make_reader(dataset: str, source: str | Path | None, generated: dict[str, int]) -> DatasetReader:
+    """The reader of a data set, its source opened.
+
+    Args:
+        dataset: A key of ``READERS``, or ``synthetic``.
+        source: What was downloaded.
+        generated: Arguments of ``SyntheticReader``.
+
+    Raises:
+        UserError: If the arguments are those of another data set, or out of range.
+    """
+    if dataset == 'synthetic':
+        if source is not None:
+            raise UsageError(f'synthetic is generated and has no source, got {source}')
+        try:
+            return SyntheticReader(**generated)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    if dataset not in READERS:
+        raise UsageError(f'the data sets are {", ".join([*READERS, "synthetic"])}, got {dataset}')
+    if generated:
+        raise UsageError('--num-train, --num-test, --size and --image-seed are options of synthetic only')
+    if source is None:
+        raise UsageError(f'{dataset} is made from a download: give the archive, or the folder it unpacks to')
+    return READERS[dataset](open_source(source))
 
 
 def summary(folder: Path, classes: Sequence[str], seed: int) -> str:

@@ -1,72 +1,40 @@
 """Which images to label next: those that the branches disagree about, of each class some, no two alike."""
 
 import csv
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-import torch
-from matplotlib.figure import Figure
 from mmengine.config import Config
-from mmseg.models import BaseSegmentor
-from torch import Tensor
-from torch.nn import functional as F
 
 from ..datasets import inspection, unlabeled_folder
-from ..datasets.selection import NEAR_DUPLICATE, thin_out
 from ..datasets.sources import image_suffixes, part_configs
 from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..deploy import read_checkpoint
-from ..deploy.stock_config import test_pipeline
-from ..evaluation import image_uncertainty, mutual_information
 from ..evaluation.uncertainty import ImageUncertainty
-from ..models.utils import class_logits, without_padding
-from ..models.utils.taps import deepest_level, encoder_of
-from ..utils import UserError, counted, progress
+from ..inference.dark_images import warn_of_dark_images
+from ..inference.loading import load_model, networks_of
+from ..inference.preparation import Preparation
+from ..inference.ranking import RankedImage, rank_files, sheet_figure
+from ..utils import UserError, counted
+from ..utils.configs import load_config, test_pipeline
 from ..utils.files import check_writable, whole_file
-from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
-from ..visualization import Tile, paint, thumbnail_grid
-from .config import load_config
-from .dark_images import warn_of_dark_images
-from .model import Preparation, load_model, networks_of, preprocessed, refusals_named
+from ..utils.images import list_images
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
-# The mean over the whole image cannot tell repeated images from images of the same material: on NEU-Seg both have a cosine
-# of 0.9999. With cells, repeated ones stay at 1.000 and the others fall below 0.999.
-GRID = 4
 LABELED, UNLABELED = '_labeled.txt', '_unlabeled.txt'
-
-
-@dataclass
-class RankedImage:
-    """One line of the ranking.
-
-    Attributes:
-        name: Path below the folder that was given; with ``split_in`` the name in the split.
-        uncertainty: What the branches do not agree on.
-        repeats: Name of the better ranked image that this one resembles; empty for those that are to be labelled.
-    """
-
-    name: str
-    uncertainty: ImageUncertainty
-    repeats: str = ''
 
 
 def rank_unlabeled(
     config: str,
     checkpoint: str,
     folder: str,
-    out: str,
+    out: str = 'ranking',
     count: int | None = None,
-    similarity: float = NEAR_DUPLICATE,
+    similarity: float = 0.999,
     split_in: str | None = None,
     split_out: str | None = None,
     sheet: int = 24,
-    device: str = 'cpu',
+    device: str | None = None,
     options: Sequence[str] = (),
 ) -> list[RankedImage]:
     """Rank unlabelled images by the disagreement of the branches.
@@ -88,7 +56,7 @@ def rank_unlabeled(
         split_out: Likewise, for the new split. Without ``split_in`` its labelled part is what is to be labelled, its
             unlabelled part the rest of the folder.
         sheet: Images on the contact sheet.
-        device: Such as ``cpu`` or ``cuda:0``.
+        device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config.
 
     Returns:
@@ -118,7 +86,7 @@ def rank_unlabeled(
     suffixes = image_suffixes(cfg)
     files = find_images(root, split_in, suffixes)
     if split_in is None:
-        files = without_used(files, cfg)
+        files = not_used_by(cfg, files)
     if count is not None and not 1 <= count <= len(files):
         raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
     names = split_names(files, suffixes) if split_out and not split_in else dict(zip(files, files))
@@ -210,7 +178,7 @@ def tell_of_other_suffixes(files: Collection[str], suffixes: Sequence[str]) -> N
         )
 
 
-def without_used(files: dict[str, Path], cfg: Config) -> dict[str, Path]:
+def not_used_by(cfg: Config, files: dict[str, Path]) -> dict[str, Path]:
     """Image files less those that the data sets of a config label, validate or test on, and their masks.
 
     Raises:
@@ -239,107 +207,6 @@ def _read_part(split: str, part: str) -> list[str]:
     return read_split(path)
 
 
-@torch.no_grad()
-def probabilities_and_features(model: BaseSegmentor, data: dict) -> tuple[Tensor, np.ndarray]:
-    """What each network says of one image, at the size of the network's input.
-
-    Args:
-        model: With K networks.
-        data: ``inputs`` and ``data_samples`` of :class:`Preparation`.
-
-    Returns:
-        Probabilities (K, C, h, w), and features (d,): each network's deepest encoder map averaged over the cells of a grid,
-        made unit length, one behind the other.
-    """
-    inputs, samples = preprocessed(model, [data])
-    logits, features = [], []
-    for network in networks_of(model):
-        maps: list[Tensor] = []
-        with ExitStack() as stack:
-            handle = encoder_of(network).register_forward_hook(
-                lambda _, __, found, maps=maps: maps.append(deepest_level(found))
-            )
-            stack.callback(handle.remove)
-            logits.append(class_logits(network, network.inference(inputs, [dict(samples[0].metainfo)])))
-        pooled = torch.stack([F.adaptive_avg_pool2d(one.float(), GRID) for one in maps]).mean(dim=0)  # several: slides
-        features.append(F.normalize(pooled.flatten(), dim=0))
-    probabilities = torch.cat(logits).float().softmax(dim=1)
-    return without_padding(probabilities, samples[0].metainfo), torch.cat(features).cpu().numpy()
-
-
-def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[ImageUncertainty, np.ndarray]:
-    """Uncertainty and features of one file.
-
-    Raises:
-        UnreadableImage: If it cannot be decoded, or the network refuses it.
-    """
-    check_image_is_whole(file)
-    _, data = prepare(str(file))
-    with refusals_named():
-        probabilities, features = probabilities_and_features(model, data)
-    return image_uncertainty(probabilities), features
-
-
-def rank_files(
-    model: BaseSegmentor, prepare: Preparation, files: Mapping[str, Path], similarity: float
-) -> tuple[list[RankedImage], list[str]]:
-    """Assess and rank image files.
-
-    Args:
-        model: With two networks or more.
-        prepare: The way from a file to the model's input.
-        files: By name.
-        similarity: Cosine above which images are near-duplicates.
-
-    Returns:
-        Those that could be read, as :func:`rank` orders them, and a line for each of the others.
-    """
-    names, uncertainties, features, failed = [], [], [], []
-    for name, file in progress(files.items(), 'rank unlabelled images'):
-        try:
-            uncertainty, feature = assess(model, prepare, file)
-        except UnreadableImage as error:
-            failed.append(f'  - {file}: {error}')
-            continue
-        names.append(name)
-        uncertainties.append(uncertainty)
-        features.append(feature.astype(np.float16))  # many of them, each up to 100,000 long
-    return (rank(names, uncertainties, np.stack(features), similarity) if names else []), failed
-
-
-def rank(
-    names: Sequence[str], uncertainties: Sequence[ImageUncertainty], features: np.ndarray, similarity: float
-) -> list[RankedImage]:
-    """Images by falling score, their likeliest classes taking turns; near-duplicates of better ones behind all others.
-
-    By score alone the classes that the networks know least would take nearly all of the first places.
-
-    Args:
-        names: Of the images.
-        uncertainties: One each.
-        features: One row each, shape (n, d).
-        similarity: Cosine above which images are near-duplicates.
-    """
-    order = sorted(range(len(names)), key=lambda index: (-uncertainties[index].score, names[index]))
-    repeats = thin_out(features, order, similarity)
-    turns = take_turns([index for index in order if repeats[index] < 0], lambda index: uncertainties[index].likeliest)
-    kept = [RankedImage(names[index], uncertainties[index]) for index in turns]
-    thinned = [
-        RankedImage(names[index], uncertainties[index], names[repeats[index]]) for index in order if repeats[index] >= 0
-    ]
-    return kept + thinned
-
-
-def take_turns(order: Sequence[int], group_of: Callable[[int], int]) -> list[int]:
-    """The first of each group, then the second of each, and so on; within a round as in ``order``."""
-    places: Counter[int] = Counter()
-    rounds = []
-    for index in order:
-        rounds.append(places[group_of(index)])
-        places[group_of(index)] += 1
-    return [index for _, index in sorted(zip(rounds, order), key=lambda pair: pair[0])]
-
-
 def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[str]) -> None:
     """The ranking as CSV."""
     with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
@@ -349,31 +216,6 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[
             *values, likeliest = image.uncertainty
             numbers = (f'{value:.6g}' for value in values)
             writer.writerow([place, image.name, *numbers, classes[likeliest], image.repeats])
-
-
-def sheet_figure(
-    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout
-) -> Figure:
-    """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``thumbnail_grid``."""
-    tiles = []
-    for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
-        shown, data = prepare(str(files[image.name]))
-        probabilities, _ = probabilities_and_features(model, data)
-        labels = probabilities.mean(dim=0).argmax(dim=0).cpu().numpy().astype(np.uint8)
-        picture = _fitted(displayed(shown), labels.shape)
-        tiles.append(
-            Tile(
-                picture,
-                paint(picture, labels, model.dataset_meta['palette']),
-                mutual_information(probabilities).cpu().numpy(),
-                f'{place}. {image.name}\n{image.uncertainty.score:.3f} nats',
-            )
-        )
-    return thumbnail_grid(tiles, **layout)
-
-
-def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:

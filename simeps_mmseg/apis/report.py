@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mmengine.config import Config
@@ -31,25 +32,25 @@ from ..report.data_section import data_section
 from ..report.environment import environment_of
 from ..report.log_sections import curve_section, similarity_over_time
 from ..report.model_name import method_name, network_name
+from ..report.model_sections import model_sections
 from ..report.validation_config import decided_by
 from ..report.validation_findings import deciding_score
 from ..utils import UserError
+from ..utils.configs import merge_options
 from ..utils.files import check_writable, whole_file
+from ..visualization.config_beside import config_beside
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION
 from ..visualization.training_log import TrainingLog, read_training_log
-from .config import merge_options
-from .report_images import model_sections
-from .visualize_similarity import config_beside
 
 
 def report(
     work_dir: str | Path,
     out: str | Path | None = None,
     checkpoint: str | None = None,
-    split: str = 'val',
+    split: Literal['test', 'val'] = 'val',
     images: int = 200,
     unlabeled: int = 100,
-    device: str = 'cpu',
+    device: str | None = None,
     options: Sequence[str] = (),
 ) -> Path:
     """Write all that is known of a training into one HTML file that needs no network.
@@ -61,10 +62,10 @@ def report(
         work_dir: Of the training.
         out: The file; by default ``report.html`` in the work folder.
         checkpoint: Path of the weights; by default the best one by validation if there is one, else the last one.
-        split: ``'val'`` or ``'test'``: whose images are scored and shown.
+        split: Whose images are scored and shown.
         images: At most so many, evenly spaced. 0: all.
         unlabeled: At most so many unlabelled images are ranked. 0: none.
-        device: Such as ``cpu`` or ``cuda:0``.
+        device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config, such as where the data is now.
 
     Returns:
@@ -172,7 +173,7 @@ class _Run:
         return f'{method_name(self.cfg.model)}: {network_name(self.cfg.model)}'
 
     def checkpoint(self, wanted: str | None) -> tuple[Path | None, str]:
-        """The weights to look at, and why not better ones, or any."""
+        """Path of the weights that are shown, or None; and the reason, where better ones cannot be loaded."""
         if self.cfg is None:
             return None, f'{self.why} So the model cannot be built.'
         if wanted:
@@ -200,7 +201,7 @@ class _Run:
         )
 
     def facts(self, weights: Path | None) -> list[tuple[str, str]]:
-        """What stands at the head of the page."""
+        """Name and value of each line at the head of the page."""
         wanted = (self.cfg.get('train_cfg') or {}).get('max_iters') if self.cfg is not None else None
         done = f'{self.log.last_step:,}' + (f' of {wanted:,}' if wanted else '')
         facts = [('Iterations', done)]

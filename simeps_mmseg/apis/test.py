@@ -1,19 +1,21 @@
 """Evaluate a checkpoint."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from ..datasets.missing_data import check_data_is_there
 from ..deploy import read_checkpoint
+from ..inference.loading import check_weights
+from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
+from ..utils.config_errors import config_keys_named
+from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
-from .config import config_keys_named, load_config
-from .data import check_data_is_there
-from .model import check_weights
-from .pretrained import remove_pretrained
 
 
 def test(
@@ -26,7 +28,7 @@ def test(
     wait_time: float = 2,
     tta: bool = False,
     options: Sequence[str] = (),
-    launcher: str = 'none',
+    launcher: Literal['none', 'pytorch', 'slurm', 'mpi'] = 'none',
 ) -> dict[str, float]:
     """Evaluate on the test set, as MMSeg's ``tools/test.py`` does.
 
@@ -40,7 +42,7 @@ def test(
         wait_time: Seconds to show each image.
         tta: Whether to average over flips.
         options: ``key=value`` changes of the config.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        launcher: What starts the processes of a distributed run.
 
     Returns:
         The scores.

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from mmengine.config import Config
@@ -11,15 +12,16 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there
+from ..datasets.quick_check import check_before_training
 from ..deploy import read_checkpoint
 from ..engine import PreflightHook
 from ..models.utils import replace_sync_bn
+from ..models.utils.pretrained import check_pretrained, remove_pretrained
 from ..utils import UserError
+from ..utils.config_errors import config_keys_named
+from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
-from .check_dataset import check_before_training
-from .config import config_keys_named, load_config
-from .data import TRAINED_AND_VALIDATED, check_data_is_there
-from .pretrained import check_pretrained, remove_pretrained
 
 
 def train(
@@ -29,7 +31,7 @@ def train(
     amp: bool = False,
     from_scratch: bool = False,
     options: Sequence[str] = (),
-    launcher: str = 'none',
+    launcher: Literal['none', 'pytorch', 'slurm', 'mpi'] = 'none',
 ) -> Runner:
     """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
 
@@ -40,7 +42,7 @@ def train(
         amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
         from_scratch: Whether to leave pretrained weights out.
         options: ``key=value`` changes of the config.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        launcher: What starts the processes of a distributed run.
 
     Returns:
         The runner after training.

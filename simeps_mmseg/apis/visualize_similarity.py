@@ -2,48 +2,49 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmseg.registry import HOOKS, MODELS
 
-from ..engine.prediction import unchanged
-from ..models.losses import similarity_map
-from ..models.losses.similarity_consistency import STAGES
-from ..models.utils import forward_unlabeled
-from ..utils import UserError, evenly_spaced
+from ..inference.evaluation_images import EvaluationImages
+from ..inference.similarity_maps import similarity_maps
+from ..inference.trained_model import TrainedModel
+from ..utils import UsageError, UserError, evenly_spaced
+from ..utils.configs import load_config
+from ..visualization.config_beside import config_beside
+from ..visualization.files import save_figure
 from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
-from ..visualization.training_log import TrainingLog, log_files, read_training_log
-from .compare_predictions import save_figure
-from .config import load_config
-from .evaluation_images import EvaluationImages, TrainedModel
-from .model import networks_of
+from ..visualization.training_log import TrainingLog, read_training_log
 
 
 def visualize_similarity(
-    config: str,
-    checkpoint: str,
-    out: str | Path = 'similarity',
+    config: str | None = None,
+    checkpoint: str | None = None,
+    out: str | Path | None = None,
+    log: str | None = None,
     names: Sequence[str] | None = None,
     count: int = 8,
-    split: str = 'val',
+    split: Literal['test', 'val'] = 'val',
     dpi: int = 150,
-    device: str = 'cpu',
+    device: str | None = None,
     options: Sequence[str] = (),
 ) -> list[Path]:
     """Draw the similarity maps of one batch at encoder, decoder and logits, for each branch, and their differences.
 
+    With a log, draw how far apart the maps of the branches were during a training: see :func:`visualize_similarity_log`.
+
     Args:
-        config: Path of a config, also below the shipped ``configs/``.
-        checkpoint: Path of the weights.
-        out: Path of the figure without suffix.
+        config: Path of a config, also below the shipped ``configs/``. With a log only where it does not lie beside it.
+        checkpoint: Path of the weights. Not with a log.
+        out: Path of the figure without suffix. None: ``similarity``, with a log ``similarity_log``.
+        log: Work folder of a training, folder of a single start, or JSON file.
         names: File names of the images of the batch, in place of evenly spaced ones.
         count: Size of the batch.
-        split: ``'val'`` or ``'test'``.
+        split: Images of which set.
         dpi: Pixels to the inch.
-        device: Such as ``cpu`` or ``cuda:0``.
+        device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config.
 
     Returns:
@@ -52,41 +53,19 @@ def visualize_similarity(
     Raises:
         UserError: If something is not there, or the batch has fewer than two images.
     """
+    if log and checkpoint:
+        raise UsageError('--log reads a log; it takes no checkpoint')
+    if log:
+        return visualize_similarity_log(log, out or 'similarity_log', config, dpi, options)
+    if not config or not checkpoint:
+        raise UsageError('give CONFIG and CHECKPOINT, or --log')
     if count < 2:
         raise UserError(f'--count must be 2 or more: a similarity map compares images; got {count}')
     cfg = load_config(config, options)
     images = EvaluationImages(cfg, split)
     indices = images.indices(names) if names else evenly_spaced(len(images), count)
     maps = similarity_maps(TrainedModel(cfg, checkpoint, device, split), [images.paths[index] for index in indices])
-    return save_figure(similarity_figure(maps, [images.image(index) for index in indices]), out, dpi)
-
-
-def similarity_maps(trained: TrainedModel, paths: Sequence[Path]) -> dict[str, list[np.ndarray]]:
-    """The (b, b) map of each branch at each stage, with the branches in evaluation mode.
-
-    Args:
-        trained: A semi-supervised model, or a plain one as a single branch.
-        paths: The b images, which the test pipeline must bring to one size.
-
-    Raises:
-        UserError: If there are fewer than two images, or they come out in different sizes.
-    """
-    if len(paths) < 2:
-        raise UserError(f'a similarity map compares the images of a batch: 2 or more are needed, got {len(paths)}')
-    model = trained.model
-    samples = [trained.prepare(path) for path in paths]
-    sizes = sorted({tuple(sample['inputs'].shape[1:]) for sample in samples})
-    if len(sizes) > 1:
-        raise UserError(
-            f'the images of a similarity map need one size, the pipeline of the config gives {sizes}: choose images of one '
-            'size by --names, or set a Resize with keep_ratio=False'
-        )
-    with unchanged(model), torch.no_grad():
-        model.eval()
-        ready = model.data_preprocessor(pseudo_collate(samples), False)
-        metas = [sample.metainfo for sample in ready['data_samples']]
-        outputs = [forward_unlabeled(branch, ready['inputs'], metas) for branch in networks_of(model)]
-    return {stage: [similarity_map(output.stage(stage)).cpu().numpy() for output in outputs] for stage in STAGES}
+    return save_figure(similarity_figure(maps, [images.image(index) for index in indices]), out or 'similarity', dpi)
 
 
 def visualize_similarity_log(
@@ -134,12 +113,6 @@ def visualize_similarity_log(
         + ('loss_similarity_* divided by its weights' if weight is not None else 'loss_similarity_* as logged')
     )
     return save_figure(distance_figure(curves, unit), out, dpi)
-
-
-def config_beside(log: Path) -> Config | None:
-    """The config that mmengine wrote for the newest start of a training: ``vis_data/config.py``; None if it is not there."""
-    file = log_files(log)[-1].parent / 'config.py'
-    return Config.fromfile(file) if file.is_file() else None
 
 
 def logged_ramp(log: TrainingLog, cfg: Config) -> dict[int, float]:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import mmseg
 from mmengine.config import Config
 
-from ..datasets.unlabeled_folder import leaf_configs
-from ..datasets.unlabeled_pipeline import OTHER_TASKS, walk_steps
-from ..models.utils import walk_dicts
+from ..datasets.unlabeled_pipeline import OTHER_TASKS
 from ..utils import UserError
+from ..utils.config_tree import leaf_configs, walk_dicts, walk_steps
 from ..utils.configs import read_config
 from ..utils.images import IMAGE_SUFFIXES, list_images
 from ..utils.paths import find_config, shipped_folder

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmseg.registry import DATASETS
 
-from ..datasets.unlabeled_folder import leaf_configs
 from ..utils import UserError
+from ..utils.config_tree import leaf_configs
 from ..utils.images import list_images
 from .python_source import code
 

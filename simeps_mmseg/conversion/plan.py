@@ -8,7 +8,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from ..datasets.unlabeled_folder import leaf_configs
 from ..datasets.unlabeled_pipeline import (
     steps_that_ask_for_masks,
     steps_that_need_masks,
@@ -17,6 +16,7 @@ from ..datasets.unlabeled_pipeline import (
 )
 from ..evaluation.functional import DECIDING
 from ..utils import UserError
+from ..utils.config_tree import leaf_configs, without_pipelines
 from .inputs import Method, check_unlabeled, refer
 from .labeled_part import restricted, restrictions
 from .python_source import call, code, derived, plain
@@ -315,18 +315,6 @@ class Plan:
             ) from error
         batch = loader.get('batch_size', 1)
         return max(1, size // batch if loader.get('drop_last') else -(-size // batch))
-
-
-def without_pipelines(config: dict) -> dict:
-    """A data set config, wrapped or not, that opens no file."""
-    changed = dict(config)
-    if 'pipeline' in changed:
-        changed['pipeline'] = []
-    if 'dataset' in changed:
-        changed['dataset'] = without_pipelines(changed['dataset'])
-    if 'datasets' in changed:
-        changed['datasets'] = [without_pipelines(inner) for inner in changed['datasets']]
-    return changed
 
 
 def own_metainfo(config: dict) -> tuple[str, ...]:

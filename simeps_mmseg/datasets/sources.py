@@ -10,10 +10,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from ..models.utils import walk_dicts
+from ..utils.config_tree import leaf_configs, walk_dicts
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
 from .samplers import LabeledUnlabeledSampler
-from .unlabeled_folder import build_listing, leaf_configs
+from .unlabeled_folder import build_listing
 from .unlabeled_pipeline import loads_labels
 
 

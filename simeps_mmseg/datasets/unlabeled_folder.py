@@ -9,6 +9,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
+from ..utils.config_tree import leaf_configs
 from ..utils.images import IMAGE_SUFFIXES, list_images
 from ..utils.paths import real_path
 from .splits import find_listed, read_split
@@ -119,10 +120,3 @@ def build_listing(config: dict) -> BaseSegDataset:
     if 'serialize_data' in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         listing['serialize_data'] = False
     return DATASETS.build(listing)
-
-
-def leaf_configs(config: dict) -> list[dict]:
-    """Configs of the data sets inside wrappers such as ConcatDataset and RepeatDataset, as they are."""
-    if 'datasets' in config:
-        return [leaf for inner in config['datasets'] for leaf in leaf_configs(inner)]
-    return leaf_configs(config['dataset']) if 'dataset' in config else [config]

@@ -1,17 +1,17 @@
 """The pipeline of the unlabelled images, from that of the labelled ones."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmseg.registry import TRANSFORMS
+
+from ..utils.config_tree import NESTING, walk_steps
 
 LOADS_LABELS = ('LoadBiomedicalAnnotation', 'LoadDepthAnnotation')  # beside whatever has LoadAnnotations in its name
 NEED_MASK = ('GenerateEdge',)  # is nothing without a mask
 MASK_KEYS = ('seg_map_path', 'gt_seg_map', 'gt_semantic_seg', 'seg_fields', 'gt_edge_map')
 # Steps that look at a mask by an option, and what keeps them from it.
 WITHOUT_LOOKING = dict(RandomCrop=dict(cat_max_ratio=1.0))
-# Steps made of steps.
-NESTING = ('RandomApply', 'RandomChoice', 'TransformBroadcaster')
 # Steps that a folder of single images cannot feed, and what they are for.
 OTHER_TASKS = dict(
     LoadMultipleRSImageFromFile='change detection between two images',
@@ -83,17 +83,6 @@ def unlabeled_pipeline(pipeline: Sequence[dict], dropped: Iterable[str], changes
         return changed
 
     return convert(pipeline)
-
-
-def walk_steps(pipeline: Any) -> Iterator[dict]:
-    """All steps, nested ones too."""
-    for step in pipeline:
-        if isinstance(step, (list, tuple)):
-            yield from walk_steps(step)
-        else:
-            yield step
-            if step.get('type') in NESTING:
-                yield from walk_steps(step['transforms'])
 
 
 def is_nested(pipeline: Sequence[dict]) -> bool:

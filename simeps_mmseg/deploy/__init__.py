@@ -1,12 +1,5 @@
-from .checkpoint import (
-    BranchScores,
-    best_branch,
-    find_checkpoint,
-    network_states,
-    plain_checkpoint,
-    read_checkpoint,
-    recorded_scores,
-)
+from ..utils.checkpoint import find_checkpoint, read_checkpoint
+from .checkpoint import BranchScores, best_branch, network_states, plain_checkpoint, recorded_scores
 from .graph import DeployedNetworks, deployed
 from .stock_config import branch_model, stock_config
 

@@ -77,7 +77,7 @@ class DeployedNetworks(nn.Module):
 
 
 class SizeGuard(nn.Module):
-    """What only takes images of one size, since the sizes inside are constants, and says so where it gets others."""
+    """A module whose graph holds the size of the images as constants; it refuses images of another size."""
 
     def __init__(self, module: nn.Module, shape: Sequence[int]) -> None:
         super().__init__()
@@ -238,7 +238,9 @@ def require(name: str):
     try:
         return __import__(name)
     except ImportError as error:
-        raise UserError(f'--format onnx needs {name}: pip install "simeps_mmseg[export]"') from error
+        raise UserError(
+            f'--format onnx needs {name}: pip install onnx onnxruntime, or in a clone pip install -e ".[export]"'
+        ) from error
 
 
 def _traced(export: Callable[[], object], name: str) -> object:

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from .checkpoint import BranchScores, best_branch, read_checkpoint
+from ..utils.checkpoint import read_checkpoint
+from .checkpoint import BranchScores, best_branch
 
 RECORD = 'labels_only.json'
 WEIGHTS = 'labels_only.pth'

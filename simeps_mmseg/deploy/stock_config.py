@@ -13,8 +13,10 @@ from mmseg.visualization import SegLocalVisualizer
 from ..datasets.sources import default_argument
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
-from ..models.utils import replace_sync_bn, walk_dicts
+from ..models.utils import replace_sync_bn
 from ..utils import UserError
+from ..utils.config_tree import type_name, walk_dicts
+from ..utils.configs import test_pipeline
 
 PACKAGE = __name__.split('.')[0]
 STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
@@ -129,25 +131,6 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     if left:
         raise UserError(f'MMSegmentation alone has no {", ".join(left)}; use --format onnx or torchscript')
     return Config(stock)
-
-
-def test_pipeline(cfg: Config, split: str = 'test') -> list[dict]:
-    """The transforms of the test or ``'val'`` set, or the config's ``test_pipeline`` where there is no such set.
-
-    Raises:
-        UserError: If there is neither.
-    """
-    for _, node in walk_dicts((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
-        if node.get('pipeline'):
-            return copy.deepcopy(list(node['pipeline']))
-    if not cfg.get('test_pipeline'):
-        raise UserError(f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline')
-    return copy.deepcopy(list(cfg.test_pipeline))
-
-
-def type_name(kind: str | type) -> str:
-    """Name of a class from a config's ``type``: text with or without scope or module, or the class."""
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
 
 
 def is_own(kind: str | type | None) -> bool:

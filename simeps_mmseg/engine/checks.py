@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets.samplers import LabeledUnlabeledSampler
 from ..models.utils import one_image_fails
 from ..utils import UserError
+from ..utils.dataset_tree import leaf_datasets, walk_transforms
 from ..utils.paths import real_path
 from .prediction import opens_masks
 
@@ -98,10 +98,10 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
     sources = getattr(dataset, 'datasets', [])
     if len(sources) != 2:
         return
-    for source in leaves(sources[0]):
+    for source in leaf_datasets(sources[0]):
         if not _opens_masks(source):
             yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
-    for source in leaves(sources[1]):
+    for source in leaf_datasets(sources[1]):
         if _opens_masks(source):
             yield (
                 'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
@@ -146,7 +146,7 @@ def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
 
 def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
     """An image that is trained on validates nothing, nor does one without a mask."""
-    if not all(_opens_masks(leaf) for leaf in leaves(validation)):
+    if not all(_opens_masks(leaf) for leaf in leaf_datasets(validation)):
         yield 'val_dataloader.dataset: the pipeline has no LoadAnnotations, so there is nothing to score by'
     shared = _paths(train) & _paths(validation)
     if shared:
@@ -156,31 +156,17 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
         )
 
 
-def leaves(dataset: Dataset) -> Iterator[Dataset]:
-    """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
-    if hasattr(dataset, 'datasets'):
-        for inner in dataset.datasets:
-            yield from leaves(inner)
-    elif hasattr(dataset, 'dataset'):
-        yield from leaves(dataset.dataset)
-    else:
-        yield dataset
-
-
 def _name(dataset: Dataset) -> str:
-    return type(next(leaves(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
+    return type(next(leaf_datasets(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
 
 
 def _opens_masks(dataset: Dataset) -> bool:
-    return any(opens_masks(transform) for transform in _transforms(dataset.pipeline))
-
-
-def _transforms(pipeline: Any) -> Iterator[object]:
-    for transform in pipeline.transforms:
-        yield transform
-        if hasattr(transform, 'transforms') and not isinstance(transform.transforms, dict):
-            yield from _transforms(transform)
+    return any(opens_masks(transform) for transform in walk_transforms(dataset.pipeline))
 
 
 def _paths(dataset: Dataset) -> set[str]:
-    return {real_path(leaf.get_data_info(index)['img_path']) for leaf in leaves(dataset) for index in range(len(leaf))}
+    return {
+        real_path(leaf.get_data_info(index)['img_path'])
+        for leaf in leaf_datasets(dataset)
+        for index in range(len(leaf))
+    }

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..deploy.stock_config import branch_configs, type_name
+from ..deploy.stock_config import branch_configs
+from ..utils.config_tree import type_name
 
 SINGLE = dict(MeanTeacherSegmentor='Mean Teacher', FixMatchSegmentor='FixMatch', UniMatchSegmentor='UniMatch')
 

@@ -1,6 +1,6 @@
 from .counting import counted
-from .errors import UserError, report_user_errors
+from .errors import UsageError, UserError, report_user_errors
 from .progress import progress
 from .spacing import evenly_spaced
 
-__all__ = ['UserError', 'counted', 'evenly_spaced', 'progress', 'report_user_errors']
+__all__ = ['UsageError', 'UserError', 'counted', 'evenly_spaced', 'progress', 'report_user_errors']

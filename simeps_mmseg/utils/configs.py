@@ -1,10 +1,32 @@
-"""Configs of the user's."""
+"""Read configs and change them from the command line."""
 
+import argparse
+import copy
+import inspect
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 
+from .config_tree import has_key, walk_dicts
 from .errors import UserError
+from .paths import find_config, shipped_folder
+
+# What mmengine's runner and MMSegmentation's tools read from a config.
+PARTS_OF_A_RUN = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
+    *(
+        'activation_checkpointing',
+        'compile',
+        'efficient_conv_bn_eval',
+        'find_unused_parameters',
+        'init_weights_for_test_or_val',
+    ),
+    *('model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'test_pipeline', 'tta_model', 'tta_pipeline'),
+}
 
 
 def read_config(file: str | Path) -> Config:
@@ -17,3 +39,91 @@ def read_config(file: str | Path) -> Config:
         return Config.fromfile(file)
     except Exception as error:  # configs are programs, which may raise anything
         raise UserError(f'config {file} cannot be read: {type(error).__name__}: {str(error)[:300]}') from error
+
+
+def load_config(
+    path: str | Path, options: Sequence[str] = (), work_dir: str | None = None, launcher: str = 'none'
+) -> Config:
+    """Read a config, apply ``key=value`` options, settle the work folder: argument, config, default.
+
+    Raises:
+        UserError: If the file or one of its bases is not there or cannot be read, or an option has no ``=``.
+    """
+    file = find_config(path)
+    cfg = read_config(file)
+    merge_options(cfg, options)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
+    return cfg
+
+
+def default_work_dir(config: Path) -> Path:
+    """``work_dirs/<name>``, as MMSeg has it; for shipped configs ``work_dirs/<folder>/<name>``: twins share their name."""
+    shipped = shipped_folder('configs').resolve()
+    inside = config.resolve().is_relative_to(shipped)
+    name = config.resolve().relative_to(shipped).with_suffix('') if inside else config.stem
+    return Path('work_dirs') / name
+
+
+def parse_options(options: Sequence[str]) -> dict:
+    """``['a.b=1', 'c=[x,y]']`` to ``{'a.b': 1, 'c': ['x', 'y']}``, as MMSeg's ``--cfg-options`` reads them.
+
+    Raises:
+        UserError: If one has no ``=``.
+    """
+    without = [option for option in options if '=' not in option]
+    if without:
+        raise UserError(f'--cfg-options takes key=value pairs, got {" ".join(without)}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
+
+
+def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
+    """A sentence for each dotted key that is likely to be misspelt.
+
+    Example:
+        >>> list(doubtful_options(Config(dict(train_cfg=dict(max_iters=9))), ['train_cfg.max_iters']))
+        []
+        >>> list(doubtful_options(Config(dict(train_cfg=dict(max_iters=9))), ['train_cfg.max_iter']))
+        ['--cfg-options: train_cfg.max_iter is not in the config yet; it is added']
+    """
+    for key in changes:
+        top, *rest = key.split('.')
+        if top not in PARTS_OF_A_RUN:
+            yield (
+                f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} '
+                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
+            )
+        elif not has_key(cfg._cfg_dict, [top, *rest]):
+            yield f'--cfg-options: {key} is not in the config yet; it is added'
+
+
+def merge_options(cfg: Config, options: Sequence[str]) -> None:
+    """Change a config in place by ``key=value`` strings; say which of them change nothing or are new to it."""
+    if options:
+        changes = parse_options(options)
+        warnings = list(doubtful_options(cfg, changes))
+        try:
+            cfg.merge_from_dict(changes)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:  # a path that the config does not have
+            raise UserError(
+                f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
+            ) from error
+        if int(os.environ.get('RANK', 0)) == 0:
+            for warning in warnings:
+                print_log(warning, 'current', logging.WARNING)
+
+
+def test_pipeline(cfg: Config, split: str = 'test') -> list[dict]:
+    """The transforms of the test or ``'val'`` set, or the config's ``test_pipeline`` where there is no such set.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    for _, node in walk_dicts((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
+        if node.get('pipeline'):
+            return copy.deepcopy(list(node['pipeline']))
+    if not cfg.get('test_pipeline'):
+        raise UserError(f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline')
+    return copy.deepcopy(list(cfg.test_pipeline))

@@ -11,6 +11,10 @@ class UserError(ValueError):
     """Something the user got wrong: what was expected, what was found, and the next step. Tools show it without traceback."""
 
 
+class UsageError(UserError):
+    """Arguments that do not go together, or lack one."""
+
+
 def report_user_errors(tool: Callable[[], object], after_interruption: str = '') -> int:
     """Run a tool; show what the user can mend as one message.
 
@@ -20,9 +24,15 @@ def report_user_errors(tool: Callable[[], object], after_interruption: str = '')
 
     Returns:
         Exit code: 0, 1 after a :class:`UserError` or a full disk, 130 after an interruption.
+
+    Raises:
+        SystemExit: With code 2 after a :class:`UsageError`, as argparse has it.
     """
     try:
         tool()
+    except UsageError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -11,14 +11,11 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from simeps_mmseg.apis.check_dataset import (
-    check_before_training,
-    check_dataset,
-    check_quickly,
-)
+from simeps_mmseg.apis.check_dataset import check_dataset
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets import LabeledUnlabeledSampler
 from simeps_mmseg.datasets.file_reports import inspect_sources
+from simeps_mmseg.datasets.quick_check import check_before_training, check_quickly
 from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT

@@ -3,9 +3,10 @@ import re
 import pytest
 from mmengine.config import Config
 
-from simeps_mmseg.apis import config
-from simeps_mmseg.apis.config import config_keys_named, doubtful_options, merge_options
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils import configs as config
+from simeps_mmseg.utils.config_errors import config_keys_named
+from simeps_mmseg.utils.configs import doubtful_options, merge_options
 
 
 @pytest.mark.parametrize(

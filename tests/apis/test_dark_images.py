@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from simeps_mmseg.apis import dark_images as module
-from simeps_mmseg.apis.dark_images import may_have_16_bits, warn_of_dark_images
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.inference import dark_images as module
+from simeps_mmseg.inference.dark_images import may_have_16_bits, warn_of_dark_images
 from tests.helpers import save
 
 ORDINARY = dict(type='LoadImageFromFile')

@@ -13,14 +13,16 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
-from simeps_mmseg.apis.compare_export import check_difference, pixels_apart, prepared
-from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export, source_config
-from simeps_mmseg.apis.model import Preparation, load_model, networks_of, predict_image, preprocessed
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
-from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.inference.export_comparison import check_difference, pixels_apart, prepared
+from simeps_mmseg.inference.loading import load_model, networks_of
+from simeps_mmseg.inference.prediction import predict_image
+from simeps_mmseg.inference.preparation import Preparation, preprocessed
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import walk_dicts
+from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
 from tests.helpers import save, tiny_branch, tiny_model
 

@@ -14,17 +14,17 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
 
-from simeps_mmseg.apis.check_dataset import check_quickly
-from simeps_mmseg.apis.config import load_config
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
-from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.conversion.python_source import code
 from simeps_mmseg.conversion.schedule import iteration_based, scheduler_in_iterations
-from simeps_mmseg.datasets.unlabeled_folder import leaf_configs
+from simeps_mmseg.datasets.quick_check import check_quickly
 from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
-from simeps_mmseg.models.utils import replace_sync_bn, walk_dicts
+from simeps_mmseg.models.utils import replace_sync_bn
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import leaf_configs, walk_dicts
+from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
 from tests.helpers import experiment, save
 from tests.tools.test_tools import run

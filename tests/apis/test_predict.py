@@ -2,17 +2,21 @@ import csv
 import json
 import shutil
 from copy import deepcopy
+from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from simeps_mmseg.apis import predict as module
-from simeps_mmseg.apis.predict import find_sources, output_names, predict, read_records
+from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.inference.inputs import find_inputs, output_names
+from simeps_mmseg.inference.records import read_records
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import check_image_is_whole, displayed
+
+module = import_module('simeps_mmseg.apis.predict')  # apis.predict is the function
 
 
 @pytest.fixture
@@ -169,7 +173,7 @@ def test_names_below_the_fixed_part_of_a_pattern(tmp_path):
     for name in ('x/1/a.png', 'x/2/a.png'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    root, sources = find_sources(str(tmp_path / 'x/*/a.png'), results=tmp_path / 'out')
+    root, sources = find_inputs(str(tmp_path / 'x/*/a.png'), results=tmp_path / 'out')
     assert root == tmp_path / 'x'
     assert [source.output for source in sources] == ['1/a', '2/a']
 

@@ -7,13 +7,15 @@ import torch
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from simeps_mmseg.apis.model import Preparation, load_model
-from simeps_mmseg.apis.rank_unlabeled import probabilities_and_features, rank, rank_unlabeled
+from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.datasets import UnlabeledFolderDataset
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
+from simeps_mmseg.inference.loading import load_model
+from simeps_mmseg.inference.preparation import Preparation
+from simeps_mmseg.inference.ranking import probabilities_and_features, rank
 from simeps_mmseg.utils import UserError
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.evaluation_images import EvaluationImages
 from simeps_mmseg.apis.report import method_name, report
+from simeps_mmseg.inference.evaluation_images import EvaluationImages
 from simeps_mmseg.report.scored_images import ScoredImage, by_quality
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.configs import load_config
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 ARGUMENTS = (

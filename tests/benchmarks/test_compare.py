@@ -9,8 +9,8 @@ from benchmarks.one_run import computes_bfloat16, config_hash, experiment, settl
 from benchmarks.place import FAILED, UNFINISHED, Place
 from benchmarks.protocols import FIELDS, PROTOCOLS, expand, find_leaf, identity, name_of, protocol_of
 from simeps_mmseg.datasets.splits import read_split
-from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
 
 OLD_RUN = dict(

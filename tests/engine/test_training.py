@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from simeps_mmseg.apis import train as train_module
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
@@ -20,6 +20,8 @@ from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, tiny_branch, tiny_model
+
+train_module = import_module('simeps_mmseg.apis.train')  # apis.train is the function
 
 
 def train(cfg):
@@ -382,7 +384,7 @@ class TestHealth:
 
 def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr('simeps_mmseg.apis.train.print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(train_module, 'print_log', lambda text, *_: said.append(text))
     prepare_model(experiment(synthetic_root, tmp_path, semi=False), from_scratch=False)
     prepare_model(experiment(synthetic_root, tmp_path), from_scratch=False)
     parts = ('backbone.norm_cfg', 'decode_head.norm_cfg')

@@ -13,7 +13,6 @@ from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 
 from benchmarks import families
-from simeps_mmseg.apis.pretrained import remove_pretrained
 from simeps_mmseg.models.segmentors import base
 from simeps_mmseg.models.segmentors.base import class_weight_problems
 from simeps_mmseg.models.utils import (
@@ -22,8 +21,9 @@ from simeps_mmseg.models.utils import (
     forward_unlabeled,
     mean_logits,
     replace_sync_bn,
-    walk_dicts,
 )
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 pytestmark = pytest.mark.filterwarnings('ignore')

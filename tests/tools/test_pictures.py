@@ -12,20 +12,22 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
-from simeps_mmseg.apis.compare_predictions import choose_images, compare_predictions, method_labels
-from simeps_mmseg.apis.config import load_config
-from simeps_mmseg.apis.evaluation_images import EvaluationImages, TrainedModel
+from simeps_mmseg.apis.compare_predictions import compare_predictions, method_labels
 from simeps_mmseg.apis.plot_log import plot_log
 from simeps_mmseg.apis.visualize_similarity import (
     logged_ramp,
-    similarity_maps,
     similarity_weight,
     visualize_similarity,
     visualize_similarity_log,
 )
+from simeps_mmseg.inference.comparison import choose_images
+from simeps_mmseg.inference.evaluation_images import EvaluationImages
+from simeps_mmseg.inference.similarity_maps import similarity_maps
+from simeps_mmseg.inference.trained_model import TrainedModel
 from simeps_mmseg.models.losses import similarity_consistency
 from simeps_mmseg.models.utils import forward_unlabeled
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.configs import load_config
 from simeps_mmseg.visualization.training_log import TrainingLog
 from tests.conftest import ROOT
 from tests.helpers import experiment
@@ -97,8 +99,7 @@ class TestComparePredictions:
                 checkpoints,
                 labels=['simEps', 'labels only'],
                 out=tmp_path / choice,
-                choice=choice,
-                count=2,
+                **{choice: 2},
                 **options,
             )
             assert [file.suffix for file in files] == ['.png', '.pdf']
@@ -135,7 +136,7 @@ class TestComparePredictions:
         Image.new('L', (8, 8)).save(tmp_path / 'data/annotations/test/00003.png')
         option = f'test_dataloader.dataset.data_root={tmp_path / "data"}'
         with pytest.raises(UserError, match=r'00003\.png or its mask cannot be used'):
-            compare_predictions([config], [checkpoint], choice='worst', count=1, options=[option])
+            compare_predictions([config], [checkpoint], worst=1, options=[option])
 
     def test_a_device_that_is_not_there(self, trained):
         config, checkpoint = trained['plain']

@@ -15,10 +15,11 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
 
-from ...deploy.checkpoint import network_states, plain_checkpoint, read_checkpoint
+from ...deploy.checkpoint import network_states, plain_checkpoint
 from ...deploy.labels_only import RECORD, WEIGHTS
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
+from ...utils.checkpoint import read_checkpoint
 from ...utils.files import whole_file
 from ..guard import Reference, empty_agreement, losses_since, not_found, number
 from .semi_supervised import SemiSupervisedHook, unwrapped

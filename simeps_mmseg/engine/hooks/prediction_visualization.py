@@ -12,8 +12,8 @@ from mmseg.registry import HOOKS
 from torch.utils.data import Dataset
 
 from ...utils import UserError, evenly_spaced
+from ...utils.dataset_tree import leaf_datasets
 from ...utils.images import displayed
-from ..checks import leaves
 from ..prediction import opens_masks, predict, undisturbed_random_numbers
 
 
@@ -68,7 +68,7 @@ class PredictionVisualizationHook(Hook):
             raise UserError('PredictionVisualizationHook shows images of the validation set: set val_dataloader')
         with undisturbed_random_numbers():
             validation = runner.val_loop.dataloader.dataset
-            steps = next(leaves(validation)).pipeline.transforms
+            steps = next(leaf_datasets(validation)).pipeline.transforms
             self._load_image = steps[0]
             self._val = chosen_samples(validation, self.val_images, Compose(steps), 'val_images')
             unlabeled = unlabeled_source(runner.train_loop.dataloader.dataset)

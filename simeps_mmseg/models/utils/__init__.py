@@ -1,4 +1,4 @@
-from .batch_norm import kept_statistics
+from .batch_norm import kept_statistics, replace_sync_bn
 from .branch import (
     BranchOutput,
     class_logits,
@@ -10,7 +10,6 @@ from .branch import (
     one_image_fails,
     training_logits,
 )
-from .config import replace_sync_bn, walk_dicts
 from .padding import mask_padding, without_padding
 from .taps import heads_of, main_head, perturbed_features
 
@@ -30,6 +29,5 @@ __all__ = [
     'perturbed_features',
     'replace_sync_bn',
     'training_logits',
-    'walk_dicts',
     'without_padding',
 ]

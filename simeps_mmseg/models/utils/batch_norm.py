@@ -1,4 +1,4 @@
-"""Batch norm of networks that teach: by the images they teach from, not by those their students saw."""
+"""Batch norm: whose statistics it uses, and which kind a config names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 import torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from ...utils.config_tree import walk_dicts
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -24,3 +26,17 @@ def kept_statistics(network: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for buffer, value in zip(buffers, before):
                 buffer.copy_(value)
+
+
+def replace_sync_bn(model: dict) -> list[str]:
+    """Turn every ``SyncBN`` layer of a model config into ``BN``, in place: in one process both compute the same.
+
+    Returns:
+        The dotted keys that were changed.
+    """
+    changed = []
+    for path, node in walk_dicts(model):
+        if node.get('type') == 'SyncBN':
+            node['type'] = 'BN'
+            changed.append(path)
+    return changed

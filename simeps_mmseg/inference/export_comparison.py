@@ -1,6 +1,5 @@
 """Whether what was exported computes what the model does, on images."""
 
-import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +13,12 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..deploy.stock_config import test_pipeline, type_name
-from ..models.utils import mean_logits, walk_dicts
+from ..models.utils import mean_logits
 from ..utils import UserError
+from ..utils.config_tree import type_name, without_pipelines
+from ..utils.configs import test_pipeline
 from ..utils.images import UnreadableImage, list_images
-from .model import Preparation, preprocessed
+from .preparation import Preparation, preprocessed
 
 COMPARED_IMAGES = 8
 COMPARED_BATCH = 3  # another one than was traced
@@ -47,12 +47,8 @@ def _validation_images(cfg: Config) -> list[Path]:
         config = (cfg.get(loader) or {}).get('dataset')
         if not config:
             continue
-        config = copy.deepcopy(config)
-        for _, node in walk_dicts(config):
-            if 'pipeline' in node:
-                node['pipeline'] = []
         try:
-            dataset = DATASETS.build(config)
+            dataset = DATASETS.build(without_pipelines(config))
             files = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
         except (OSError, ValueError, KeyError):  # the data is not on this machine
             continue
@@ -106,7 +102,7 @@ def prepared(
 
 
 def loaded(pipeline: Preparation, source: Path | np.ndarray) -> dict:
-    """What the model takes of an image.
+    """``inputs`` and ``data_samples`` of an image file or array.
 
     Raises:
         UserError: If it cannot be read.
@@ -127,7 +123,7 @@ def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def described(files: Sequence[Path]) -> str:
-    """The images in words."""
+    """Which images the networks are compared on, in words."""
     if not files:
         return f'{COMPARED_IMAGES} images of seeded noise (no validation images found; --images names a folder)'
     return f'{len(files)} images such as {files[0]}'
@@ -242,7 +238,7 @@ def channels_of(network: BaseSegmentor) -> int:
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """Seeded, where there are no images: shape (n, height, width, channels)."""
+    """Seeded random images, where there are no others: shape (n, height, width, channels)."""
     shape = (COMPARED_IMAGES, height, width, channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 

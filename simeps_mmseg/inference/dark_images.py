@@ -9,8 +9,8 @@ from mmengine.logging import print_log
 from PIL import Image, UnidentifiedImageError
 
 from ..datasets.inspection import depth_problem, is_ordinary
-from ..deploy.stock_config import type_name
 from ..utils import evenly_spaced
+from ..utils.config_tree import type_name
 from ..utils.images import IMAGE_ERRORS
 
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff', '.ppm', '.pgm')  # of the formats that may have 16 bits

@@ -17,8 +17,8 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
-from ..models.utils import walk_dicts
-from ..utils import UserError
+from ...utils.config_tree import walk_dicts
+from ...utils.errors import UserError
 
 
 def pretrained_sources(model: dict) -> Iterator[tuple[str, str]]:

@@ -17,22 +17,23 @@ from ..datasets.sources import Source
 from ..evaluation import class_areas
 from ..evaluation.defect_iou_metric import compare_maps
 from ..evaluation.functional import scores_from_areas
+from ..inference.evaluation_images import EvaluationImages
+from ..inference.loading import networks_of
+from ..inference.ranking import rank_files, sheet_figure
+from ..inference.similarity_maps import similarity_maps
+from ..inference.trained_model import TrainedModel
 from ..models.segmentors.base import ENSEMBLE
-from ..report import Chart, Finding, Picture, Section, Table, Text, score_findings
-from ..report.charts import picture_of
-from ..report.part_section import AREAS, part_facts, part_findings, part_section
-from ..report.score_section import score_section
-from ..report.scored_images import ScoredImage, by_quality, part_errors_of
-from ..report.validation_config import decided_by, smallest_region
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.layer_grid import Style, layer_grid, layers_of
 from ..visualization.palette import class_colors
 from ..visualization.similarity import similarity_figure
-from .evaluation_images import EvaluationImages, TrainedModel
-from .model import networks_of
-from .rank_unlabeled import rank_files, sheet_figure
-from .visualize_similarity import similarity_maps
+from . import Chart, Finding, Picture, Section, Table, Text, score_findings
+from .charts import picture_of
+from .part_section import AREAS, part_facts, part_findings, part_section
+from .score_section import score_section
+from .scored_images import ScoredImage, by_quality, part_errors_of
+from .validation_config import decided_by, smallest_region
 
 PER_CHOICE = 3  # best, median and worst images
 SIMILARITY_BATCH = 8
@@ -65,7 +66,7 @@ def model_sections(
     split: str = 'val',
     images: int = 200,
     unlabeled: int = 100,
-    device: str = 'cpu',
+    device: str | None = None,
 ) -> ModelSections:
     """What a trained model makes of its validation images and of unlabelled ones.
 

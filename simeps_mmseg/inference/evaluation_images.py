@@ -7,15 +7,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
-from mmseg.structures import SegDataSample
 
-from ..deploy import read_checkpoint
-from ..engine.checks import leaves
-from ..engine.prediction import opens_masks, predict
+from ..datasets.missing_data import check_data_is_there
+from ..engine.prediction import opens_masks
 from ..utils import UserError
+from ..utils.dataset_tree import leaf_datasets
 from ..utils.images import displayed
-from .data import check_data_is_there
-from .model import Preparation, load_model
 
 SPLITS = ('val', 'test')
 
@@ -44,14 +41,14 @@ class EvaluationImages:
         if not dataset.metainfo.get('classes'):
             raise UserError(f'{loader}.dataset has no classes; set metainfo=dict(classes=(...))')
         self._dataset = dataset
-        steps = next(leaves(dataset)).pipeline.transforms
+        steps = next(leaf_datasets(dataset)).pipeline.transforms
         self._load_image = steps[0]
         self._load_target = [step for step in steps if opens_masks(step)] or [
             TRANSFORMS.build(dict(type='LoadAnnotations'))
         ]
         self.classes: Sequence[str] = dataset.metainfo['classes']
         self.palette: Sequence[Sequence[int]] | None = dataset.metainfo.get('palette')
-        self.ignore_index: int = getattr(next(leaves(dataset)), 'ignore_index', 255)
+        self.ignore_index: int = getattr(next(leaf_datasets(dataset)), 'ignore_index', 255)
         self.paths = [Path(dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
 
     def __len__(self) -> int:
@@ -93,37 +90,3 @@ class EvaluationImages:
             listed = ', '.join(str(self.paths[index]) for index in places[several[0]])
             raise UserError(f'{several[0]} is the name of several images; give the path of one: {listed}')
         return [places[name][0] for name in names]
-
-
-class TrainedModel:
-    """A trained model and what leads from a file to its input.
-
-    Args:
-        cfg: The whole config; not changed.
-        checkpoint: Path of the weights.
-        device: Where the model goes.
-        split: ``'val'`` or ``'test'``: whose pipeline prepares the images.
-
-    Raises:
-        UserError: If the checkpoint is not there, or its weights are not those of this model.
-    """
-
-    def __init__(self, cfg: Config, checkpoint: str | Path, device: str = 'cpu', split: str = 'test') -> None:
-        try:
-            self.model = load_model(cfg, read_checkpoint(checkpoint), device)
-        except UserError as error:
-            raise UserError(f'{checkpoint} with {cfg.filename}: {error}') from error
-        self.cfg = cfg
-        self.preparation = Preparation(cfg, split)
-
-    def prepare(self, path: Path) -> dict:
-        """What the pipeline makes of an image file."""
-        return self.preparation(str(path))[1]
-
-    def predict(self, path: Path) -> SegDataSample:
-        """What the model says of a file, at the size of the file: see :func:`simeps_mmseg.engine.prediction.predict`."""
-        return predict(self.model, self.prepare(path))
-
-    def labels(self, path: Path) -> np.ndarray:
-        """Class indices of an image file, shape (h, w), int64."""
-        return self.predict(path).pred_sem_seg.data[0].numpy().astype(np.int64)

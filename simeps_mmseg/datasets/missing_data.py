@@ -6,8 +6,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from ..models.utils import walk_dicts
 from ..utils import UserError
+from ..utils.config_tree import walk_dicts
 
 TRAINED_AND_VALIDATED = ('train_dataloader', 'val_dataloader')
 LOADERS = (*TRAINED_AND_VALIDATED, 'test_dataloader')

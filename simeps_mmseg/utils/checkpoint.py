@@ -1,0 +1,63 @@
+"""Checkpoint files, read under the protection of ``weights_only``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from ..compat import allow_history_classes
+from .errors import UserError
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """Path of a checkpoint file, after a look whether it is there.
+
+    Raises:
+        UserError: If it is not; names those beside it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        others = sorted(file.name for file in path.parent.glob('*.pth'))
+        beside = f'; in {path.parent} there are {", ".join(others)}' if others else ''
+        raise UserError(f'checkpoint {path} is not there{beside}')
+    return path
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Load a checkpoint onto the CPU, under the protection of ``weights_only``.
+
+    mmengine's log history, as it is written without this package, pickles methods by way of ``getattr``. Here that
+    name stands for a function that does nothing, so such files load too and still cannot run code.
+
+    Returns:
+        At least ``meta`` and ``state_dict``; a bare state dict is wrapped.
+
+    Raises:
+        UserError: If the file is not there, is damaged, or holds more than tensors and plain values.
+    """
+    path = find_checkpoint(path)
+    allow_history_classes()
+    try:
+        with torch.serialization.safe_globals([(_no_attribute, 'builtins.getattr')]):
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # the bytes of whatever file are commands to the unpickler
+        with path.open('rb') as file:
+            start = file.read(16)
+        if not start.startswith((b'PK', b'\x80')):  # zip and pickle: what torch.save writes, today and formerly
+            raise UserError(
+                f'checkpoint {path} cannot be loaded: it is no file that torch.save has written (it begins with {start!r})'
+            ) from error
+        raise UserError(
+            f'checkpoint {path} cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}\n'
+            'Either the file is damaged or it holds Python objects beside its weights. If you trust it, write a plain one '
+            "with torch.load(..., weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
+        ) from error
+    if not isinstance(checkpoint, Mapping):
+        raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
+    if 'state_dict' not in checkpoint:
+        checkpoint = dict(state_dict=checkpoint)
+    return {'meta': {}, **checkpoint}
+
+
+def _no_attribute(*args) -> None:
+    """Stands for ``getattr`` while a checkpoint is read."""

@@ -1,0 +1,73 @@
+"""Walks through configs: nested dicts and lists, data sets inside wrappers, steps inside steps. Nothing is built."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+# Steps of a pipeline that are made of steps.
+NESTING = ('RandomApply', 'RandomChoice', 'TransformBroadcaster')
+
+
+def walk_values(node: Any, path: str = '') -> Iterator[tuple[str, str, Any]]:
+    """Dotted key, last part of that key and value of everything inside nested dicts and lists, outermost first.
+
+    Example:
+        >>> list(walk_values(dict(hooks=[dict(type='A')])))
+        [('hooks', 'hooks', [{'type': 'A'}]), ('hooks.0', '0', {'type': 'A'}), ('hooks.0.type', 'type', 'A')]
+    """
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
+    for name, value in items:
+        key = f'{path}.{name}' if path else str(name)
+        yield key, str(name), value
+        yield from walk_values(value, key)
+
+
+def walk_dicts(node: Any, path: str = '') -> Iterator[tuple[str, dict]]:
+    """Dotted key and value of every dict inside a config, the config itself first where it is one."""
+    if isinstance(node, dict):
+        yield path, node
+    yield from ((key, value) for key, _, value in walk_values(node, path) if isinstance(value, dict))
+
+
+def has_key(node: Any, names: Sequence[str]) -> bool:
+    """Whether nested dicts and lists have something (be it None) under a path of names and indices."""
+    if not names:
+        return True
+    name, *rest = names
+    if isinstance(node, dict):
+        return name in node and has_key(node[name], rest)
+    return isinstance(node, list) and name.isdecimal() and int(name) < len(node) and has_key(node[int(name)], rest)
+
+
+def leaf_configs(dataset: dict) -> list[dict]:
+    """Configs of the data sets inside wrappers such as ConcatDataset and RepeatDataset, as they are."""
+    if 'datasets' in dataset:
+        return [leaf for inner in dataset['datasets'] for leaf in leaf_configs(inner)]
+    return leaf_configs(dataset['dataset']) if 'dataset' in dataset else [dataset]
+
+
+def without_pipelines(dataset: dict) -> dict:
+    """A copy of a data set config, wrapped or not, that opens no file when it is built."""
+    changed = dict(dataset)
+    if 'pipeline' in changed:
+        changed['pipeline'] = []
+    if 'dataset' in changed:
+        changed['dataset'] = without_pipelines(changed['dataset'])
+    if 'datasets' in changed:
+        changed['datasets'] = [without_pipelines(inner) for inner in changed['datasets']]
+    return changed
+
+
+def walk_steps(pipeline: Sequence) -> Iterator[dict]:
+    """Configs of all steps of a pipeline, nested ones too."""
+    for step in pipeline:
+        if isinstance(step, list | tuple):
+            yield from walk_steps(step)
+        else:
+            yield step
+            if step.get('type') in NESTING:
+                yield from walk_steps(step['transforms'])
+
+
+def type_name(kind: str | type) -> str:
+    """Name of a class from a config's ``type``: text with or without scope or module, or the class."""
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__

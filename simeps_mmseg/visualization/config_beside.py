@@ -1,0 +1,13 @@
+"""The config of a training, as it lies beside its log."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .training_log import log_files
+
+
+def config_beside(log: Path) -> Config | None:
+    """The config that mmengine wrote for the newest start of a training: ``vis_data/config.py``; None if it is not there."""
+    file = log_files(log)[-1].parent / 'config.py'
+    return Config.fromfile(file) if file.is_file() else None
