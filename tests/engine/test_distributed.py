@@ -20,12 +20,9 @@ def runner_of(rank, port, root, folder, max_iters, **changes):
     os.environ.update(
         RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
     )
-    torch.cuda.set_device = lambda device: None  # mmengine's launcher asks for a GPU
     cfg = experiment(root, folder / 'run', max_iters=max_iters, **changes)
     replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)  # that is, the CPU
-    cfg.env_cfg.dist_cfg = dict(backend='gloo')
     return Runner.from_cfg(cfg)
 
 
