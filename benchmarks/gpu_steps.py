@@ -3,9 +3,9 @@
     python benchmarks/gpu_steps.py --lines lines.jsonl --profile profile.txt --seconds 80
     python benchmarks/gpu_steps.py --lines lines.jsonl --small --seconds 30          # a try on the CPU
 
-One JSON line a case, written at once: seconds per step, images per second, peak memory, floating point operations of a step and
-their share of what a large matrix product of the same precision reaches on this device. ``ratio`` is the time beside that of
-three labels-only steps over the same images, all labelled. A case that fails has ``error`` in its place.
+One JSON line a case, written at once: seconds per step, images per second, peak memory, floating point operations of a step
+and their share of what a large matrix product of the same precision reaches on this device. ``ratio`` is the time beside that
+of three labels-only steps over the same images, all labelled. A case that fails has ``error`` in its place.
 
 A step is what training does from decoded images on: transfer, normalisation, forward, backward, optimiser. Networks start
 without pretrained weights. float32 convolutions are TF32 on a GPU, as PyTorch has it. Compiled are the backbones, which is
