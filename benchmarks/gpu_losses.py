@@ -29,7 +29,7 @@ from simeps_mmseg.models.utils import walk_dicts
 
 STEPS = 20
 TOLERANCE = 1e-3  # relative: of sums in another order, over 20 steps
-LEARNING_RATE = 0.01
+LEARNING_RATE = 1e-3
 
 
 def main() -> int:
