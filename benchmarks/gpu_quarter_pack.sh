@@ -14,9 +14,9 @@ PYTHON=${PYTHON:-python}
 LIMIT_MIB=${LIMIT_MIB:-60}
 
 # The stack, and what it needs beside what comes with PyTorch's usual companions (numpy, OpenCV, matplotlib, SciPy, pytest).
-# mmcv without compiled operators: none of the networks here has one. wcwidth: a later one is compiled for one Python.
+# mmcv without compiled operators: none of the networks here has one. wcwidth: later ones are compiled.
 STACK=(onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2)
-COMPANIONS=(addict termcolor yapf platformdirs prettytable wcwidth==0.2.13 ftfy)
+COMPANIONS=(addict termcolor yapf platformdirs prettytable wcwidth==0.6.0 ftfy)
 
 [ -d "$DATA/neu_seg" ] || { echo "$DATA/neu_seg is not there: python tools/prepare_data.py neu NEU_Seg-main.zip" >&2; exit 1; }
 mkdir -p "$PACK"
