@@ -4,10 +4,13 @@ Each cure says what is wrong, does nothing where nothing is wrong, and can go wh
 order of :func:`apply`, when the package is imported.
 """
 
+import functools
 import importlib
 import sys
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
+from unittest import mock
 
 REQUIRED = ('mmengine', 'mmcv', 'mmseg')
 INSTALL_HELP = """\
@@ -32,6 +35,7 @@ def apply() -> None:
     map_mmseg_to_its_module()
     make_history_buffers_loadable()
     import_mmseg_quietly()
+    let_launchers_run_without_gpu()
 
 
 def declare_torchvision_schemas() -> bool:
@@ -169,3 +173,50 @@ def import_mmseg_quietly() -> bool:
     finally:
         logging.print_log = print_log
     return bool(kept_back)
+
+
+def let_launchers_run_without_gpu() -> bool:
+    """Let ``--launcher pytorch``, ``slurm`` and ``mpi`` train on CPUs.
+
+    mmengine's launchers call ``torch.cuda.set_device``, which a CPU-only torch does not have (``module 'torch._C' has no
+    attribute '_cuda_setDevice'``) and any other refuses without a GPU. They then ask for NCCL, which is for GPUs, and the
+    runner names a GPU to ``DistributedDataParallel``. Where no GPU is found, the call is left out, gloo takes the place of
+    NCCL, and no GPU is named. Whether there is one is asked when a launcher is used, not on import.
+
+    Can go when mmengine's launchers ask for a GPU only where there is one.
+
+    Returns:
+        Whether anything was done.
+    """
+    from mmengine.dist import utils
+    from mmengine.model import MMDistributedDataParallel
+
+    if hasattr(utils._init_dist_pytorch, '__wrapped__'):
+        return False
+    for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
+        setattr(utils, name, _on_cpu_without_gpu(getattr(utils, name)))
+
+    wrap_model = MMDistributedDataParallel.__init__
+
+    @functools.wraps(wrap_model)
+    def wrap_on_its_device(self, module, *args, **kwargs) -> None:
+        if all(parameter.device.type == 'cpu' for parameter in module.parameters()):
+            kwargs['device_ids'] = None
+        wrap_model(self, module, *args, **kwargs)
+
+    MMDistributedDataParallel.__init__ = wrap_on_its_device
+    return True
+
+
+def _on_cpu_without_gpu(init_processes: Callable) -> Callable:
+    """A launcher of mmengine that joins processes on CPUs where there is no accelerator."""
+    import torch
+
+    @functools.wraps(init_processes)
+    def init(backend: str, *args, **kwargs) -> None:
+        if torch.accelerator.is_available():
+            return init_processes(backend, *args, **kwargs)
+        with mock.patch('torch.cuda.set_device'):
+            return init_processes('gloo' if backend == 'nccl' else backend, *args, **kwargs)
+
+    return init

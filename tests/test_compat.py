@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+import torch
 
 from tests.conftest import ROOT
 
@@ -143,6 +144,44 @@ def test_protection_stays_on(tmp_path):
             print(type(error).__name__)
     """)
         == 'UnpicklingError'
+    )
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason='there is an accelerator')
+def test_a_launcher_runs_without_a_gpu():
+    assert (
+        python("""
+        import os, torch
+        import simeps_mmseg, simeps_mmseg.compat as compat
+        from mmengine.dist import get_backend, init_dist
+        from mmengine.model import MMDistributedDataParallel
+        os.environ.update(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
+        init_dist('pytorch', backend='nccl')
+        wrapped = MMDistributedDataParallel(torch.nn.Linear(1, 1), device_ids=[0], broadcast_buffers=False)
+        print(get_backend(), wrapped.device_ids, compat.let_launchers_run_without_gpu())
+    """)
+        == 'gloo None False'
+    )
+
+
+def test_a_launcher_with_a_gpu_is_left_alone():
+    """The GPU is a pretended one, so joining the processes is as far as it goes."""
+    assert (
+        python("""
+        import os, torch
+        import simeps_mmseg
+        from unittest import mock
+        from mmengine.dist import init_dist
+        os.environ.update(RANK='0', LOCAL_RANK='0')
+        with (
+            mock.patch('torch.accelerator.is_available', return_value=True),
+            mock.patch('torch.cuda.set_device') as set_device,
+            mock.patch('torch.distributed.init_process_group') as init_process_group,
+        ):
+            init_dist('pytorch', backend='nccl')
+        print(set_device.call_args.args, init_process_group.call_args.kwargs)
+    """)
+        == "(0,) {'backend': 'nccl'}"
     )
 
 

@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 
 import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
 from simeps_mmseg.models.utils import replace_sync_bn
-from tests.helpers import experiment
+from tests.helpers import experiment, tiny_model
 
 
 def runner_of(rank, port, root, folder, max_iters, **changes):
@@ -20,12 +20,9 @@ def runner_of(rank, port, root, folder, max_iters, **changes):
     os.environ.update(
         RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
     )
-    torch.cuda.set_device = lambda device: None  # mmengine's launcher asks for a GPU
     cfg = experiment(root, folder / 'run', max_iters=max_iters, **changes)
     replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)  # that is, the CPU
-    cfg.env_cfg.dist_cfg = dict(backend='gloo')
     return Runner.from_cfg(cfg)
 
 
@@ -70,6 +67,24 @@ def train_guarded(rank, port, root, folder):
     save_and_leave(rank, runner, folder, scale=runner.model.module.consistency_scale)
 
 
+def train_on_mixed_images(rank, port, root, folder):
+    """What each process draws while it trains: CutMix boxes of the model, and numbers as dropout draws them."""
+    model = tiny_model(cut_mix=dict(type='CutMix', prob=1.0))
+    runner = runner_of(rank, port, root, folder, max_iters=3, model=model)
+    boxes, numbers = [], []
+    draw_mix = runner.model.module.views.draw_mix
+
+    def watched(inputs):
+        mix = draw_mix(inputs)
+        boxes.append(mix.inside)
+        numbers.append(torch.rand(4))
+        return mix
+
+    runner.model.module.views.draw_mix = watched
+    runner.train()
+    save_and_leave(rank, runner, folder, boxes=boxes, numbers=numbers)
+
+
 def in_two_processes(function, root, folder):
     """What each process saved."""
     with socket.socket() as probe:
@@ -89,4 +104,12 @@ def test_the_guard_decides_for_all_processes(synthetic_root, tmp_path):
     first, second = in_two_processes(train_guarded, synthetic_root, tmp_path)
     # The main process saw the class gone after the third validation, the other one after the second.
     assert first['scale'] == second['scale'] == 0.5
+    assert torch.equal(first['weights'], second['weights'])
+
+
+def test_each_process_draws_its_own_boxes_and_dropout(synthetic_root, tmp_path):
+    first, second = in_two_processes(train_on_mixed_images, synthetic_root, tmp_path)
+    for key in ('boxes', 'numbers'):
+        assert len(first[key]) == 2
+        assert not any(torch.equal(one, other) for one, other in zip(first[key], second[key]))
     assert torch.equal(first['weights'], second['weights'])

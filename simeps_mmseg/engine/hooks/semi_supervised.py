@@ -15,6 +15,7 @@ from ...models.losses import sigmoid_rampup
 from ...utils import UserError
 from ..checks import check_experiment
 from ..pseudo_label_health import PseudoLabelHealth, by_class, starving_classes
+from ..randomness import draw_apart
 
 ENOUGH_ON_LABELS = 500  # iterations; chosen by what small U-Nets took on a few sets, not measured beyond them
 BEGIN = 'ramp_begins'  # key of the iteration in the message hub, and so in the checkpoints
@@ -149,6 +150,7 @@ class SemiSupervisedHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check everything that can be checked before the first iteration; settle when the ramp begins."""
+        draw_apart(runner)
         model = unwrapped(runner.model)
         check_experiment(runner.train_loop, model, runner.val_loop)
         is_trained = all(getattr(model, 'trained_branches', [False]))

@@ -1,0 +1,230 @@
+"""What a training step costs on this device, by network, size, method and precision, eager and compiled.
+
+    python benchmarks/gpu_steps.py --lines lines.jsonl --profile profile.txt --seconds 80
+    python benchmarks/gpu_steps.py --lines lines.jsonl --small --seconds 30          # a try on the CPU
+
+One JSON line a case, written at once: seconds per step, images per second, peak memory, floating point operations of a step
+and their share of what a large matrix product of the same precision reaches on this device. ``ratio`` is the time beside that
+of three labels-only steps over the same images, all labelled. A case that fails has ``error`` in its place.
+
+A step is what training does from decoded images on: transfer, normalisation, forward, backward, optimiser. Networks start
+without pretrained weights. float32 convolutions are TF32 on a GPU, as PyTorch has it. Compiled are the backbones, which is
+where the time goes; heads run as they are.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from simeps_mmseg.apis.pretrained import remove_pretrained
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import simeps_mmseg  # noqa: F401 - registers the components
+from benchmarks import results
+from benchmarks.hooks import backbones_of
+from benchmarks.protocols import SUPERVISED
+from benchmarks.step_cost import samples_of
+from simeps_mmseg.engine.optimizers import BFloat16OptimWrapper
+from simeps_mmseg.models.utils import replace_sync_bn
+
+METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
+PRECISIONS = ('bfloat16', 'float32')
+NETWORKS = (('unet', 256, 16), ('deeplabv3', 256, 8), ('deeplabv3', 512, 4))  # with image size and labelled images
+SMALL = (('unet', 32, 2),)
+PROFILED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of the table.
+
+    Attributes:
+        network: First part of a config's file name.
+        size: Height and width of the images.
+        batch: Labelled images; as many unlabelled ones. Labels only has all of them labelled.
+        method: Folder below configs/.
+        precision: float32, or bfloat16 autocast.
+        compiled: Whether backbones are compiled.
+    """
+
+    network: str
+    size: int
+    batch: int
+    method: str
+    precision: str
+    compiled: bool = False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--lines', type=Path, required=True, help='file that lines are added to')
+    parser.add_argument('--profile', type=Path, help='file for tables of where a step goes')
+    parser.add_argument('--seconds', type=float, default=80, help='no case starts after that')
+    parser.add_argument('--small', action='store_true', help='one tiny network')
+    args = parser.parse_args()
+    end = time.monotonic() + args.seconds
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    init_default_scope('mmseg')
+    peaks = {precision: matrix_peak(precision, device) for precision in PRECISIONS}
+    results.append(args.lines, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
+    seconds: dict[Case, float] = {}
+    for case in cases(SMALL if args.small else NETWORKS):
+        if time.monotonic() > end:
+            break
+        line = dict(what='step', **asdict(case))
+        try:
+            line.update(measure(case, device, peaks[case.precision]))
+            seconds[case] = line['seconds']
+            line['ratio'] = ratio(case, seconds)
+            if args.profile and is_profiled(case):
+                profile(case, device, args.profile)
+        except Exception as error:  # out of memory, or a compiler's: the other cases go on
+            line['error'] = f'{type(error).__name__}: {error}'[:500]
+        results.append(args.lines, line)
+        print(json.dumps(line), flush=True)
+
+
+def cases(networks: tuple[tuple[str, int, int], ...]) -> Iterator[Case]:
+    """All cases; eager ones first, as compiling takes longest."""
+    for compiled, network, precision, method in itertools.product((False, True), networks, PRECISIONS, METHODS):
+        yield Case(*network, method, precision, compiled)
+
+
+def ratio(case: Case, seconds: dict[Case, float]) -> float | None:
+    """Time of a step over that of three labels-only steps; None while that is not known."""
+    base = seconds.get(Case(**{**asdict(case), 'method': SUPERVISED}))
+    return None if base is None else round(seconds[case] / (3 * base), 3)
+
+
+def is_profiled(case: Case) -> bool:
+    return (case.network, case.precision, case.compiled) == ('unet', 'bfloat16', False)
+
+
+def model_config(method: str, network: str) -> ConfigDict:
+    """The model of a method around a network, also where no config has this pair; without pretrained weights and SyncBN."""
+    branch = Config.fromfile(ROOT / f'configs/{SUPERVISED}/{network}_neu_10pct.py').model
+    model = branch
+    if method != SUPERVISED:
+        model = Config.fromfile(ROOT / f'configs/{method}/unet_neu_10pct.py').model
+        model.branch = branch
+    cfg = Config(dict(model=model))
+    remove_pretrained(cfg)
+    replace_sync_bn(cfg.model)
+    return cfg.model
+
+
+def make_step(case: Case, device: str) -> tuple[nn.Module, Callable[[], dict[str, Tensor]]]:
+    """The model of a case, and a function that trains one step of it on one fixed batch and returns the losses."""
+    torch.manual_seed(0)
+    model = MODELS.build(model_config(case.method, case.network))
+    model = model.to(device, memory_format=torch.channels_last).train()
+    if case.method != SUPERVISED:
+        model.set_rampup(0.5)
+    count = 2 * case.batch
+    inputs = list(torch.randint(0, 256, (count, 3, case.size, case.size), dtype=torch.uint8))
+    labels = torch.randint(0, 4, (count, case.size, case.size))
+    samples = samples_of(labels, count if case.method == SUPERVISED else case.batch)
+    wrapper = optimizer_of(model, case.precision, device)
+    return model, lambda: model.train_step(dict(inputs=inputs, data_samples=samples), wrapper)
+
+
+def optimizer_of(model: nn.Module, precision: str, device: str) -> OptimWrapper:
+    """Adam, as a training in that precision has it."""
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    if precision == 'float32':
+        return OptimWrapper(adam)
+    if device == 'cpu':
+        return BFloat16OptimWrapper(optimizer=adam)
+    return AmpOptimWrapper(optimizer=adam, dtype='bfloat16', loss_scale=1.0)
+
+
+def measure(case: Case, device: str, peak: float) -> dict:
+    """What a case takes, as fields of its line.
+
+    Args:
+        peak: What a matrix product of that precision reaches, in TFLOP/s.
+    """
+    model, step = make_step(case, device)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    if case.compiled:
+        for backbone in backbones_of(model):
+            backbone.compile()
+    first = seconds_of(step, 1, device)
+    seconds_of(step, 2, device)
+    if device == 'cuda':
+        torch.cuda.reset_peak_memory_stats()
+    once = seconds_of(step, 1, device)
+    steps = max(1, min(30, int(1 / once)))
+    seconds = seconds_of(step, steps, device)
+    tflops = counter.get_total_flops() / seconds / 1e12
+    return dict(
+        seconds=round(seconds, 5),
+        images_per_second=round(2 * case.batch / seconds, 1),
+        peak_memory_mib=torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else None,
+        gflop=round(counter.get_total_flops() / 1e9, 2),
+        share_of_matrix_peak=round(tflops / peak, 4),
+        first_step_seconds=round(first, 3),
+        steps=steps,
+    )
+
+
+def seconds_of(step: Callable[[], object], count: int, device: str) -> float:
+    """Mean wall time of some steps in a row, the device's work included."""
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / count
+
+
+def matrix_peak(precision: str, device: str) -> float:
+    """TFLOP/s of a large product of random matrices; float32 in TF32 where the device has it."""
+    size = 8192 if device == 'cuda' else 512
+    left, right = (torch.randn(size, size, device=device, dtype=getattr(torch, precision)) for _ in range(2))
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('high')
+    seconds_of(lambda: left @ right, 3, device)
+    seconds = seconds_of(lambda: left @ right, 10, device)
+    torch.set_float32_matmul_precision(before)
+    return round(2 * size**3 / seconds / 1e12, 3)
+
+
+def profile(case: Case, device: str, file: Path) -> None:
+    """Add a table of where a step of a case goes to a file, headed by what is launched and waited for per step."""
+    _, step = make_step(case, device)
+    seconds_of(step, 3, device)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if device == 'cuda':
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profiler:
+        seconds_of(step, PROFILED_STEPS, device)
+    averages = profiler.key_averages()
+    names = ('cudaLaunchKernel', 'cudaMemcpyAsync', 'cudaStreamSynchronize', 'cudaDeviceSynchronize', 'aten::item')
+    counts = {event.key: event.count / PROFILED_STEPS for event in averages if event.key in names}
+    table = averages.table(sort_by=f'self_{device}_time_total', row_limit=30, max_name_column_width=70)
+    with file.open('a') as text:
+        text.write(f'{case}\nper step: {json.dumps(counts)}\n{table}\n\n')
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,106 @@
+"""The quarter of an hour on a GPU: its cases, its comparisons, and the shell functions that hold it together."""
+
+import json
+import os
+import subprocess
+import tarfile
+
+import numpy as np
+import pytest
+
+from benchmarks.gpu_losses import largest_difference, without_draws
+from benchmarks.gpu_steps import METHODS, NETWORKS, Case, cases, model_config, ratio
+from benchmarks.loader_speed import rates
+from simeps_mmseg.models.utils import walk_dicts
+from tests.conftest import ROOT
+
+SCRIPT = ROOT / 'benchmarks/gpu_quarter.sh'
+
+
+def test_eager_cases_come_first_and_labels_only_before_what_is_compared_with_it():
+    order = list(cases(NETWORKS))
+    assert len(set(order)) == len(order) == 2 * 3 * 2 * 3
+    assert [case.compiled for case in order] == [False] * 18 + [True] * 18
+    assert [case.method for case in order[:3]] == list(METHODS)
+    assert METHODS[0] == 'supervised'
+
+
+def test_ratio_is_to_three_steps_of_the_same_case():
+    base, other = Case('unet', 256, 16, 'supervised', 'float32'), Case('unet', 256, 16, 'supervised', 'bfloat16')
+    case = Case('unet', 256, 16, 'simeps', 'float32')
+    assert ratio(case, {base: 2.0, other: 1.0, case: 6.3}) == 1.05
+    assert ratio(case, {other: 1.0, case: 6.3}) is None
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_any_method_goes_around_any_network_without_weights_from_elsewhere(method):
+    model = model_config(method, 'deeplabv3')
+    branch = model if method == 'supervised' else model.branch
+    assert branch.decode_head.type == 'ASPPHead'
+    nodes = dict(walk_dicts(model._cfg_dict if hasattr(model, '_cfg_dict') else model))
+    assert not any(node.get('type') == 'SyncBN' or node.get('pretrained') for node in nodes.values())
+    still = without_draws(model)
+    assert all(not node.get('dropout_ratio') for _, node in walk_dicts(still))
+    assert not {'view', 'cut_mix'} & still.keys()
+
+
+def test_losses_that_are_no_numbers_are_not_equal():
+    assert largest_difference([2.0, 4.0], [2.0, 3.0]) == 0.25
+    assert largest_difference([2.0, 4.0], [2.0, float('nan')]) == float('inf')
+    with pytest.raises(ValueError, match='zip'):
+        largest_difference([2.0], [2.0, 4.0])
+
+
+def test_rates_count_the_batches_of_the_time_alone():
+    drawn = []
+
+    def batches():
+        while True:
+            drawn.append(sum(i * i for i in range(2000)))
+            yield
+
+    wall, cpu = rates(batches(), 0.05)
+    assert wall * 0.05 == pytest.approx(len(drawn) - 4, rel=0.5)  # the last batch may take it past the time
+    assert cpu >= 0.9 * wall  # this process may have waited for its turn
+
+
+def shell(place, commands):
+    """What functions of the script do in a folder; the script's last line, which runs it, is left out."""
+    text = '\n'.join(SCRIPT.read_text().splitlines()[:-1])
+    (place / 'script.sh').write_text(f'{text}\nPLACE={place}/place OUT={place}/out\n{commands}\n')
+    for name in ('place/state', 'out'):
+        (place / name).mkdir(parents=True)
+    return place / 'script.sh'
+
+
+def run(script):
+    return subprocess.run(['bash', str(script)], capture_output=True, text=True, timeout=60)
+
+
+def lines(place):
+    return [json.loads(line) for line in (place / 'out/lines.jsonl').read_text().splitlines()]
+
+
+def test_a_part_that_fails_or_takes_too_long_does_not_stop_the_next(tmp_path):
+    script = shell(tmp_path, 'part slow 1 sleep 30\npart wrong 9 bash -c "echo why; exit 3"\npart right 9 echo done')
+    assert run(script).returncode == 0
+    assert [(line['name'], line['code']) for line in lines(tmp_path)] == [('slow', 124), ('wrong', 3), ('right', 0)]
+    assert (tmp_path / 'out/log.txt').read_text() == '== slow\n== wrong\nwhy\n== right\ndone\n'
+
+
+def test_state_is_packed_in_pieces_and_what_does_not_fit_is_named(tmp_path):
+    script = shell(tmp_path, 'PIECE_MIB=1 PIECES=2\npack_state')
+    state = tmp_path / 'place/state'
+    (state / 'results.jsonl').write_text('{}\n')
+    for age, (name, kib) in enumerate([('new', 1200), ('large', 1600)]):
+        (state / f'{name}.pth').write_bytes(np.random.default_rng(0).bytes(kib * 1024))
+        os.utime(state / f'{name}.pth', (1000 - age, 1000 - age))  # the newest comes first
+    assert run(script).returncode == 0
+    pieces = sorted((tmp_path / 'out').glob('state.tar.xz.*'))
+    assert [piece.name for piece in pieces] == ['state.tar.xz.00', 'state.tar.xz.01']
+    assert [line['file'] for line in lines(tmp_path)] == ['large.pth']
+    whole = tmp_path / 'whole.tar.xz'
+    whole.write_bytes(b''.join(piece.read_bytes() for piece in pieces))
+    with tarfile.open(whole) as packed:
+        assert packed.getnames() == ['state/new.pth', 'state/results.jsonl']
+        assert packed.extractfile('state/new.pth').read() == (state / 'new.pth').read_bytes()
