@@ -14,6 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--resume', action='store_true', help='continue from the last checkpoint in the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU')
     parser.add_argument('--from-scratch', action='store_true', help='leave pretrained weights out')
+    parser.add_argument('--no-check', action='store_true', help='do not open every image and mask before training')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -36,6 +37,7 @@ def main() -> int:
             from_scratch=args.from_scratch,
             options=args.cfg_options,
             launcher=args.launcher,
+            check=not args.no_check,
         ),
         after_interruption='; continue with --resume',
     )

@@ -1,24 +1,18 @@
 """Look at every file that a config trains on or is scored on."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from prettytable import PrettyTable
 
 from ..datasets.class_weights import class_weights
 from ..datasets.file_reports import inspect_file, inspect_sources, missing_image, missing_mask
-from ..datasets.inspection import (
-    LABELED,
-    TEST,
-    UNLABELED,
-    VALIDATION,
-    FileReport,
-    Problem,
-    binary_mask_problems,
-    set_problems,
-    shared_file_problems,
-)
+from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
+from ..datasets.set_problems import binary_mask_problems, set_problems, shared_file_problems
+from ..datasets.sound_files import SoundFiles, default_folder
 from ..datasets.sources import Source, classes_of, find_sources
 from ..models.utils import walk_dicts
 from ..utils import UserError, counted
@@ -49,9 +43,8 @@ def check_dataset(
     cfg = load_config(config, options)
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)
-    reports = inspect_sources(sources, workers)
-    problems += [problem for report in reports for problem in report.problems]
-    problems += set_problems(reports, classes_of(sources))
+    reports, found = check_files(sources, workers)
+    problems += found
     print(summary(reports, sources))
     if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
         print(weights_advice(reports, sources), end='')
@@ -60,6 +53,15 @@ def check_dataset(
     if errors:
         raise UserError(f'{counted(errors, "error")} in the data of {config}, listed above')
     return problems
+
+
+def check_files(
+    sources: Sequence[Source], workers: int | None = None, known: SoundFiles | None = None
+) -> tuple[list[FileReport], list[Problem]]:
+    """Open all files, but those of ``known``: what was seen in each, and what is wrong with each and all."""
+    reports = inspect_sources(sources, workers, known)
+    problems = [problem for report in reports for problem in report.problems]
+    return reports, problems + set_problems(reports, classes_of(sources))
 
 
 def check_quickly(cfg: Config) -> list[Problem]:
@@ -88,8 +90,14 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     return [*problems, *binary_mask_problems(every)]
 
 
-def check_before_training(cfg: Config) -> list[str]:
-    """:func:`check_quickly` as the first thing that training does, in the first process.
+def check_before_training(cfg: Config, open_all: bool = True) -> list[str]:
+    """What :func:`check_dataset` finds, as the first thing that training does, in the first process.
+
+    What was found sound at an earlier start, and has not changed since, is not opened again.
+
+    Args:
+        cfg: The whole config.
+        open_all: Whether to open all files; else :func:`check_quickly`.
 
     Returns:
         One line per kind of warning.
@@ -103,7 +111,16 @@ def check_before_training(cfg: Config) -> list[str]:
     if absent:  # training does without
         cfg = cfg.copy()
         cfg.test_dataloader = None
-    problems = check_quickly(cfg)
+    if open_all:
+        sources, problems = find_sources(cfg)
+        known = SoundFiles(default_folder())
+        start = time.monotonic()
+        reports, found = check_files(sources, known=known)
+        print_log(opening_time(len(reports), time.monotonic() - start), 'current')
+        known.save()
+        problems += found
+    else:
+        problems = check_quickly(cfg)
     problems += [Problem('no test data', TEST, path, 'a file or folder', 'nothing', False) for path in absent]
     errors = [problem for problem in problems if problem.is_error]
     if errors:
@@ -112,6 +129,20 @@ def check_before_training(cfg: Config) -> list[str]:
             f'the data cannot be trained on:\n{listed}\nEvery file is looked at by: python tools/check_dataset.py CONFIG'
         )
     return list(by_kind(problems, 1))
+
+
+def opening_time(images: int, seconds: float) -> str:
+    """A line for the log.
+
+    Example:
+        >>> opening_time(2000, 5.0)
+        'data: 2000 images and their masks checked in 5.0 s, 2.5 s per 1,000 (files known to be sound were not opened again)'
+    """
+    each = f'{1000 * seconds / max(images, 1):.1f} s per 1,000'
+    return (
+        f'data: {images} images and their masks checked in {seconds:.1f} s, {each} (files known to be sound were not '
+        'opened again)'
+    )
 
 
 def by_kind(problems: Sequence[Problem], limit: int) -> Iterator[str]:

@@ -30,6 +30,7 @@ def train(
     from_scratch: bool = False,
     options: Sequence[str] = (),
     launcher: str = 'none',
+    check: bool = True,
 ) -> Runner:
     """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
 
@@ -41,6 +42,7 @@ def train(
         from_scratch: Whether to leave pretrained weights out.
         options: ``key=value`` changes of the config.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        check: Whether to open every image and mask first, as ``check_dataset`` does; else a few of each part.
 
     Returns:
         The runner after training.
@@ -51,7 +53,7 @@ def train(
     cfg = load_config(config, options, work_dir, launcher)
     check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
-    for warning in check_before_training(cfg):
+    for warning in check_before_training(cfg, check):
         print_log(warning, 'current', logging.WARNING)
     prepare_model(cfg, from_scratch)
     if amp:

@@ -11,8 +11,9 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..models.utils import walk_dicts
-from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
+from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .samplers import LabeledUnlabeledSampler
+from .set_problems import same_evaluation_problem
 from .unlabeled_folder import build_listing, leaf_configs
 from .unlabeled_pipeline import loads_labels
 
