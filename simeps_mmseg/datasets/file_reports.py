@@ -203,7 +203,7 @@ def read_mask(step: dict, info: dict) -> tuple[np.ndarray, bool]:
 
 
 def _reason(error: Exception, file: str) -> str:
-    if not os.path.getsize(file):
+    if os.path.isfile(file) and not os.path.getsize(file):
         return 'an empty file'
     return ' '.join(str(error).split())[:160] or type(error).__name__
 

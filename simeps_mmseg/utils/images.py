@@ -76,7 +76,9 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: str | Path) -> ImageHeader | None:
-    """Size, pages and orientation of an image; None where Pillow cannot tell."""
+    """Size, pages and orientation of an image of any size; None where Pillow cannot tell."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # nothing is decoded here
     try:
         with Image.open(path) as image:
             # The second picture of a camera's MPO file is a preview or a map of depths.
@@ -84,6 +86,8 @@ def read_header(path: str | Path) -> ImageHeader | None:
             return ImageHeader(image.size[::-1], pages, image.getexif().get(EXIF_ORIENTATION, 1))
     except IMAGE_ERRORS:
         return None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def check_is_file(path: str | Path) -> None:
