@@ -44,9 +44,19 @@ def load_config(
     file = find_config(path)
     cfg = read_config(file)
     merge_options(cfg, options)
+    check_class_weight_files(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
     return cfg
+
+
+def check_class_weight_files(cfg: Config) -> None:
+    """Raise ``UserError`` if class weights are to be unpickled, which MMSegmentation would do and which may run any code."""
+    for key, name, value in leaves_and_branches(cfg._cfg_dict):
+        if name == 'class_weight' and isinstance(value, str) and value.lower().endswith(('.pkl', '.pickle')):
+            raise UserError(
+                f'{key}={value}: pickled files are not opened; write the numbers there, or a .npy or .json file'
+            )
 
 
 def default_work_dir(config: Path) -> Path:

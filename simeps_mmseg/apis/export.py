@@ -42,6 +42,7 @@ from ..models.utils import main_head
 from ..utils import UserError
 from ..utils.configs import read_config
 from ..utils.files import check_writable, whole_file
+from ..utils.literal_config import read_literals
 from ..utils.paths import find_config
 from .compare_export import (
     channels_of,
@@ -201,12 +202,12 @@ def source_config(checkpoint: Mapping, path: Path, config: str | None = None) ->
     """The config that a checkpoint was trained with: the given one, or the one inside it.
 
     Raises:
-        UserError: If there is none, or it names no model.
+        UserError: If there is none, or it names no model, or that inside is more than plain values: it is not run.
     """
     if config is not None:
         cfg = read_config(find_config(config))
     elif checkpoint['meta'].get('cfg'):
-        cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+        cfg = read_literals(checkpoint['meta']['cfg'], str(path))
     else:
         raise UserError(f'{path} holds no config; name the one of the training with --config')
     if not cfg.get('model'):

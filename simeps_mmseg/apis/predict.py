@@ -30,6 +30,7 @@ from ..utils.images import (
     is_video,
     list_images,
 )
+from ..utils.tables import table_text
 from ..visualization import paint
 from .config import load_config
 from .dark_images import warn_of_dark_images
@@ -325,7 +326,7 @@ def write_table(path: Path, records: Sequence[dict], classes: Sequence[str]) -> 
         writer = csv.DictWriter(file, columns, extrasaction='ignore')
         writer.writeheader()
         for record in records:
-            row = dict(record)
+            row = dict(record, **{key: table_text(record[key]) for key in ('input', 'mask', 'overlay') if record[key]})
             for kind in ('area_pixels', 'area_percent', 'defect_count'):
                 row.update({f'{kind}.{name}': value for name, value in record[kind].items()})
             for name in classes[1:]:

@@ -29,6 +29,7 @@ from ..models.utils.taps import deepest_level, encoder_of
 from ..utils import UserError, counted, progress
 from ..utils.files import check_writable, whole_file
 from ..utils.images import UnreadableImage, check_image_is_whole, displayed, list_images
+from ..utils.tables import table_text
 from ..visualization import Tile, contact_sheet, paint
 from .config import load_config
 from .dark_images import warn_of_dark_images
@@ -348,7 +349,7 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[
         for place, image in enumerate(ranking, 1):
             *values, likeliest = image.uncertainty
             numbers = (f'{value:.6g}' for value in values)
-            writer.writerow([place, image.name, *numbers, classes[likeliest], image.repeats])
+            writer.writerow([place, table_text(image.name), *numbers, classes[likeliest], table_text(image.repeats)])
 
 
 def sheet_figure(

@@ -14,6 +14,7 @@ from ..models.losses import similarity_map
 from ..models.losses.similarity_consistency import STAGES
 from ..models.utils import forward_unlabeled
 from ..utils import UserError, evenly_spaced
+from ..utils.literal_config import read_literals_of
 from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
 from ..visualization.training_log import TrainingLog, log_files, read_training_log
 from .compare_predictions import save_figure
@@ -137,9 +138,15 @@ def visualize_similarity_log(
 
 
 def config_beside(log: Path) -> Config | None:
-    """The config that mmengine wrote for the newest start of a training: ``vis_data/config.py``; None if it is not there."""
+    """The config that mmengine wrote for the newest start of a training, ``vis_data/config.py``; None if it is not there.
+
+    It is not run: a work folder may be from elsewhere.
+
+    Raises:
+        UserError: If it holds more than plain values.
+    """
     file = log_files(log)[-1].parent / 'config.py'
-    return Config.fromfile(file) if file.is_file() else None
+    return read_literals_of(file) if file.is_file() else None
 
 
 def logged_ramp(log: TrainingLog, cfg: Config) -> dict[int, float]:
