@@ -44,10 +44,10 @@ def check_dataset(
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)
     reports, found = check_files(sources, workers)
-    problems += found
+    problems += [*found, *batch_size_problems(cfg, reports)]
     print(summary(reports, sources))
     if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
-        print(weights_advice(reports, sources), end='')
+        print(weights_advice(reports, sources, has_one_output(cfg)), end='')
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
     if errors:
@@ -118,7 +118,7 @@ def check_before_training(cfg: Config, open_all: bool = True) -> list[str]:
         reports, found = check_files(sources, known=known)
         print_log(opening_time(len(reports), time.monotonic() - start), 'current')
         known.save()
-        problems += found
+        problems += [*found, *batch_size_problems(cfg, reports)]
     else:
         problems = check_quickly(cfg)
     problems += [Problem('no test data', TEST, path, 'a file or folder', 'nothing', False) for path in absent]
@@ -220,14 +220,37 @@ def pixels_of(reports: Sequence[FileReport], num_classes: int) -> list[int]:
     return [sum(report.classes.get(index, 0) for report in reports) for index in range(num_classes)]
 
 
-def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source]) -> str:
-    """A line with class weights where a labelled class has less than 1/64 of the pixels of another; else nothing."""
+def has_one_output(cfg: Config) -> bool:
+    """Whether a head tells two classes apart by one output, with a sigmoid."""
+    return any(node.get('out_channels') == 1 and 'num_classes' in node for _, node in walk_dicts(cfg.model))
+
+
+def batch_size_problems(cfg: Config, reports: Sequence[FileReport]) -> Iterator[Problem]:
+    """Validation in batches of images that have several sizes and that nothing brings to one."""
+    for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
+        loader = cfg.get(f'{name}_dataloader') or {}
+        sizes = {report.size for report in reports if report.part == part and report.digest is not None}
+        steps = [node for _, node in walk_dicts(loader.get('dataset') or {})]
+        same = any(step.get('type') == 'Resize' and not step.get('keep_ratio') for step in steps)
+        if loader.get('batch_size', 1) > 1 and len(sizes) > 1 and not same:
+            found = f'images of {_sizes(sizes)}, which cannot be stacked'
+            expected = f'one size where batch_size={loader.batch_size}, or batch_size=1'
+            yield Problem('several sizes in a batch', part, f'{name}_dataloader.batch_size', expected, found)
+
+
+def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source], one_output: bool = False) -> str:
+    """A line with class weights where a labelled class has less than 1/64 of the pixels of another; else nothing.
+
+    A head with one output takes one number, the weight of the second class against the first.
+    """
     classes = classes_of(sources)
     pixels = pixels_of([report for report in reports if report.part == LABELED], len(classes))
     weights = class_weights(pixels) if any(pixels) else [1.0]
     rare = [name for name, weight in zip(classes, weights) if weight > 8]
     if not rare:
         return ''
+    if one_output and len(weights) == 2:
+        weights = [float(f'{weights[1] / weights[0]:.2g}')]
     return f'Rare: {", ".join(rare)}. For the cross-entropy (docs/methods.md, When classes vanish): class_weight={weights}\n'
 
 

@@ -9,8 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
+from mmseg.registry import DATASETS, RUNNERS
 
+from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..deploy import read_checkpoint
 from ..engine import PreflightHook
 from ..models.utils import replace_sync_bn
@@ -18,6 +19,7 @@ from ..utils import UserError
 from ..utils.files import check_folder_writable
 from .check_dataset import check_before_training
 from .config import config_keys_named, load_config
+from .config_checks import check_config
 from .data import TRAINED_AND_VALIDATED, check_data_is_there
 from .pretrained import check_pretrained, remove_pretrained
 
@@ -51,6 +53,7 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
+    check_config(cfg)
     check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg, check):
@@ -63,10 +66,17 @@ def train(
     if resume:
         warn_without_checkpoint(cfg)
         prefer_own_checkpoint(cfg)
-    with config_keys_named(cfg):  # the runner builds some parts of a config at its first iteration only
+    with (
+        config_keys_named(cfg),
+        worker_errors_named(),
+    ):  # the runner builds some parts of a config at its first iteration
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
+        runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
         runner.train()
+    replaced = replaced_images(runner.train_dataloader.dataset)
+    if replaced:
+        print_log(replaced, 'current', logging.WARNING)
     return runner
 
 
