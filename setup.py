@@ -45,7 +45,7 @@ EXPORT = [
     'onnxruntime>=1.23; python_version < "3.11"',
 ]
 BROWSER = ['playwright>=1.60']  # drives a Chromium that is already there; without one its tests are skipped
-TEST = ['pytest>=9', 'pytest-xdist>=3.8', *EXPORT]
+TEST = ['pytest>=9', 'pytest-xdist>=3.8', 'hypothesis>=6', *EXPORT]
 
 setup(
     name='simeps_mmseg',

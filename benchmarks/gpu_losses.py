@@ -25,7 +25,7 @@ from benchmarks import results
 from benchmarks.gpu_steps import METHODS, device_name, model_config
 from benchmarks.protocols import SUPERVISED
 from benchmarks.step_cost import samples_of
-from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.utils.config_tree import walk_dicts
 
 STEPS = 20
 TOLERANCE = 1e-3  # relative: of sums in another order, over 20 steps

@@ -29,7 +29,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from simeps_mmseg.apis.pretrained import remove_pretrained
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,6 +39,7 @@ from benchmarks.protocols import SUPERVISED
 from benchmarks.step_cost import samples_of
 from simeps_mmseg.engine.optimizers import BFloat16OptimWrapper
 from simeps_mmseg.models.utils import replace_sync_bn
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
 
 METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
 PRECISIONS = ('bfloat16', 'float32')

@@ -25,7 +25,7 @@ from mmengine.runner import Runner
 
 import simeps_mmseg  # noqa: F401 - registers the components
 from benchmarks import results
-from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.utils.config_tree import walk_dicts
 
 CONFIG = ROOT / 'configs/simeps/dropout_unet_neu_10pct.py'
 

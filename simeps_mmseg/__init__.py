@@ -3,9 +3,10 @@
 Importing the package registers its components in the registries of ``mmseg``.
 """
 
-from . import compat
+from . import compat, protection
 
 compat.apply()
+protection.apply()
 
 from . import datasets, engine, evaluation, models, visualization  # noqa: E402
 

@@ -25,6 +25,12 @@ def _seeded() -> None:
     np.random.seed(0)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Files that were found sound are kept with the tests, and not in the cache of whoever runs them."""
+    os.environ['XDG_CACHE_HOME'] = str(tmp_path_factory.mktemp('cache'))
+
+
 @pytest.fixture(scope='session')
 def reference() -> dict[str, np.ndarray]:
     """Numbers of the authors' released code on seeded arrays."""

@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from mmengine.config import Config
 from prettytable import PrettyTable
 
 from ..datasets.class_weights import class_weights
-from ..datasets.file_reports import inspect_sources
-from ..datasets.inspection import (
-    LABELED,
-    TEST,
-    UNLABELED,
-    VALIDATION,
-    FileReport,
-    Problem,
-    set_problems,
-)
+from ..datasets.full_check import batch_size_problems, check_files, sizes_text
+from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
 from ..datasets.missing_data import check_data_is_there
 from ..datasets.sources import Source, classes_of, find_sources
 from ..utils import UserError, counted
@@ -44,12 +37,11 @@ def check_dataset(
     cfg = load_config(config, options)
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)
-    reports = inspect_sources(sources, workers)
-    problems += [problem for report in reports for problem in report.problems]
-    problems += set_problems(reports, classes_of(sources))
+    reports, found = check_files(sources, workers)
+    problems += [*found, *batch_size_problems(cfg, reports)]
     print(summary(reports, sources))
     if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
-        print(weights_advice(reports, sources), end='')
+        print(weights_advice(reports, sources, has_one_output(cfg)), end='')
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
     if errors:
@@ -77,7 +69,7 @@ def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyT
         sizes = {report.size for report in own if report.digest is not None}
         grey = sum(report.grey for report in own if report.digest is not None)
         masks = sum(bool(report.values) for report in own)
-        table.add_row([part, len(own), masks, _sizes(sizes), grey, *shares])
+        table.add_row([part, len(own), masks, sizes_text(sizes), grey, *shares])
     return table
 
 
@@ -86,22 +78,25 @@ def pixels_of(reports: Sequence[FileReport], num_classes: int) -> list[int]:
     return [sum(report.classes.get(index, 0) for report in reports) for index in range(num_classes)]
 
 
-def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source]) -> str:
-    """A line with class weights where a labelled class has less than 1/64 of the pixels of another; else nothing."""
+def has_one_output(cfg: Config) -> bool:
+    """Whether a head tells two classes apart by one output, with a sigmoid."""
+    return any(node.get('out_channels') == 1 and 'num_classes' in node for _, node in walk_dicts(cfg.model))
+
+
+def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source], one_output: bool = False) -> str:
+    """A line with class weights where a labelled class has less than 1/64 of the pixels of another; else nothing.
+
+    A head with one output takes one number, the weight of the second class against the first.
+    """
     classes = classes_of(sources)
     pixels = pixels_of([report for report in reports if report.part == LABELED], len(classes))
     weights = class_weights(pixels) if any(pixels) else [1.0]
     rare = [name for name, weight in zip(classes, weights) if weight > 8]
     if not rare:
         return ''
+    if one_output and len(weights) == 2:
+        weights = [float(f'{weights[1] / weights[0]:.2g}')]
     return f'Rare: {", ".join(rare)}. For the cross-entropy (docs/methods.md, When classes vanish): class_weight={weights}\n'
-
-
-def _sizes(sizes: set[tuple[int, int]]) -> str:
-    if len(sizes) <= 1:
-        return ''.join(f'{height} x {width}' for height, width in sizes) or '-'
-    (low, high), (left, right) = ((min(values), max(values)) for values in zip(*sizes))
-    return f'{low} to {high} x {left} to {right}'
 
 
 def print_problems(problems: Iterable[Problem], limit: int) -> None:

@@ -22,6 +22,7 @@ from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
 from ..utils.configs import read_config
 from ..utils.files import check_writable
+from ..utils.literal_config import read_literals
 from ..utils.paths import find_config
 
 SUFFIXES = dict(pth='.pth', onnx='.onnx', torchscript='.pt')
@@ -156,7 +157,7 @@ def source_config(checkpoint: Mapping, path: Path, config: str | None = None) ->
     if config is not None:
         cfg = read_config(find_config(config))
     elif checkpoint['meta'].get('cfg'):
-        cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+        cfg = read_literals(checkpoint['meta']['cfg'], str(path))
     else:
         raise UserError(f'{path} holds no config; name the one of the training with --config')
     if not cfg.get('model'):

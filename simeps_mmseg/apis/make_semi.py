@@ -11,8 +11,9 @@ from mmseg.registry import HOOKS
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
 from ..datasets.missing_data import LOADERS, missing_data
-from ..datasets.quick_check import by_kind, quick_problems
+from ..datasets.quick_check import quick_problems
 from ..datasets.sources import Source, find_sources, part_configs
+from ..datasets.training_check import by_kind
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
 from ..utils import UserError

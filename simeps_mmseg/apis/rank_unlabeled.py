@@ -19,6 +19,7 @@ from ..utils import UserError, counted
 from ..utils.configs import load_config, test_pipeline
 from ..utils.files import check_writable, whole_file
 from ..utils.images import list_images
+from ..utils.tables import table_text
 
 RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
 LABELED, UNLABELED = '_labeled.txt', '_unlabeled.txt'
@@ -215,7 +216,7 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[
         for place, image in enumerate(ranking, 1):
             *values, likeliest = image.uncertainty
             numbers = (f'{value:.6g}' for value in values)
-            writer.writerow([place, image.name, *numbers, classes[likeliest], image.repeats])
+            writer.writerow([place, table_text(image.name), *numbers, classes[likeliest], table_text(image.repeats)])
 
 
 def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:

@@ -154,7 +154,7 @@ class _Run:
         log = read_training_log(work_dir)
         try:
             cfg = config_beside(work_dir)
-        except (ImportError, SyntaxError, KeyError, TypeError) as error:  # what reading a config of elsewhere may raise
+        except UserError as error:  # more than plain values, which would have to be run
             return cls(work_dir, log, None, f'The config beside the log cannot be read here: {error}.')
         if cfg is None:
             return cls(work_dir, log, None, 'No config lies beside the log (vis_data/config.py).')

@@ -1,6 +1,8 @@
 """Evaluate a checkpoint."""
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from mmengine.config import Config
@@ -8,7 +10,9 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from ..datasets.inspection import TEST, VALIDATION
 from ..datasets.missing_data import check_data_is_there
+from ..datasets.sources import find_sources
 from ..deploy import read_checkpoint
 from ..inference.loading import check_weights
 from ..models.utils.pretrained import remove_pretrained
@@ -65,6 +69,7 @@ def test(
     if tta:
         use_tta(cfg)
     if out is not None:
+        check_names_differ(cfg)
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
@@ -75,6 +80,21 @@ def test(
             # Weights beyond those are no harm: a head that the config leaves out for the test, say.
             check_weights(model, {key: value for key, value in state.items() if key in expected})
         return runner.test()
+
+
+def check_names_differ(cfg: Config) -> None:
+    """Raise ``UserError`` if images share a name: MMSegmentation names results by it, and would lose some."""
+    sources, _ = find_sources(cfg)
+    parts = {source.part for source in sources}
+    part = TEST if TEST in parts else VALIDATION  # where both are one
+    paths = [info['img_path'] for source in sources if source.part == part for info in source.infos]
+    stems = Counter(Path(path).stem for path in paths)
+    shared = [stem for stem, count in stems.items() if count > 1]
+    if shared:
+        raise UserError(
+            f'--out names results by file name, and {len(paths)} images have {len(stems)} names ({shared[0]} is that of '
+            f'{stems[shared[0]]}), so some would be lost; predict -o keeps the folders'
+        )
 
 
 def _innermost(model: nn.Module) -> nn.Module:

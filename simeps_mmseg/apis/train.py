@@ -10,12 +10,14 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
+from mmseg.registry import DATASETS, RUNNERS
 
 from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there
-from ..datasets.quick_check import check_before_training
+from ..datasets.training_check import check_before_training
+from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..deploy import read_checkpoint
 from ..engine import PreflightHook
+from ..engine.config_checks import check_config
 from ..models.utils import replace_sync_bn
 from ..models.utils.pretrained import check_pretrained, remove_pretrained
 from ..utils import UserError
@@ -32,6 +34,7 @@ def train(
     from_scratch: bool = False,
     options: Sequence[str] = (),
     launcher: Literal['none', 'pytorch', 'slurm', 'mpi'] = 'none',
+    check: bool = True,
 ) -> Runner:
     """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
 
@@ -43,6 +46,7 @@ def train(
         from_scratch: Whether to leave pretrained weights out.
         options: ``key=value`` changes of the config.
         launcher: What starts the processes of a distributed run.
+        check: Whether to open every image and mask first, as ``check_dataset`` does; with ``--no-check`` a few of each part.
 
     Returns:
         The runner after training.
@@ -51,9 +55,10 @@ def train(
         UserError: If config, data, pretrained weights or experiment are not as they have to be.
     """
     cfg = load_config(config, options, work_dir, launcher)
+    check_config(cfg)
     check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
-    for warning in check_before_training(cfg):
+    for warning in check_before_training(cfg, check):
         print_log(warning, 'current', logging.WARNING)
     prepare_model(cfg, from_scratch)
     if amp:
@@ -63,10 +68,14 @@ def train(
     if resume:
         warn_without_checkpoint(cfg)
         prefer_own_checkpoint(cfg)
-    with config_keys_named(cfg):  # the runner builds some parts of a config at its first iteration only
+    with config_keys_named(cfg), worker_errors_named():  # the runner builds some parts at its first iteration only
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
+        runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
         runner.train()
+    replaced = replaced_images(runner.train_dataloader.dataset)
+    if replaced:
+        print_log(replaced, 'current', logging.WARNING)
     return runner
 
 

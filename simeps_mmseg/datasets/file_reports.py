@@ -2,19 +2,21 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
 from mmengine.dataset import Compose
 
-from ..utils import progress
-from ..utils.images import check_image_is_whole
+from ..utils import UserError, progress
+from ..utils.images import check_image_is_whole, check_is_file, read_header
+from ..utils.memory import memory_limit
 from .inspection import (
     ORDINARY_IMAGES,
     FileReport,
@@ -23,46 +25,74 @@ from .inspection import (
     count_classes,
     count_values,
     depth_problem,
+    few_tones,
+    header_problems,
     is_grey,
     is_ordinary,
     pixel_digest,
     size_problem,
 )
+from .sound_files import SoundFiles
 from .sources import FileRules, Source
 from .transforms.loading import decode_color, to_uint8
 
 ORDINARY_MASKS = ('LoadAnnotations',)
 
 
-def inspect_sources(sources: Sequence[Source], workers: int | None = None) -> list[FileReport]:
-    """Open all files, in several processes, under a progress bar."""
-    workers = os.cpu_count() if workers is None else workers
+def inspect_sources(
+    sources: Sequence[Source], workers: int | None = None, known: SoundFiles | None = None
+) -> list[FileReport]:
+    """Open all files, in several processes, under a progress bar.
+
+    Args:
+        sources: From :func:`find_sources`.
+        workers: Processes; None takes one per core, 0 none beside this one.
+        known: What was found sound before, which is not opened again. What is found sound now is added.
+
+    Raises:
+        UserError: If a process was ended from outside.
+    """
+    workers = _cores() if workers is None else workers
     reports: list[FileReport] = []
-    with pool(workers) as processes:
+    with mapping(workers) as each:
         for source in sources:
-            inspect = partial(inspect_pair, source.part, source.rules)
-            done = (
-                map(inspect, source.infos) if processes is None else processes.imap(inspect, source.infos, chunksize=16)
-            )
-            reports += progress(done, f'{source.part} ({source.key})', total=len(source.infos))
+            own = [known.report(source, info) if known else None for info in source.infos]
+            unknown = [info for info, report in zip(source.infos, own) if report is None]
+            done = each(partial(inspect_pair, source.part, source.rules), unknown)
+            found = iter(list(progress(done, f'{source.part} ({source.key})', total=len(unknown))))
+            for info, report in zip(source.infos, own):
+                if report is None:
+                    report = next(found)
+                    if known:
+                        known.add(source, info, report)
+                reports.append(report)
     return reports
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
 @contextmanager
-def pool(workers: int) -> Iterator[Any]:
-    """Processes that decode images, or None.
+def mapping(workers: int) -> Iterator[Callable[[Callable, Sequence], Iterable]]:
+    """``map``, by processes that decode images where ``workers`` is not 0.
 
     OpenCV's own threads are ended before: processes that are forked beside them may wait for them for ever.
     """
     if workers < 1:
-        yield None
+        yield map
         return
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
     try:
-        with multiprocessing.get_context(method).Pool(workers) as processes:
-            yield processes
+        with ProcessPoolExecutor(workers, multiprocessing.get_context(method)) as processes:
+            yield partial(processes.map, chunksize=16)
+    except BrokenProcessPool as error:
+        raise UserError(
+            'a process that opens images was ended from outside, probably for want of memory: give it more, or run '
+            'check_dataset with --workers 0, which shows at which file'
+        ) from error
     finally:
         cv2.setNumThreads(threads)
 
@@ -93,11 +123,18 @@ def image_problems(report: FileReport, step: dict, info: dict) -> Iterator[Probl
         yield missing_image(report.part, report.image)
         return
     try:
+        check_is_file(report.image)
+        header = read_header(report.image)
+        for kind, expected, found, is_error in header_problems(header, report.mask is not None, memory_limit()):
+            yield Problem(kind, report.part, report.image, expected, found, is_error)
+            if is_error:
+                return
         image = read_image(step, info)
     except Exception as error:  # a decoder may raise anything on a damaged file
         yield Problem('unreadable', report.part, report.image, 'a readable image', _reason(error, report.image))
         return
     report.size, report.grey, report.digest = image.shape[:2], is_grey(image), pixel_digest(image)
+    report.tones = few_tones(image)
     if is_ordinary(step):
         found = depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
         if found:
@@ -110,6 +147,7 @@ def mask_problems(report: FileReport, rules: FileRules, info: dict) -> Iterator[
         yield missing_mask(report.part, report.image, report.mask)
         return
     try:
+        check_is_file(report.mask)
         mask, is_mapped = read_mask(rules.mask_step, info)
     except Exception as error:  # as above
         yield Problem('unreadable', report.part, report.mask, 'a readable mask', _reason(error, report.mask))
@@ -165,7 +203,7 @@ def read_mask(step: dict, info: dict) -> tuple[np.ndarray, bool]:
 
 
 def _reason(error: Exception, file: str) -> str:
-    if not os.path.getsize(file):
+    if os.path.isfile(file) and not os.path.getsize(file):
         return 'an empty file'
     return ' '.join(str(error).split())[:160] or type(error).__name__
 

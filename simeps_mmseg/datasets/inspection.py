@@ -1,17 +1,33 @@
-"""What can be wrong with images and masks: pure functions on arrays, and on what was seen in many of them."""
+"""What can be wrong with images and masks: pure functions on arrays."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils.images import ImageHeader
+
 LABELED, UNLABELED, VALIDATION, TEST = 'labelled', 'unlabelled', 'validation', 'test'
 TRAINED_ON = (LABELED, UNLABELED)
 ORDINARY_IMAGES = ('LoadImageFromFile', 'LoadImageAsUint8')  # transforms whose files OpenCV makes 8 bits of
+
+FEW_TONES = 16  # grey values, of which a photograph has more and a mask has not
+BYTES_PER_PIXEL = 16  # three of the image, twelve of it as floats, one of the mask
+MANY_PIXELS = 100_000_000
+# What readers do by the EXIF orientation of a file.
+TURNED = {
+    2: 'mirrored',
+    3: 'turned by 180 degrees',
+    4: 'turned upside down',
+    5: 'mirrored and turned by 90 degrees',
+    6: 'turned by 90 degrees',
+    7: 'mirrored and turned by 90 degrees',
+    8: 'turned by 90 degrees',
+}
 
 
 class Problem(NamedTuple):
@@ -99,6 +115,7 @@ class FileReport:
         values: Pixels for each raw value of the mask.
         classes: Pixels for each class, ``ignore_index`` among them.
         problems: What is wrong with these two files alone.
+        tones: The values of a grey 8-bit image that has at most :data:`FEW_TONES` of them; else empty.
     """
 
     part: str
@@ -110,9 +127,7 @@ class FileReport:
     values: dict[int, int] = field(default_factory=dict)
     classes: dict[int, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-
-
-# -- one image, one mask ---------------------------------------------------------------------------------------------
+    tones: tuple[int, ...] = ()
 
 
 def is_grey(image: NDArray) -> bool:
@@ -123,6 +138,20 @@ def is_grey(image: NDArray) -> bool:
         (True, False)
     """
     return image.ndim == 2 or bool((image == image[..., :1]).all())
+
+
+def few_tones(image: NDArray) -> tuple[int, ...]:
+    """The values of an 8-bit image (h, w) or (h, w, c), in order, if it is grey and has at most :data:`FEW_TONES`.
+
+    Example:
+        >>> few_tones(np.array([[0, 1], [255, 1]], np.uint8)), few_tones(np.arange(256).astype(np.uint8)[None])
+        ((0, 1, 255), ())
+    """
+    if image.dtype != np.uint8 or not is_grey(image):
+        return ()
+    counts = np.bincount((image if image.ndim == 2 else image[..., 0]).ravel(), minlength=256)
+    tones = np.flatnonzero(counts)
+    return tuple(tones.tolist()) if len(tones) <= FEW_TONES else ()
 
 
 def pixel_digest(image: NDArray) -> bytes:
@@ -186,111 +215,42 @@ def depth_problem(image: NDArray, bit_depth: int | None, percentiles: Sequence[f
     )
 
 
-# -- all of them together --------------------------------------------------------------------------------------------
+def header_problems(
+    header: ImageHeader | None, has_mask: bool, memory: int | None = None
+) -> Iterator[tuple[str, str, str, bool]]:
+    """What can be told of an image before its pixels are decoded.
 
+    Args:
+        header: Of the file; None where it is not known.
+        has_mask: Whether a mask is laid over it.
+        memory: Bytes that the process may have, if that is known.
 
-def set_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> list[Problem]:
-    """What is wrong with the files taken together; ``classes`` are the names."""
-    return [
-        *binary_mask_problems(reports),
-        *shared_image_problems(reports),
-        *absent_class_problems(reports, classes),
-        *mixed_color_problems(reports),
-    ]
-
-
-def binary_mask_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
-    """Masks that hold 0 and 255 alone: the 255 is meant as a class, but is ignored.
-
-    A part where most masks with 255 have it beside other values uses it on purpose, and nothing is reported of it. Where
-    only some have, that cannot be told: warnings.
+    Yields:
+        Kind, expected, found, and whether it is an error.
     """
-    with_255: dict[str, list[FileReport]] = defaultdict(list)
-    for report in reports:
-        if len(report.values) > 1 and report.classes.get(255):  # else it is reported as a value outside the classes
-            with_255[report.part].append(report)
-    for of_part in with_255.values():
-        alone = [report for report in of_part if report.values.keys() == {0, 255}]
-        if 2 * len(alone) <= len(of_part):
-            continue
-        for report in alone:
-            share = report.values[255] / sum(report.values.values())
-            yield Problem(
-                '0/255 mask',
-                report.part,
-                report.mask,
-                'class indices (0, 1, ...)',
-                f'0 and 255 alone; 255 means ignore, so {share:.1%} of the pixels would teach nothing: '
-                'write 1 (or the index of the class) in place of 255',
-                len(alone) == len(of_part),
-            )
-
-
-def shared_image_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
-    """Images with the same pixels in two parts.
-
-    An error where an image is trained on and scored; else a warning. Validation and test sets that are one and the same
-    are one warning.
-    """
-    files: dict[bytes, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for report in reports:
-        if report.digest is not None:
-            files[report.digest][report.part].append(report.image)
-    scored = {part: {digest for digest, by_part in files.items() if part in by_part} for part in (VALIDATION, TEST)}
-    same = bool(scored[TEST]) and scored[VALIDATION] == scored[TEST]
-    if same:
-        some = next(files[digest] for digest in scored[TEST])
-        yield same_evaluation_problem(len(scored[TEST]), some[TEST][0])
-    for by_part in files.values():
-        yield from shared_file_problems(by_part, same)
-
-
-def same_evaluation_problem(count: int, file: str) -> Problem:
-    """Validation and test are one."""
-    found = f'all {count} images also in validation: the best checkpoint is chosen by what it is scored on'
-    return Problem('validation is test', TEST, file, 'images of its own', found, False)
-
-
-def shared_file_problems(by_part: Mapping[str, Sequence[str]], validation_is_test: bool = False) -> Iterator[Problem]:
-    """One image that is in several parts, as part to its paths there: a problem for each path that is to go."""
-    scored = [part for part in (VALIDATION, TEST) if part in by_part]
-    if validation_is_test:
-        scored = scored[:1]
-    parts = [part for part in TRAINED_ON if part in by_part] + scored
-    for index, part in enumerate(parts):
-        for other in parts[:index]:
-            leak = other in TRAINED_ON and part not in TRAINED_ON
-            kind = f'{other} and {part}'
-            for path in dict.fromkeys(by_part[part]):
-                yield Problem(
-                    f'same image: {kind}', part, path, f'no image of the {other} part', by_part[other][0], leak
-                )
-
-
-def absent_class_problems(reports: Iterable[FileReport], classes: Sequence[str]) -> Iterator[Problem]:
-    """Classes that no labelled pixel shows: a warning."""
-    masks = 0
-    seen: set[int] = set()
-    for report in reports:
-        if report.part == LABELED and report.classes:
-            masks += 1
-            seen |= report.classes.keys()
-    for index, name in enumerate(classes if masks else ()):
-        if index not in seen:
-            expected = f'pixels of class {index} ({name})'
-            yield Problem('class absent', LABELED, f'{masks} masks', expected, 'none: it cannot be learnt', False)
-
-
-def mixed_color_problems(reports: Sequence[FileReport]) -> Iterator[Problem]:
-    """Images that are grey where most labelled ones are in colour, or the other way round: a warning each."""
-    read = [report for report in reports if report.digest is not None]
-    labeled = [report.grey for report in read if report.part == LABELED]
-    reference, of = (labeled, f'{LABELED} images') if labeled else ([report.grey for report in read], 'images')
-    if len({report.grey for report in read}) < 2:
+    if header is None:
         return
-    grey = 2 * sum(reference) >= len(reference)
-    like = f'{"grey" if grey else "colour"}, as {sum(g == grey for g in reference)} of {len(reference)} {of}'
-    for report in read:
-        if report.grey != grey:
-            found = 'grey' if report.grey else 'colour'
-            yield Problem('grey and colour mixed', report.part, report.image, like, found, False)
+    height, width = header.size
+    needed, found = height * width * BYTES_PER_PIXEL, f'{height} x {width} (height x width)'
+    if memory is not None and needed > memory / 2:
+        expected = f'an image that takes at most half of the {memory / 2**30:.1f} GiB of memory'
+        yield (
+            'too large for the memory',
+            expected,
+            f'{found}, {needed / 2**30:.1f} GiB with its mask: cut it into tiles',
+            True,
+        )
+    elif height * width > MANY_PIXELS:
+        expected = f'at most {MANY_PIXELS // 10**6} million pixels'
+        found = f'{found}, which takes {needed / 2**30:.1f} GiB each time it is read: cut it into tiles'
+        yield 'very large image', expected, found, False
+    if header.pages > 1:
+        yield (
+            'several pages',
+            'one image in a file',
+            f'{header.pages} pages or frames, of which the first is used',
+            False,
+        )
+    if has_mask and header.orientation in TURNED:
+        found = f'{TURNED[header.orientation]} when it is read (EXIF orientation {header.orientation}); its mask is not'
+        yield 'turned image', 'an upright image, as its mask', found, False

@@ -1,15 +1,14 @@
 """What is wrong with the data of a config, as far as it can be seen without opening every file."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from ..utils import UserError
 from ..utils.paths import real_path
 from .file_reports import inspect_file, missing_image, missing_mask
-from .inspection import TEST, FileReport, Problem, binary_mask_problems, shared_file_problems
-from .missing_data import missing_data
+from .inspection import FileReport, Problem
+from .set_problems import binary_mask_problems, shared_file_problems
 from .sources import Source, find_sources
 
 
@@ -37,41 +36,6 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     doubtful = {problem.part for problem in binary_mask_problems(reports)}
     every = [inspect_file(one, info) for one in sources if one.part in doubtful for info in complete[id(one)]]
     return [*problems, *binary_mask_problems(every)]
-
-
-def check_before_training(cfg: Config) -> list[str]:
-    """:func:`check_quickly` as the first thing that training does, in the first process.
-
-    Returns:
-        One line per kind of warning.
-
-    Raises:
-        UserError: With all errors.
-    """
-    if int(os.environ.get('RANK', 0)) != 0:
-        return []
-    absent = dict.fromkeys(path for path, _, _ in missing_data(cfg, ('test_dataloader',)))
-    if absent:  # training does without
-        cfg = cfg.copy()
-        cfg.test_dataloader = None
-    problems = check_quickly(cfg)
-    problems += [Problem('no test data', TEST, path, 'a file or folder', 'nothing', False) for path in absent]
-    errors = [problem for problem in problems if problem.is_error]
-    if errors:
-        listed = '\n'.join(f'  - {line}' for line in by_kind(errors, 5))
-        raise UserError(
-            f'the data cannot be trained on:\n{listed}\nEvery file is looked at by: python tools/check_dataset.py CONFIG'
-        )
-    return list(by_kind(problems, 1))
-
-
-def by_kind(problems: Sequence[Problem], limit: int) -> Iterator[str]:
-    """Up to ``limit`` lines for each kind of problem; the last says how many more there are."""
-    for kind in dict.fromkeys(problem.kind for problem in problems):
-        of_kind = [problem for problem in problems if problem.kind == kind]
-        more = f' (and {len(of_kind) - limit} more)' if len(of_kind) > limit else ''
-        lines = [f'{kind}: {problem}' for problem in of_kind[:limit]]
-        yield from [*lines[:-1], lines[-1] + more]
 
 
 def missing_file_problems(source: Source) -> list[Problem]:

@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
@@ -11,9 +12,11 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
-from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem, same_evaluation_problem
+from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
+from .lists import encoding_problem, list_problems
 from .samplers import LabeledUnlabeledSampler
-from .unlabeled_folder import build_listing
+from .set_problems import same_evaluation_problem
+from .unlabeled_folder import UnlabeledFolderDataset, build_listing
 from .unlabeled_pipeline import loads_labels
 
 
@@ -99,6 +102,7 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     sources, problems = [], []
     for part, key, config in part_configs(cfg):
+        problems += unreadable_list_problems(part, key, config)
         try:
             source = find_source(part, key, config)
         except Exception as error:  # whatever a data set class raises
@@ -117,6 +121,7 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
         for mask in source.orphans:
             problems.append(Problem('mask without image', part, mask, 'an image of that name', 'none', False))
         sources.append(source)
+    problems += share_problems(cfg, sources)
     if (
         cfg.get('test_dataloader')
         and cfg.get('val_dataloader')
@@ -125,6 +130,33 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
         count = sum(len(source.infos) for source in sources if source.part == VALIDATION)
         problems.append(same_evaluation_problem(count, 'test_dataloader.dataset'))
     return sources, problems
+
+
+def unreadable_list_problems(part: str, key: str, config: dict) -> Iterator[Problem]:
+    """What is wrong with the text of a data set's list."""
+    name = config.get('ann_file')
+    if not isinstance(name, str) or not name.endswith('.txt'):
+        return
+    file = Path(config.get('data_root') or '') / name
+    if not file.is_file():
+        return
+    content = file.read_bytes()
+    ours = _class(config) is UnlabeledFolderDataset  # which reads lists by itself
+    found = [encoding_problem(content)] if ours else list_problems(content)
+    for cause in filter(None, found):
+        yield Problem('list', part, str(file), f'names in UTF-8, one a line ({key}.ann_file)', cause)
+
+
+def share_problems(cfg: Config, sources: Sequence[Source]) -> Iterator[Problem]:
+    """Sources with fewer images than one batch takes of them: the same image would be in it twice."""
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler') or {}
+    for part, name in ((LABELED, 'num_labeled'), (UNLABELED, 'num_unlabeled')):
+        share, own = sampler.get(name), [source for source in sources if source.part == part]
+        images = sum(len(source.infos) for source in own)
+        if own and isinstance(share, int) and 0 < images < share:
+            expected = f'{share} images or more (train_dataloader.sampler.{name}={share})'
+            found = f'{images}: a batch holds the same one several times'
+            yield Problem('fewer images than a batch takes', part, own[0].key, expected, found, False)
 
 
 def mask_rule_problems(source: Source) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..utils.files import whole_file
+from .lists import decode_lines
 
 FRACTIONS = (1.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 
@@ -116,8 +117,12 @@ def checksum(names: Sequence[str]) -> str:
 
 
 def read_split(path: str | Path) -> list[str]:
-    """The names in a split file."""
-    return [line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines() if line.strip()]
+    """The names in a split file.
+
+    Raises:
+        UserError: If it is no UTF-8 text.
+    """
+    return decode_lines(Path(path).read_bytes(), path)
 
 
 def write_split(path: str | Path, names: Sequence[str]) -> None:

@@ -143,7 +143,8 @@ def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
         values = []
         while (key := f'branch_{len(values)}.{name}') in scores:
             values.append(float(scores[key]))
-        if values and not np.isnan(values).all():
+        # A branch that paints what is not there scores 0 where the others, rightly silent, score nan: that compares nothing.
+        if values and not np.isnan(values).any():
             return name, values
     for name in DECIDING:  # a single network
         if name in scores and not np.isnan(scores[name]):

@@ -2,9 +2,11 @@
 
 import copy
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 from mmseg import registry
 from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
@@ -107,6 +109,15 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     for part in ('val', 'test'):
         loader, evaluator, loop = f'{part}_dataloader', f'{part}_evaluator', f'{part}_cfg'
         if cfg.get(loader) and cfg.get(evaluator) and cfg.get(loop):  # the runner takes all three or none
+            relabelled = relabelling_sets(cfg[loader])
+            if relabelled:
+                print_log(
+                    f'the exported config has no {loader}: {relabelled[0]} is used with some of its classes, and '
+                    'MMSegmentation has nothing stock that renumbers its masks; score with this package',
+                    'current',
+                    logging.WARNING,
+                )
+                continue
             stock[loader] = _stock_data(copy.deepcopy(cfg[loader]), dataset_meta)
             stock[evaluator] = _stock_metrics(copy.deepcopy(cfg[evaluator]))
             stock[loop] = copy.deepcopy(cfg[loop])
@@ -131,6 +142,18 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     if left:
         raise UserError(f'MMSegmentation alone has no {", ".join(left)}; use --format onnx or torchscript')
     return Config(stock)
+
+
+def relabelling_sets(loader: Mapping) -> list[str]:
+    """Data sets of this package in a loader whose ``metainfo`` names other classes than their own: masks are renumbered."""
+    found = []
+    for _, node in walk_dicts(loader):
+        classes = (node.get('metainfo') or {}).get('classes')
+        for kind in _classes(node.get('type')) if is_own(node.get('type')) else ():
+            own = getattr(kind, 'METAINFO', {}).get('classes')
+            if classes and own and list(classes) != list(own):
+                found.append(type_name(node['type']))
+    return found
 
 
 def is_own(kind: str | type | None) -> bool:

@@ -14,6 +14,7 @@ from ..evaluation import area_record
 from ..utils import UserError
 from ..utils.files import whole_file
 from ..utils.images import displayed
+from ..utils.tables import table_text
 from ..visualization import paint
 from .inputs import MASKS, OVERLAYS, RECORDS, SETTINGS, InputFile
 from .prediction import Prediction
@@ -120,7 +121,7 @@ def write_table(path: Path, records: Sequence[dict], classes: Sequence[str]) -> 
         writer = csv.DictWriter(file, columns, extrasaction='ignore')
         writer.writeheader()
         for record in records:
-            row = dict(record)
+            row = dict(record, **{key: table_text(record[key]) for key in ('input', 'mask', 'overlay') if record[key]})
             for kind in ('area_pixels', 'area_percent', 'defect_count'):
                 row.update({f'{kind}.{name}': value for name, value in record[kind].items()})
             for name in classes[1:]:

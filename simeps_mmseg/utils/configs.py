@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from .config_tree import has_key, walk_dicts
+from .config_tree import has_key, walk_dicts, walk_values
 from .errors import UserError
 from .paths import find_config, shipped_folder
 
@@ -52,9 +52,19 @@ def load_config(
     file = find_config(path)
     cfg = read_config(file)
     merge_options(cfg, options)
+    check_class_weight_files(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
     return cfg
+
+
+def check_class_weight_files(cfg: Config) -> None:
+    """Raise ``UserError`` if class weights are to be unpickled, which MMSegmentation would do and which may run any code."""
+    for key, name, value in walk_values(cfg._cfg_dict):
+        if name == 'class_weight' and isinstance(value, str) and value.lower().endswith(('.pkl', '.pickle')):
+            raise UserError(
+                f'{key}={value}: pickled files are not opened; write the numbers there, or a .npy or .json file'
+            )
 
 
 def default_work_dir(config: Path) -> Path:

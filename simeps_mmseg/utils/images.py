@@ -1,8 +1,10 @@
 """Files with images and videos, and images as they are shown."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -36,6 +38,8 @@ def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) ->
     return sorted(found)
 
 
+EXIF_ORIENTATION = 0x0112  # the tag
+
 # What readers of images, and networks that are handed what they read, raise: one or another of them.
 IMAGE_ERRORS = (
     OSError,
@@ -57,6 +61,43 @@ class UnreadableImage(OSError):
         super().__init__(next(iter(str(reason).strip().splitlines()), 'cannot be decoded'))
 
 
+class ImageHeader(NamedTuple):
+    """What a file says of its image before any pixel is decoded.
+
+    Attributes:
+        size: Height and width, as stored.
+        pages: Pages or frames; readers give the first.
+        orientation: The EXIF value, 1 to 8. 1 is upright; 2 to 4 are mirrored or turned by 180 degrees within the same size.
+    """
+
+    size: tuple[int, int]
+    pages: int = 1
+    orientation: int = 1
+
+
+def read_header(path: str | Path) -> ImageHeader | None:
+    """Size, pages and orientation of an image of any size; None where Pillow cannot tell."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # nothing is decoded here
+    try:
+        with Image.open(path) as image:
+            # The second picture of a camera's MPO file is a preview or a map of depths.
+            pages = 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1)
+            return ImageHeader(image.size[::-1], pages, image.getexif().get(EXIF_ORIENTATION, 1))
+    except IMAGE_ERRORS:
+        return None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def check_is_file(path: str | Path) -> None:
+    """Raise ``UnreadableImage`` unless a path leads to an ordinary file: whoever opens a named pipe waits for ever."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFIFO: 'named pipe', stat.S_IFDIR: 'folder', stat.S_IFSOCK: 'socket'}
+        raise UnreadableImage(f'a {kinds.get(stat.S_IFMT(mode), "device")}, no file')
+
+
 def check_image_is_whole(path: Path) -> None:
     """Decode an image once to see that nothing is missing: ``cv2`` fills what a cut-off file lacks with grey.
 
@@ -67,6 +108,7 @@ def check_image_is_whole(path: Path) -> None:
         UnreadableImage: If the file cannot be read or decoded to its end.
     """
     try:
+        check_is_file(path)
         with Image.open(path) as image:
             image.load()
     except UnidentifiedImageError:
@@ -74,6 +116,8 @@ def check_image_is_whole(path: Path) -> None:
             raise UnreadableImage('the file is empty') from None
     except Image.DecompressionBombError:
         pass
+    except UnreadableImage:
+        raise
     except IMAGE_ERRORS as error:
         raise UnreadableImage(error) from error
 

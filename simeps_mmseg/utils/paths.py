@@ -1,6 +1,8 @@
 """Where configs and tools are."""
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,6 +14,21 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def real_path(path: str | Path) -> str:
     """One name for each file, behind links and whatever the case where that does not count."""
     return os.path.normcase(os.path.realpath(path))
+
+
+def names_of_results(paths: Sequence[str]) -> dict[str, str]:
+    """A name for what is written of each file: without folder and suffix where that is one, else with both.
+
+    Example:
+        >>> names_of_results(['d/a/1.png', 'd/b/1.png', 'd/b/2.png'])
+        {'d/a/1.png': 'a_1.png', 'd/b/1.png': 'b_1.png', 'd/b/2.png': '2'}
+    """
+    count = Counter(Path(path).stem for path in dict.fromkeys(paths))
+    root = os.path.commonpath([os.path.dirname(path) for path in paths]) if len(paths) > 1 else ''
+    return {
+        path: stem if count[stem := Path(path).stem] == 1 else '_'.join(Path(os.path.relpath(path, root or '.')).parts)
+        for path in paths
+    }
 
 
 def shipped_folder(name: str) -> Path:

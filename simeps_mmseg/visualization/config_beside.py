@@ -4,10 +4,17 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..utils.literal_config import read_literals_of
 from .training_log import log_files
 
 
 def config_beside(log: Path) -> Config | None:
-    """The config that mmengine wrote for the newest start of a training: ``vis_data/config.py``; None if it is not there."""
+    """The config that mmengine wrote for the newest start of a training, ``vis_data/config.py``; None if it is not there.
+
+    It is not run: a work folder may be from elsewhere.
+
+    Raises:
+        UserError: If it holds more than plain values.
+    """
     file = log_files(log)[-1].parent / 'config.py'
-    return Config.fromfile(file) if file.is_file() else None
+    return read_literals_of(file) if file.is_file() else None

@@ -15,64 +15,20 @@ from simeps_mmseg.apis.check_dataset import check_dataset
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets import LabeledUnlabeledSampler
 from simeps_mmseg.datasets.file_reports import inspect_sources
-from simeps_mmseg.datasets.quick_check import check_before_training, check_quickly
+from simeps_mmseg.datasets.quick_check import check_quickly
 from simeps_mmseg.datasets.sources import find_sources
+from simeps_mmseg.datasets.training_check import check_before_training
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
-from tests.helpers import save, tiny_model
+from tests.faults.small_set import SIZE, config, image, make, mask
+from tests.helpers import save
 from tests.tools.test_tools import run
-
-SIZE = 16
-PARTS = ('labelled', 'unlabelled', 'val', 'test')
-
-
-def image(part: str, index: int) -> np.ndarray:
-    grey = np.random.default_rng([PARTS.index(part), index]).integers(0, 255, (SIZE, SIZE, 1), dtype=np.uint8)
-    return np.repeat(grey, 3, axis=2)
-
-
-def mask() -> np.ndarray:
-    array = np.zeros((SIZE, SIZE), np.uint8)
-    array[2:8, 3:9] = 1
-    array[9:12, 3:9] = 2
-    return array
 
 
 @pytest.fixture
 def root(tmp_path):
     """Three images in each part, nothing wrong."""
-    for part in PARTS:
-        for index in range(3):
-            save(tmp_path / f'{part}/images/{index}.png', image(part, index))
-            if part != 'unlabelled':
-                save(tmp_path / f'{part}/masks/{index}.png', mask())
-    return tmp_path
-
-
-def config(root, **changes) -> Config:
-    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
-
-    def labelled(part, **options):
-        prefix = dict(img_path=f'{part}/images', seg_map_path=f'{part}/masks')
-        pipeline = [load, dict(type='LoadAnnotations'), pack]
-        meta = dict(classes=('background', 'crack', 'pit'), palette=[[0] * 3, [1] * 3, [2] * 3])
-        common = dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', metainfo=meta)
-        return dict(**common, data_prefix=prefix, pipeline=pipeline, **options)
-
-    pipeline = [dict(type='LoadImageAsUint8'), pack]
-    unlabelled = dict(type='UnlabeledFolderDataset', data_root=str(root / 'unlabelled'), pipeline=pipeline)
-    keys = ['classes', 'palette', 'label_map', 'reduce_zero_label']
-    train_set = dict(type='ConcatDataset', datasets=[labelled('labelled'), unlabelled], ignore_keys=keys)
-    sampler = dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=2)
-    cfg = dict(
-        default_scope='mmseg',
-        custom_imports=dict(imports=['simeps_mmseg']),
-        model=tiny_model(),
-        train_dataloader=dict(batch_size=4, num_workers=0, sampler=sampler, dataset=train_set),
-        val_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('val')),
-        test_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('test')),
-    )
-    return Config({**cfg, **changes})
+    return make(tmp_path)
 
 
 def check(cfg, tmp_path, capsys, workers=0):

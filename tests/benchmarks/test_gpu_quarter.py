@@ -11,7 +11,7 @@ import pytest
 from benchmarks.gpu_losses import largest_difference, without_draws
 from benchmarks.gpu_steps import METHODS, NETWORKS, Case, cases, model_config, ratio
 from benchmarks.loader_speed import rates
-from simeps_mmseg.models.utils import walk_dicts
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
 
 SCRIPT = ROOT / 'benchmarks/gpu_quarter.sh'

@@ -6,14 +6,16 @@ import pytest
 from simeps_mmseg.datasets.inspection import (
     FileReport,
     LabelRules,
-    absent_class_problems,
-    binary_mask_problems,
     count_classes,
     depth_problem,
-    mixed_color_problems,
     pixel_digest,
-    shared_image_problems,
     size_problem,
+)
+from simeps_mmseg.datasets.set_problems import (
+    absent_class_problems,
+    binary_mask_problems,
+    mixed_color_problems,
+    shared_image_problems,
 )
 
 

@@ -8,6 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from ...utils import UserError
 
+# Against archives that unpack to more than any disk holds.
+MAX_FILE = 1 << 30  # bytes of one file
+MAX_UNPACKED = 1 << 32  # bytes of all files, whatever the size of the archive
+MAX_RATIO = 100  # of what is unpacked to the archive
+
 
 class Source(ABC):
     """Files by their path below the outermost folders that hold everything else, with ``/`` between the parts."""
@@ -46,16 +51,26 @@ class ZipSource(Source):
 
     def __init__(self, path: Path) -> None:
         self._archive = zipfile.ZipFile(path)
+        unpacked, packed = sum(info.file_size for info in self._archive.infolist()), path.stat().st_size
+        if unpacked > max(MAX_UNPACKED, MAX_RATIO * packed):
+            raise UserError(
+                f'{path}: expected an archive of images, found one of {packed} bytes that unpacks to {unpacked}; at most '
+                f'{MAX_RATIO} times its size is read. If it is sound, unpack it and give the folder'
+            )
         files = [info.filename for info in self._archive.infolist() if not info.is_dir()]
         super().__init__(path, [file for file in files if not _is_clutter(file)])
 
     def _read(self, file: str) -> bytes:
         try:
-            return self._archive.read(file)
+            with self._archive.open(file) as packed:
+                content = packed.read(MAX_FILE + 1)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError) as error:
             raise ValueError(f'{file}: the archive is damaged here ({error})') from error
         except RuntimeError as error:  # encrypted, or packed in a way that Python does not know
             raise ValueError(f'{file}: cannot be unpacked ({error}); unpack the archive and give the folder') from error
+        if len(content) > MAX_FILE:
+            raise ValueError(f'{file}: unpacks to more than {MAX_FILE >> 30} GiB, which no image has')
+        return content
 
 
 def open_source(path: str | Path) -> Source:

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from ...utils import UserError, evenly_spaced
 from ...utils.dataset_tree import leaf_datasets
 from ...utils.images import displayed
+from ...utils.paths import names_of_results
 from ..prediction import opens_masks, predict, undisturbed_random_numbers
 
 
@@ -95,10 +96,11 @@ class PredictionVisualizationHook(Hook):
         self._shown_at = iteration
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for part, samples in (('val', self._val), ('unlabeled', self._unlabeled)):
+            names = names_of_results([data['data_samples'].img_path for data in samples])
             for data in samples:
                 sample = predict(model, data, with_pseudo_labels=part == 'unlabeled')
                 image = displayed(self._load_image(dict(img_path=sample.img_path))['img'])
-                runner.visualizer.add_datasample(f'{part}_{Path(sample.img_path).stem}', image, sample, step=iteration)
+                runner.visualizer.add_datasample(f'{part}_{names[sample.img_path]}', image, sample, step=iteration)
 
 
 def chosen_samples(dataset: Dataset, wanted: int | Sequence[str], pipeline: Compose, key: str) -> list[dict]:

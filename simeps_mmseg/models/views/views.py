@@ -7,6 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
 from .cut_mix import CutMix, Mix
 from .random_view import RandomView
 
@@ -32,6 +33,7 @@ class Views(nn.Module):
         self.view = view
         self.cut_mix = cut_mix
         self.ignore_index = ignore_index
+        self._looked_at = False
         self._preprocessor = [preprocessor]  # in a list: it is the model's module, not a part of this one
 
     def draw_mix(self, inputs: Tensor) -> Mix | None:
@@ -53,6 +55,9 @@ class Views(nn.Module):
         """
         maps = list(maps)
         if self.view is not None:
+            if not self._looked_at:
+                check_range(inputs, *self._normalisation())
+                self._looked_at = True
             images, maps = self.view(self._to_unit(inputs), maps, self.ignore_index)
             inputs = self._from_unit(images)
         if mix is not None:
@@ -70,6 +75,33 @@ class Views(nn.Module):
     def _normalisation(self) -> tuple[Tensor | float, Tensor | float]:
         preprocessor = self._preprocessor[0]
         return getattr(preprocessor, 'std', 1.0), getattr(preprocessor, 'mean', 0.0)
+
+
+def check_range(inputs: Tensor, scale: Tensor | float, offset: Tensor | float) -> None:
+    """Refuse images of which transforms would see nothing: they take three bands with values from 0 to 255.
+
+    Args:
+        inputs: Normalised images, shape (b, c, h, w).
+        scale: Standard deviation of the normalisation.
+        offset: Mean of the normalisation.
+
+    Raises:
+        UserError: On other bands or another range.
+    """
+    if inputs.shape[1] != 3:
+        raise UserError(
+            f'view: transforms take images with 3 bands, got {inputs.shape[1]}; set view=None, or choose a method without '
+            'views (--method simeps)'
+        )
+    loaded = inputs * scale + offset
+    high = float(loaded.max())
+    is_fraction = high <= 1 + 1e-3 and bool((loaded - loaded.round()).abs().max() > 1e-3)
+    if high > 256 or is_fraction:
+        raise UserError(
+            f'view: transforms take images with values from 0 to 255, and these reach {high:g} before data_preprocessor '
+            'normalises them; load them with LoadImageAsUint8 (bit_depth, percentiles) and set data_preprocessor.mean and '
+            'std for 0 to 255, or set view=None'
+        )
 
 
 def build_views(

@@ -1,0 +1,42 @@
+"""What is wrong with the data of a config: every file is opened."""
+
+from collections.abc import Iterator, Sequence
+
+from mmengine.config import Config
+
+from ..utils.config_tree import walk_dicts
+from .file_reports import inspect_sources
+from .inspection import TEST, VALIDATION, FileReport, Problem
+from .set_problems import set_problems
+from .sound_files import SoundFiles
+from .sources import Source, classes_of
+
+
+def check_files(
+    sources: Sequence[Source], workers: int | None = None, known: SoundFiles | None = None
+) -> tuple[list[FileReport], list[Problem]]:
+    """Open all files, but those of ``known``: what was seen in each, and what is wrong with each and all."""
+    reports = inspect_sources(sources, workers, known)
+    problems = [problem for report in reports for problem in report.problems]
+    return reports, problems + set_problems(reports, classes_of(sources))
+
+
+def batch_size_problems(cfg: Config, reports: Sequence[FileReport]) -> Iterator[Problem]:
+    """Validation in batches of images that have several sizes and that nothing brings to one."""
+    for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
+        loader = cfg.get(f'{name}_dataloader') or {}
+        sizes = {report.size for report in reports if report.part == part and report.digest is not None}
+        steps = [node for _, node in walk_dicts(loader.get('dataset') or {})]
+        same = any(step.get('type') == 'Resize' and not step.get('keep_ratio') for step in steps)
+        if loader.get('batch_size', 1) > 1 and len(sizes) > 1 and not same:
+            found = f'images of {sizes_text(sizes)}, which cannot be stacked'
+            expected = f'one size where batch_size={loader.batch_size}, or batch_size=1'
+            yield Problem('several sizes in a batch', part, f'{name}_dataloader.batch_size', expected, found)
+
+
+def sizes_text(sizes: set[tuple[int, int]]) -> str:
+    """Heights and widths in words: the one there is, or the range of each."""
+    if len(sizes) <= 1:
+        return ''.join(f'{height} x {width}' for height, width in sizes) or '-'
+    (low, high), (left, right) = ((min(values), max(values)) for values in zip(*sizes))
+    return f'{low} to {high} x {left} to {right}'

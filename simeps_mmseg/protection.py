@@ -1,0 +1,102 @@
+"""Files from elsewhere run no code: what mmengine opens without protection is opened with it.
+
+Runs when the package is imported. Each part can go when mmengine does the same by itself.
+"""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from .compat import allow_history_classes
+from .utils import UserError
+
+
+def apply() -> None:
+    """Protect every way that leads into mmengine's loaders."""
+    protect_checkpoints()
+    protect_yaml()
+
+
+def protect_checkpoints() -> bool:
+    """Let ``CheckpointLoader`` (resume, ``load_from``, ``init_cfg``; files, addresses) unpickle weights and plain values only.
+
+    OneDL's mmengine loads a file without protection where the protected way refuses it, and what is downloaded is loaded
+    without in both families: whoever wrote the file may run anything.
+
+    Returns:
+        Whether anything was done.
+    """
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    original = CheckpointLoader.load_checkpoint.__func__
+    if hasattr(original, '_simeps_protected'):
+        return False
+
+    @functools.wraps(original)
+    def load_checkpoint(cls: type, filename: str, *args, **kwargs) -> object:
+        with weights_only(filename):
+            return original(cls, filename, *args, **kwargs)
+
+    load_checkpoint._simeps_protected = True
+    CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    return True
+
+
+@contextmanager
+def weights_only(named: str) -> Iterator[None]:
+    """Within this block ``torch.load`` is protected whatever its caller asks for.
+
+    Args:
+        named: The file or address, for the message.
+
+    Raises:
+        UserError: If a file holds more than weights and plain values.
+    """
+    import pickle
+
+    import torch
+
+    original = torch.load
+
+    def load(*args, **kwargs) -> object:
+        allow_history_classes()
+        try:
+            # The methods in log histories, as they are written without this package, come by way of getattr.
+            with torch.serialization.safe_globals([(no_attribute, 'builtins.getattr')]):
+                return original(*args, **{**kwargs, 'weights_only': True})
+        except pickle.UnpicklingError as error:
+            raise UserError(
+                f'{named} is not loaded: {str(error).splitlines()[0]}\nIt is damaged, or holds Python objects beside its '
+                'weights, which may run any code. If you trust it, write a plain one with torch.load(..., '
+                "weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
+            ) from error
+
+    with patch.object(torch, 'load', load):
+        yield
+
+
+def no_attribute(*args) -> None:
+    """Stands for ``getattr`` while a checkpoint is read."""
+
+
+def protect_yaml() -> bool:
+    """Let mmengine read YAML (configs, class weights) without the tags that make Python objects; tuples stay.
+
+    Returns:
+        Whether anything was done.
+    """
+    import yaml
+    from mmengine.fileio.handlers import yaml_handler
+
+    if issubclass(yaml_handler.Loader, yaml.SafeLoader):
+        return False
+
+    class PlainLoader(yaml.SafeLoader):
+        """Plain values, and tuples, which mmengine writes."""
+
+    PlainLoader.add_constructor(
+        'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
+    )
+    yaml_handler.Loader = PlainLoader
+    return True

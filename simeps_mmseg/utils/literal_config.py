@@ -1,0 +1,105 @@
+"""Configs from elsewhere, such as inside a checkpoint: read, not run."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .errors import UserError
+
+# A registry imports and calls whatever a dotted type names: only classes of these.
+TRUSTED = ('mmcls', 'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'simeps_mmseg')
+TRUSTED_CLASS = re.compile(rf'({"|".join(TRUSTED)})(\.\w+)*\.[A-Z]\w*')
+
+
+def read_literals(text: str, named: str) -> Config:
+    """A config as mmengine dumps it: assignments of literals and of ``dict(...)``.
+
+    Args:
+        text: The config.
+        named: Where it is from, for messages.
+
+    Raises:
+        UserError: If there is anything else in it: calls, imports, types that are not of an MMSegmentation stack.
+
+    Example:
+        >>> read_literals("a = dict(b=(1, -2.5), type='mmseg.FCNHead')", 'it').a.b
+        (1, -2.5)
+    """
+    try:
+        values = dict(_assignment(node) for node in ast.parse(text).body)
+        _check_trusted(values)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise UserError(
+            f'the config in {named} is not read, as it is more than names with plain values ({error}): name that of the '
+            'training, if you trust it, with --config'
+        ) from error
+    return Config(values)
+
+
+def read_literals_of(file: Path) -> Config:
+    """:func:`read_literals` of a file."""
+    try:
+        return read_literals(file.read_text(encoding='utf-8'), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'config {file} cannot be read: {error}') from error
+
+
+def _assignment(node: ast.stmt) -> tuple[str, object]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if not name.startswith('_'):
+            return name, _value(value)
+    raise ValueError(f'line {node.lineno}: {ast.unparse(node)[:60]}')
+
+
+def _value(node: ast.expr) -> object:
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(key.arg for key in keywords):
+            return {key.arg: _value(key.value) for key in keywords}
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict() as inner], keywords=[]):  # of names that are no words
+            return _value(inner)
+        case ast.Call(
+            func=ast.Name(id='float'), args=[ast.Constant(value='nan' | 'inf' | '-inf' as text)], keywords=[]
+        ):
+            return float(text)
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            return {_value(key): _value(value) for key, value in zip(keys, values)}
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Set(elts=items):
+            return {_value(item) for item in items}
+        case ast.UnaryOp() | ast.Constant() | ast.BinOp():  # numbers with a sign, text, True, None
+            return ast.literal_eval(node)
+    raise ValueError(f'line {node.lineno}: {ast.unparse(node)[:60]}')
+
+
+def _check_trusted(values: dict) -> None:
+    for key, value in _leaves(values, ''):
+        name = key.split('.')[-1]
+        if name == 'type' and isinstance(value, str) and not _is_trusted_type(value):
+            raise ValueError(f'{key}={value!r}')
+        if name == 'class_weight' and isinstance(value, str):
+            raise ValueError(f'{key}={value!r}, a file')
+    imports = (values.get('custom_imports') or {}).get('imports', [])
+    for module in [imports] if isinstance(imports, str) else imports:
+        if str(module).split('.')[0] not in TRUSTED:
+            raise ValueError(f'custom_imports={module!r}')
+
+
+def _is_trusted_type(name: str) -> bool:
+    """Whether a registry that does not know the name would import nothing foreign for it."""
+    return bool(TRUSTED_CLASS.fullmatch(name)) if '.' in name else find_spec(name) is None
+
+
+def _leaves(node: object, key: str) -> Iterator[tuple[str, object]]:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else None
+    if items is None:
+        yield key, node
+    else:
+        for name, value in items:
+            yield from _leaves(value, f'{key}.{name}' if key else str(name))

@@ -1,0 +1,176 @@
+"""Files of others run no code: each attack would leave a file behind."""
+
+import http.server
+import io
+import os
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from simeps_mmseg.apis.export import source_config
+from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets.preparation import source as archives
+from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.models.utils.pretrained import check_pretrained
+from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.configs import load_config
+from simeps_mmseg.utils.literal_config import read_literals
+from simeps_mmseg.visualization.config_beside import config_beside
+from tests.helpers import experiment
+
+
+class Code:
+    """What runs when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.mark}',)
+
+
+@pytest.fixture
+def mark(tmp_path):
+    """A file that is there after the test if code was run; the test fails then."""
+    yield tmp_path / 'code_was_run'
+    assert not (tmp_path / 'code_was_run').exists()
+
+
+@pytest.fixture
+def checkpoint(tmp_path, mark):
+    """With code in it."""
+    torch.save(dict(meta=Code(mark), state_dict={'w': torch.zeros(1)}), tmp_path / 'foreign.pth')
+    return tmp_path / 'foreign.pth'
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize('load', [lambda file: CheckpointLoader.load_checkpoint(str(file)), read_checkpoint])
+def test_checkpoints(load, legacy, tmp_path, mark):
+    file = tmp_path / 'foreign.pth'
+    torch.save(dict(meta=Code(mark)), file, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(UserError, match=r'foreign\.pth .*\n.*holds Python objects beside its weights'):
+        load(file)
+
+
+@pytest.mark.parametrize('resume', [False, True])
+def test_load_from_and_resume(resume, checkpoint, synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
+    cfg.experiment_name = cfg.visualizer.name = f'foreign_{resume}'
+    if resume:
+        (tmp_path / 'run').mkdir()
+        (tmp_path / 'run/last_checkpoint').write_text(str(checkpoint))
+    else:
+        cfg.load_from = str(checkpoint)
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(UserError):
+        train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'), resume=resume)
+
+
+def test_by_the_runner_of_mmengine(checkpoint, synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2, load_from=str(checkpoint))
+    cfg.experiment_name = cfg.visualizer.name = 'foreign_stock'
+    with pytest.raises(UserError, match='may run any code'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_pretrained_weights(checkpoint):
+    init = dict(type='Pretrained', checkpoint=str(checkpoint))
+    with pytest.raises(UserError, match='may run any code'):
+        check_pretrained(Config(dict(model=dict(backbone=dict(init_cfg=init)))))
+
+
+def test_addresses(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'hub'))
+    content = checkpoint.read_bytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args):
+            """Quiet."""
+
+    server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(UserError, match='may run any code'):
+            CheckpointLoader.load_checkpoint(f'http://127.0.0.1:{server.server_port}/foreign.pth')
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+FOREIGN_CONFIGS = {
+    'a call': "import os\nos.system('touch {mark}')\nmodel = dict(type='EncoderDecoder')",
+    'a call in a value': "model = dict(type='EncoderDecoder', a=__import__('os').system('touch {mark}'))",
+    'a type that is a function': "model = dict(type='os.system', command='touch {mark}')",
+    'a type that is a module': "model = dict(type='antigravity')",
+    'a type of an MMSegmentation stack that is a function': "model = dict(type='mmengine.load', file='x.pkl')",
+    'an import': "model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])",
+    'class weights': "model = dict(type='EncoderDecoder', loss_decode=dict(class_weight='x.pkl'))",
+    'a base': "_base_ = ['https://example.org/config.py']",
+    'a formatted text': 'model = dict(type=f\'{{__import__("os")}}\')',
+}
+
+
+@pytest.mark.parametrize('text', FOREIGN_CONFIGS.values(), ids=FOREIGN_CONFIGS)
+def test_a_config_inside_a_checkpoint(text, mark, tmp_path):
+    content = dict(meta=dict(cfg=text.format(mark=mark)), state_dict={})
+    with pytest.raises(UserError, match=r'foreign\.pth is not read, as it is more than names with plain values'):
+        source_config(content, tmp_path / 'foreign.pth')
+
+
+def test_a_config_in_a_work_folder(tmp_path, mark):
+    folder = tmp_path / 'run/20260101_000000/vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
+    (folder / 'config.py').write_text(FOREIGN_CONFIGS['a call'].format(mark=mark))
+    with pytest.raises(UserError, match=r'config\.py is not read'):
+        config_beside(tmp_path / 'run')
+
+
+def test_what_mmengine_dumps_is_read_as_it_is(synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run')
+    cfg.some = dict(nothing=None, low=-1e-3, pair=(1, -2), text="it's", none=[], **{'not-a-name': {1: 2.5}})
+    assert (
+        read_literals(cfg.pretty_text, 'it')._cfg_dict.to_dict() == Config.fromstring(cfg.pretty_text, '.py').to_dict()
+    )
+
+
+def test_yaml_tags(tmp_path, mark):
+    (tmp_path / 'config.yaml').write_text(f'model: !!python/object/apply:os.system ["touch {mark}"]')
+    with pytest.raises(UserError, match='could not determine a constructor'):
+        load_config(tmp_path / 'config.yaml')
+    (tmp_path / 'config.yaml').write_text('scale: !!python/tuple [1, 2]')
+    assert load_config(tmp_path / 'config.yaml').scale == (1, 2)
+
+
+def test_pickled_class_weights(tmp_path):
+    (tmp_path / 'config.py').write_text("model = dict(head=dict(loss_decode=[dict(class_weight='w.pkl')]))")
+    with pytest.raises(
+        UserError, match=r'model\.head\.loss_decode\.0\.class_weight=w\.pkl: pickled files are not opened'
+    ):
+        load_config(tmp_path / 'config.py')
+
+
+def test_an_archive_that_unpacks_to_more_than_it_says_it_may(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, 'MAX_UNPACKED', 1 << 20)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for index in range(4):
+            archive.writestr(f'{index}.png', bytes(1 << 20))
+    (tmp_path / 'bomb.zip').write_bytes(content.getvalue())
+    with pytest.raises(UserError, match=r'bomb\.zip: .* unpacks to 4194304; at most 100 times its size is read'):
+        archives.open_source(tmp_path / 'bomb.zip')
+    monkeypatch.setattr(archives, 'MAX_RATIO', 10**6)
+    monkeypatch.setattr(archives, 'MAX_FILE', 1 << 19)
+    with pytest.raises(ValueError, match=r'0\.png: unpacks to more than'):
+        archives.open_source(tmp_path / 'bomb.zip').read('0.png')

@@ -1,0 +1,100 @@
+"""Configs that would fail late or be passed over in silence. A new kind is one line of the table."""
+
+import pytest
+from mmengine.config import Config
+
+from simeps_mmseg.apis.check_dataset import has_one_output, weights_advice
+from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets.inspection import FileReport
+from simeps_mmseg.datasets.sources import find_sources
+from simeps_mmseg.datasets.training_check import check_before_training
+from simeps_mmseg.engine.config_checks import check_config
+from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.configs import load_config
+from tests.conftest import ROOT
+from tests.faults.small_set import config, make
+from tests.helpers import experiment, save
+
+CASES = [
+    ({'train_dataloder': {}}, 'train_dataloder is read by nothing; did you mean train_dataloader?'),
+    ({'optim_wraper': {}}, 'did you mean optim_wrapper?'),
+    ({'custom_hook': []}, 'did you mean custom_hooks?'),
+    ({'default_hooks.chekpoint': dict(interval=5)}, 'default_hooks.chekpoint: did you mean checkpoint?'),
+    ({'default_hooks.checkpoint.intervall': 5}, 'default_hooks.checkpoint.intervall is no option of CheckpointHook; did you'),
+    ({'default_hooks.checkpoint.save_best': 'mIoUU'}, "save_best='mIoUU' is no score of val_evaluator; did you mean mIoU?"),
+    ({'default_hooks.checkpoint.save_best': ['mIoU', 'x']}, "save_best='x' is no score of val_evaluator; choose from aAcc"),
+    ({'val_evaluator.iou_metrics': ['mIoUU']}, "val_evaluator.iou_metrics: 'mIoUU' is not known; choose from mIoU, mDice"),
+    ({'model.cross_pseudo.loss_weight': -1.0}, 'cross_pseudo.loss_weight must be a finite number of 0 or more, got -1.0'),
+    ({'model.cross_pseudo.loss_weight': float('nan')}, 'got nan'),
+    ({'model.cross_pseudo.loss_weight': '0.1'}, "got '0.1'"),
+    ({'optim_wrapper.optimizer.momentum': 2}, 'optim_wrapper.optimizer.momentum must be a number from 0 to 1, got 2'),
+    ({'train_cfg.val_interval': 0}, 'train_cfg.val_interval must be a whole number of 1 or more, got 0'),
+    ({'train_dataloader.num_workers': -1}, 'train_dataloader.num_workers must be a whole number of 0 or more, got -1'),
+    ({'train_dataloader.persistent_workers': True}, 'train_dataloader.persistent_workers=True needs num_workers of 1 or'),
+    ({'val_dataloader.dataset': [{}, {}]}, "val_dataloader.dataset must be one dict; several sets are dict(type='ConcatD"),
+    ({'val_dataloader': [{}]}, 'val_dataloader must be dict(batch_size=..., dataset=dict(...)), got a list'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('changes', 'says'), CASES, ids=lambda value: ','.join(value) if isinstance(value, dict) else ''
+)
+def test_a_fault_is_named(changes, says, tmp_path):
+    cfg = experiment(tmp_path, tmp_path)
+    cfg.merge_from_dict(changes)
+    with pytest.raises(UserError) as raised:
+        check_config(cfg)
+    assert says in str(raised.value)
+    assert str(raised.value).count('\n') == 1  # and nothing else
+
+
+def test_nothing_is_said_of_shipped_configs(tmp_path):
+    check_config(experiment(tmp_path, tmp_path))
+    for file in sorted((ROOT / 'configs').glob('[!_]*/*.py')):
+        check_config(load_config(file))
+
+
+def test_scores_of_branches_and_classes_may_choose(tmp_path):
+    cfg = experiment(tmp_path, tmp_path)
+    cfg.default_hooks.checkpoint.save_best = ['mIoU_fg', 'branch_0.mIoU', 'IoU.pit']
+    check_config(cfg)
+    cfg.default_hooks.checkpoint.save_best = 'my_score'
+    cfg.val_evaluator = [dict(type='MyMetric')]
+    check_config(cfg)
+
+
+def test_training_does_not_begin(tmp_path):
+    cfg = experiment(tmp_path, tmp_path / 'run', optim_wraper={})
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(UserError, match='optim_wraper is read by nothing'):
+        train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_several_sizes_in_a_batch(tmp_path):
+    cfg = config(make(tmp_path))
+    import numpy as np
+
+    save(tmp_path / 'val/images/0.png', np.full((16, 24, 3), 7, np.uint8))
+    save(tmp_path / 'val/masks/0.png', np.ones((16, 24), np.uint8))
+    check_before_training(cfg)
+    cfg.val_dataloader.batch_size = 2
+    with pytest.raises(
+        UserError, match=r'val_dataloader\.batch_size \(validation\): expected one size where batch_size=2'
+    ):
+        check_before_training(cfg)
+    cfg.val_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(16, 16)))
+    check_before_training(cfg)
+
+
+def test_weights_for_a_head_with_one_output(tmp_path):
+    cfg = config(make(tmp_path))
+    labelled = cfg.train_dataloader.dataset.datasets[0]
+    labelled.metainfo = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
+    sources = find_sources(cfg)[0]
+    reports = [FileReport('labelled', 'a.png', classes={0: 9000, 1: 10})]
+    assert weights_advice(reports, sources).endswith('class_weight=[1.0, 30.0]\n')
+    assert weights_advice(reports, sources, one_output=True).endswith('class_weight=[30.0]\n')
+    assert not has_one_output(cfg)
+    cfg.model.branch.decode_head.update(num_classes=2, out_channels=1)
+    assert has_one_output(Config(dict(model=cfg.model)))

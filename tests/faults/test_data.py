@@ -1,0 +1,216 @@
+"""Kinds of bad data. A new kind is one function that does it, and one line of the table."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from simeps_mmseg.datasets import file_reports
+from simeps_mmseg.datasets.full_check import check_files
+from simeps_mmseg.datasets.sources import find_sources
+from tests.faults.small_set import SIZE, config, image, make, mask
+from tests.helpers import save
+
+TRAIN = 'labelled/images/0.png'
+
+
+def labelled(cfg: Config) -> Config:
+    return cfg.train_dataloader.dataset.datasets[0]
+
+
+def listed(root: Path, cfg: Config, content: bytes) -> None:
+    (root / 'list.txt').write_bytes(content)
+    labelled(cfg).ann_file = 'list.txt'
+
+
+def cut_off(root, cfg):
+    content = (root / TRAIN).read_bytes()
+    (root / TRAIN).write_bytes(content[: len(content) // 2])
+
+
+def empty(root, cfg):
+    (root / 'unlabelled/images/0.png').write_bytes(b'')
+
+
+def text(root, cfg):
+    (root / 'unlabelled/images/0.png').write_text('<html>404</html>')
+
+
+def a_named_pipe(root, cfg):
+    (root / 'unlabelled/images/0.png').unlink()
+    os.mkfifo(root / 'unlabelled/images/0.png')
+
+
+def a_mask_that_is_a_named_pipe(root, cfg):
+    (root / 'labelled/masks/0.png').unlink()
+    os.mkfifo(root / 'labelled/masks/0.png')
+
+
+def a_folder_called_as_an_image(root, cfg):
+    (root / TRAIN).unlink()
+    (root / TRAIN).mkdir()
+    listed(root, cfg, b'0\n1\n2\n')
+
+
+def animated(root, cfg):
+    frames = [Image.fromarray(image('unlabelled', 10 + index)) for index in range(3)]
+    frames[0].save(root / 'unlabelled/images/9.tiff', save_all=True, append_images=frames[1:])
+
+
+def twice_by_pixels(root, cfg):
+    save(root / 'unlabelled/images/again.bmp', image('unlabelled', 0))
+
+
+def twice_in_the_list(root, cfg):
+    listed(root, cfg, b'0\n1\n0\n')
+
+
+def masks_among_the_images(root, cfg):
+    save(root / 'unlabelled/images/0_mask.png', mask())
+
+
+def one_image_for_a_share_of_two(root, cfg):
+    listed(root, cfg, b'1\n')
+
+
+def validation_without_defect(root, cfg):
+    for index in range(3):
+        save(root / f'val/masks/{index}.png', np.zeros((SIZE, SIZE), np.uint8))
+
+
+def test_without_defect(root, cfg):
+    for index in range(3):
+        save(root / f'test/masks/{index}.png', np.zeros((SIZE, SIZE), np.uint8))
+
+
+test_without_defect.__test__ = False
+
+
+def turned_by_180_degrees(root, cfg):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(image('labelled', 0)).save(root / TRAIN, exif=exif)
+
+
+def larger_than_the_memory(root, cfg):
+    Image.new('1', (20_000, 20_000)).save(root / 'unlabelled/images/large.png')
+
+
+def a_list_with_a_byte_order_mark(root, cfg):
+    listed(root, cfg, b'\xef\xbb\xbf0\n1\n2\n')
+
+
+def a_list_in_utf16(root, cfg):
+    listed(root, cfg, '0\n1\n2\n'.encode('utf-16'))
+
+
+def a_list_in_latin1(root, cfg):
+    listed(root, cfg, '0\nprüfung\n'.encode('latin-1'))
+
+
+def a_list_with_an_empty_line(root, cfg):
+    listed(root, cfg, b'0\n\n1\n')
+
+
+def a_name_that_is_not_utf8(root, cfg):
+    os.rename(os.fsencode(root / 'unlabelled/images/0.png'), os.fsencode(root / 'unlabelled/images') + b'/\xff.png')
+
+
+def signed_pixels(root, cfg):
+    Image.fromarray(np.full((SIZE, SIZE), -3, np.int32)).save(root / 'unlabelled/images/9.tiff')
+
+
+def no_mask(root, cfg):
+    (root / 'labelled/masks/0.png').unlink()
+
+
+def a_mask_of_another_size(root, cfg):
+    save(root / 'labelled/masks/0.png', mask()[:, :12])
+
+
+def a_value_that_is_no_class(root, cfg):
+    save(root / 'labelled/masks/0.png', 2 * mask())
+
+
+def test_image_among_the_unlabelled(root, cfg):
+    save(root / 'unlabelled/images/copy.png', image('test', 0))
+
+
+test_image_among_the_unlabelled.__test__ = False
+
+
+def no_images(root, cfg):
+    shutil.rmtree(root / 'unlabelled/images')
+
+
+class Case(NamedTuple):
+    """A fault and what is said of it."""
+
+    fault: Callable[[Path, Config], None]
+    kind: str
+    says: str
+    is_error: bool = True
+
+
+CASES = [
+    Case(cut_off, 'unreadable', 'expected a readable image'),
+    Case(empty, 'unreadable', 'found an empty file'),
+    Case(text, 'unreadable', 'found not a readable image'),
+    Case(a_named_pipe, 'unreadable', 'found a named pipe, no file'),
+    Case(a_mask_that_is_a_named_pipe, 'unreadable', 'masks/0.png (labelled): expected a readable mask, found a named pipe'),
+    Case(a_folder_called_as_an_image, 'unreadable', 'found a folder, no file'),
+    Case(animated, 'several pages', 'found 3 pages or frames, of which the first is used', False),
+    Case(twice_by_pixels, 'repeated image', 'again.bmp (unlabelled): expected each image once', False),
+    Case(twice_in_the_list, 'repeated image', 'found it twice', False),
+    Case(masks_among_the_images, 'mask among images', '0_mask.png (unlabelled): expected an image', False),
+    Case(one_image_for_a_share_of_two, 'fewer images than a batch takes', 'sampler.num_labeled=2), found 1', False),
+    Case(validation_without_defect, 'no defect', '3 masks (validation): expected pixels of a defect'),
+    Case(test_without_defect, 'no defect', '3 masks (test): expected pixels of a defect', False),
+    Case(turned_by_180_degrees, 'turned image', 'found turned by 180 degrees when it is read (EXIF orientation 3)', False),
+    Case(larger_than_the_memory, 'too large for the memory', 'found 20000 x 20000 (height x width), 6.0 GiB with its mask'),
+    Case(a_list_with_a_byte_order_mark, 'list', 'found a byte order mark'),
+    Case(a_list_in_utf16, 'list', 'found UTF-16'),
+    Case(a_list_in_latin1, 'list', 'found a byte in line 2 that is none of UTF-8'),
+    Case(a_list_with_an_empty_line, 'list', 'found an empty line (line 2)'),
+    Case(signed_pixels, 'unreadable', 'found expected pixels of type uint8, uint16 or float, found int32'),
+    Case(no_mask, 'missing pair', 'labelled/images/0.png (labelled): expected its mask'),
+    Case(a_mask_of_another_size, 'size mismatch', 'found 16 x 12'),
+    Case(a_value_that_is_no_class, 'value outside the classes', 'found [4]'),
+    Case(test_image_among_the_unlabelled, 'same image: unlabelled and test', 'copy.png'),
+    Case(no_images, 'data set cannot be listed', 'holds no image'),
+]  # fmt: skip
+
+
+def problems_of(cfg: Config) -> list:
+    """Of the check that training and check_dataset share."""
+    sources, problems = find_sources(cfg)
+    return problems + check_files(sources, workers=0)[1]
+
+
+@pytest.fixture
+def no_fault(tmp_path):
+    return make(tmp_path), config(tmp_path)
+
+
+def test_nothing_is_said_of_a_set_without_fault(no_fault):
+    assert problems_of(no_fault[1]) == []
+
+
+@pytest.mark.parametrize('case', CASES, ids=lambda case: case.fault.__name__)
+def test_a_fault_is_named(case, no_fault, monkeypatch):
+    root, cfg = no_fault
+    monkeypatch.setattr(file_reports, 'memory_limit', lambda: 8 * 2**30)
+    case.fault(root, cfg)
+    found = [(problem.kind, problem.is_error) for problem in problems_of(cfg) if case.says in str(problem)]
+    assert (case.kind, case.is_error) in found, problems_of(cfg)
+
+
+def test_a_name_that_is_not_utf8_is_no_fault(no_fault):
+    a_name_that_is_not_utf8(*no_fault)
+    assert problems_of(no_fault[1]) == []

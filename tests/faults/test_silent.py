@@ -1,0 +1,69 @@
+"""What went wrong in silence: ranges of pixels, names of results, classes that are left out."""
+
+import copy
+import os
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from simeps_mmseg.apis.test import check_names_differ
+from simeps_mmseg.deploy.checkpoint import _by_branch
+from simeps_mmseg.deploy.stock_config import branch_model, stock_config
+from simeps_mmseg.models.views.views import check_range
+from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.memory import memory_limit
+from tests.faults.small_set import config, image, make
+from tests.helpers import experiment, save, tiny_branch
+
+
+@pytest.mark.parametrize(
+    ('loaded', 'says'),
+    [
+        (torch.rand(2, 3, 4, 4) * 65535, 'take images with values from 0 to 255, and these reach'),
+        (torch.rand(2, 3, 4, 4), 'set data_preprocessor.mean and std for 0 to 255'),
+        (torch.randint(0, 256, (2, 4, 4, 4)).float(), 'take images with 3 bands, got 4'),
+    ],
+)
+def test_views_refuse_what_they_would_blank(loaded, says):
+    with pytest.raises(UserError, match=says):
+        check_range((loaded - 120) / 60, 60.0, 120.0)
+
+
+@pytest.mark.parametrize('high', [1, 2, 256])
+def test_views_take_eight_bits(high):
+    check_range((torch.randint(0, high, (2, 3, 4, 4)).float() - 120) / 60, 60.0, 120.0)
+
+
+def test_results_that_share_a_name_are_refused(tmp_path):
+    cfg = config(make(tmp_path))
+    check_names_differ(cfg)
+    for folder in ('a', 'b'):
+        save(tmp_path / f'test/images/{folder}/7.png', image('test', 7))
+        save(tmp_path / f'test/masks/{folder}/7.png', image('test', 7))
+    with pytest.raises(UserError, match=r'5 images have 4 names \(7 is that of 2\), so some would be lost; predict -o'):
+        check_names_differ(cfg)
+
+
+def test_a_branch_that_alone_scores_is_not_the_best():
+    nan = float('nan')
+    scores = {'branch_0.mIoU_fg': nan, 'branch_1.mIoU_fg': 0.0, 'branch_0.mIoU': 99.0, 'branch_1.mIoU': 50.0}
+    assert _by_branch(scores) == ('mIoU', [99.0, 50.0])
+
+
+def test_an_exported_config_does_not_score_classes_by_other_numbers(tmp_path):
+    branch = tiny_branch(num_classes=2)
+    for part in (branch.backbone, branch.decode_head):
+        part.norm_cfg.type = 'BN'
+    cfg = experiment(tmp_path, tmp_path, semi=False, model=branch)
+    meta = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
+    whole = stock_config(copy.deepcopy(cfg), branch_model(cfg, 0), meta)
+    assert whole.val_dataloader.dataset.type == 'BaseSegDataset'
+    cfg.val_dataloader.dataset.metainfo = meta
+    subset = stock_config(Config(cfg._cfg_dict), branch_model(cfg, 0), meta)
+    assert 'val_dataloader' not in subset
+    assert 'test_dataloader' in subset
+
+
+def test_the_memory_limit_is_that_of_the_machine_or_less():
+    assert 0 < memory_limit() <= os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
