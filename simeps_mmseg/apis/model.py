@@ -20,6 +20,7 @@ from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits, replace_sync_bn
 from ..utils import UserError
 from ..utils.images import IMAGE_ERRORS, UnreadableImage
+from ..utils.weights import differing_weights
 from .config import config_keys_named
 from .pretrained import remove_pretrained
 
@@ -69,15 +70,8 @@ def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def check_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     """Raise ``UserError`` if weights are missing, left over, or of other shapes."""
-    expected = model.state_dict()
-    problems = {
-        'missing': [key for key in expected if key not in state and not key.endswith('num_batches_tracked')],
-        'unknown': [key for key in state if key not in expected],
-        'of another shape': [key for key in expected if key in state and expected[key].shape != state[key].shape],
-    }
-    found = [f'{len(keys)} {kind} ({keys[0]}, ...)' for kind, keys in problems.items() if keys]
-    if found:
-        raise UserError(f'the checkpoint is not of the model in the config; weights: {"; ".join(found)}')
+    if found := differing_weights(model.state_dict(), state):
+        raise UserError(f'the checkpoint is not of the model in the config; weights: {found}')
 
 
 def dataset_meta(checkpoint: Mapping, num_classes: int) -> dict:

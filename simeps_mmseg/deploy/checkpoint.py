@@ -13,6 +13,8 @@ from torch import Tensor
 from ..compat import allow_history_classes
 from ..evaluation.functional import DECIDING
 from ..utils import UserError
+from ..utils.valid_json import undefined_as_nan
+from ..utils.weights import check_finite
 
 
 class BranchScores(NamedTuple):
@@ -53,7 +55,8 @@ def read_checkpoint(path: str | Path) -> dict:
         At least ``meta`` and ``state_dict``; a bare state dict is wrapped.
 
     Raises:
-        UserError: If the file is not there, is damaged, or holds more than tensors and plain values.
+        UserError: If the file is not there, is damaged, or holds more than tensors and plain values; if a weight is NaN or
+            infinite.
     """
     path = find_checkpoint(path)
     allow_history_classes()
@@ -76,6 +79,7 @@ def read_checkpoint(path: str | Path) -> dict:
         raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
+    check_finite(checkpoint['state_dict'], f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
 
 
@@ -192,7 +196,8 @@ def late_rise(scores: Sequence[tuple[int, float]]) -> float:
 
 def _entries(log: Path) -> list[dict]:
     """The lines of a log; one that was cut off while it was written is left out."""
-    return [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line.endswith('}')]
+    lines = log.read_text(encoding='utf-8').splitlines()
+    return [undefined_as_nan(json.loads(line)) for line in lines if line.endswith('}')]
 
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
