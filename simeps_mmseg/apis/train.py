@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from ..engine import PreflightHook
+from ..engine.hooks.stop_signals import end_if_asked
 from ..models.utils import replace_sync_bn
 from ..utils import UserError
 from ..utils.files import check_folder_writable
@@ -69,7 +70,11 @@ def train(
             set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
-        runner.train()
+        try:
+            runner.train()
+        except RuntimeError:
+            end_if_asked(runner)
+            raise
     return runner
 
 

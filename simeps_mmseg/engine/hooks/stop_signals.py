@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Callable
 
 import torch
 from mmengine.device import get_device
@@ -32,15 +31,12 @@ class StopSignalHook(Hook):
         self._before: dict = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Listen; worker processes leave these signals to this process."""
+        """Listen."""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._receive)
-        for loop in filter(None, (runner.train_loop, runner.val_loop)):
-            if not isinstance(loop.dataloader.worker_init_fn, DeafWorker):
-                loop.dataloader.worker_init_fn = DeafWorker(loop.dataloader.worker_init_fn)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -64,6 +60,10 @@ class StopSignalHook(Hook):
 
     def _receive(self, number: int, frame: object) -> None:
         self.received = signal.Signals(number)
+        if hasattr(signal, 'SIGCHLD'):  # PyTorch's handler raises in the middle of a step when a worker dies of the signal
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if self._before.get(number) is not None:  # a second one ends the process at once, should the step never end
+            signal.signal(number, self._before[number])
 
     def _asked(self) -> bool:
         """Whether any process was."""
@@ -96,20 +96,14 @@ def save_step(runner: Runner, step: int) -> bool:
     return True
 
 
-class DeafWorker:
-    """The start of a worker process that leaves the signals to end to its parent.
+def end_if_asked(runner: Runner) -> None:
+    """Save and end where a signal went to the workers too, which died of it and so broke the fetch of a batch.
 
-    Where they go to a whole group of processes, a worker that died at once would break the parent's step.
+    The state is then that after the last step. Does nothing where no signal has arrived.
 
-    Args:
-        init: What the worker does at its start besides.
+    Raises:
+        SystemExit: With the exit code that says "resumable".
     """
-
-    def __init__(self, init: Callable[[int], object] | None) -> None:
-        self.init = init
-
-    def __call__(self, worker: int) -> None:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        if self.init is not None:
-            self.init(worker)
+    for hook in runner.hooks:
+        if isinstance(hook, StopSignalHook) and hook.received is not None and not is_distributed():
+            hook._stop(runner, runner.iter)
