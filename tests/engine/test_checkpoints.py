@@ -45,10 +45,13 @@ BREAK = dict(
     cut=cut,
     text=lambda file: file.write_text('a sentence'),
     flipped=flip,
-    zip=lambda file: shutil.make_archive(str(file), 'zip', file.parent, 'last_checkpoint')
-    and shutil.move(f'{file}.zip', file),
+    zip=lambda file: (
+        shutil.make_archive(str(file), 'zip', file.parent, 'last_checkpoint') and shutil.move(f'{file}.zip', file)
+    ),
 )
-FAULTS = dict(empty='empty', cut='cut off or damaged', text='cut off or damaged', flipped='checksum', zip='something else')
+FAULTS = dict(
+    empty='empty', cut='cut off or damaged', text='cut off or damaged', flipped='checksum', zip='something else'
+)
 
 
 class TestNewestWhole:
@@ -77,7 +80,9 @@ class TestNewestWhole:
     def test_of_broken_files_alone_is_refused(self, folder):
         for file in periodic_checkpoints(folder):
             cut(file)
-        with pytest.raises(UserError, match=r'no checkpoint in .* can be read whole: iter_10.pth \(cut off.*iter_2.pth'):
+        with pytest.raises(
+            UserError, match=r'no checkpoint in .* can be read whole: iter_10.pth \(cut off.*iter_2.pth'
+        ):
             newest_whole(folder)
 
     def test_of_nothing_is_none(self, tmp_path):
@@ -235,21 +240,20 @@ class TestWorkFolder:
         cfg = experiment(synthetic_root, folder, load_from=str(folder / 'best_mIoU_fg_iter_30.pth'))
         set_aside(cfg)
         assert sorted(file.name for file in folder.iterdir()) == ['earlier_1', 'notes.txt']
-        assert {'iter_10.pth', 'last_checkpoint', '20260101_000000'} <= {f.name for f in (folder / 'earlier_1').iterdir()}
+        assert {'iter_10.pth', 'last_checkpoint', '20260101_000000'} <= {
+            f.name for f in (folder / 'earlier_1').iterdir()
+        }
         assert Path(cfg.load_from) == folder / 'earlier_1/best_mIoU_fg_iter_30.pth'
         set_aside(cfg)
         assert not (folder / 'earlier_2').exists()
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
-        with only_training(tmp_path):
-            with pytest.raises(UserError, match=r'another training writes there \(process \d+\)'):
-                with only_training(tmp_path):
-                    pass
+        with only_training(tmp_path), pytest.raises(UserError, match=r'another training writes there \(process \d+\)'):
+            with only_training(tmp_path):
+                pass
         with only_training(tmp_path):
             pass
 
 
 def test_faults_of_other_paths(tmp_path):
     assert fault_of(tmp_path / 'missing.pth').startswith('cannot be read')
-
-

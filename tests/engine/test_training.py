@@ -11,7 +11,7 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from simeps_mmseg.apis import train as train_module
+from simeps_mmseg.apis import resume as resume_module
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
@@ -394,7 +394,7 @@ def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkey
 
 def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(train_module, 'print_log', lambda text, *args: said.append(text))
+    monkeypatch.setattr(resume_module, 'print_log', lambda text, *args: said.append(text))
     cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
     cfg.dump(tmp_path / 'config.py')
     line = f'--resume: there is no checkpoint to go on from in {tmp_path}/run; training starts from the beginning'
@@ -404,8 +404,8 @@ def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
         assert said.count(line) == expected
     (tmp_path / 'run/last_checkpoint').unlink()
     said.clear()
-    train_module.warn_without_checkpoint(cfg)
-    assert 'run (last_checkpoint, which names it, is not there); training' in said[0]
+    resume_module.choose_checkpoint(cfg)
+    assert said == [f'--resume: training goes on from {tmp_path}/run/iter_2.pth']
 
 
 class TestTooShort:
