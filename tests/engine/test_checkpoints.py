@@ -65,7 +65,8 @@ class TestNewestWhole:
         path, passed_over = newest_whole(folder)
         assert path == folder / 'iter_2.pth'
         assert len(passed_over) == 1
-        assert passed_over[0].startswith('iter_10.pth (') and FAULTS[kind] in passed_over[0]
+        assert passed_over[0].startswith('iter_10.pth (')
+        assert FAULTS[kind] in passed_over[0]
 
     def test_a_flipped_bit_is_what_torch_load_takes(self, folder):
         flip(folder / 'iter_10.pth')
@@ -199,7 +200,8 @@ class TestResume:
         )
         torch.save(checkpoint, cfg.load_from)
         Runner.from_cfg(cfg).train()
-        assert (tmp_path / 'precious').is_dir() and (tmp_path / 'precious.pth').is_file()
+        assert (tmp_path / 'precious').is_dir()
+        assert (tmp_path / 'precious.pth').is_file()
 
     @pytest.mark.parametrize(
         ('change', 'message'),
@@ -248,9 +250,9 @@ class TestWorkFolder:
         assert not (folder / 'earlier_2').exists()
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
-        with only_training(tmp_path), pytest.raises(UserError, match=r'another training writes there \(process \d+\)'):
-            with only_training(tmp_path):
-                pass
+        message = r'another training writes there \(process \d+\)'
+        with only_training(tmp_path), pytest.raises(UserError, match=message), only_training(tmp_path):
+            pass
         with only_training(tmp_path):
             pass
 

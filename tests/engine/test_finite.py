@@ -99,13 +99,15 @@ def test_a_gradient_alone_is_enough(synthetic_root, tmp_path):
     run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), max_skips=0)
     weight = run.runner.model.branches[2].decode_head.conv_seg.weight
     weight.register_hook(lambda gradient: gradient * math.nan)
-    with pytest.raises(UserError, match=r'gradient of 1 parameters \(branches.2.decode_head.conv_seg.weight\).*; branch 2'):
+    with pytest.raises(
+        UserError, match=r'gradient of 1 parameters \(branches.2.decode_head.conv_seg.weight\).*; branch 2'
+    ):
         run.train()
 
 
 @pytest.mark.parametrize('value', [-1, 1.5, True])
 def test_other_numbers_are_refused(value):
-    with pytest.raises(UserError, match='NonFiniteHook.max_skips must be an integer of 0 or more'):
+    with pytest.raises(UserError, match=r'NonFiniteHook.max_skips must be an integer of 0 or more'):
         NonFiniteHook(max_skips=value)
 
 

@@ -105,7 +105,8 @@ def test_a_cut_changes_no_weight(synthetic_root, tmp_path, method, workers, duri
     scores = [runner.message_hub.get_scalar('val/mIoU_fg').data[0].tolist() for runner in (whole, resumed)]
     assert scores[0] == scores[1]
     best = [sorted(file.name for file in (tmp_path / name).glob('best_*')) for name in ('whole', 'cut')]
-    assert best[0] == best[1] and len(best[0]) == 1
+    assert best[0] == best[1]
+    assert len(best[0]) == 1
 
 
 def test_workers_change_no_weight(synthetic_root, tmp_path):
