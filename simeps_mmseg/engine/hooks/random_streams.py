@@ -43,7 +43,7 @@ class RandomStreamsHook(Hook):
         self._loaded = checkpoint.get(STATES)
 
     def before_train(self, runner: Runner) -> None:
-        """Seed samples by position; go on from the states of the checkpoint."""
+        """Seed samples by position; find the states to go on from."""
         if self.by_position:
             seed_samples(runner)
         if runner.iter == 0 or self._loaded is None:
@@ -51,7 +51,6 @@ class RandomStreamsHook(Hook):
         rank, world_size = get_dist_info()
         if len(self._loaded) == world_size:
             self._resumed = self._loaded[rank]
-            set_generator_states(self._resumed)
         else:
             print_log(
                 f'the checkpoint has the generator states of {len(self._loaded)} processes, and now there are {world_size}: '
@@ -60,6 +59,11 @@ class RandomStreamsHook(Hook):
                 logging.WARNING,
             )
         self._loaded = None
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Go on from them, now that everything is checked, which draws too."""
+        if self._resumed is not None:
+            set_generator_states(self._resumed)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Take back what the data loader drew when it was started anew."""
