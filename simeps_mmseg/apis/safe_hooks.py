@@ -21,6 +21,8 @@ def add_safe_hooks(cfg: Config) -> None:
     for key, kind in SAFE_HOOKS.items():
         if key not in hooks:
             hooks[key] = dict(type=kind)
+        elif hooks[key] is None:  # mmengine knows None for its own hooks only
+            hooks.pop(key)
     checkpoint = hooks.get('checkpoint')
     if checkpoint and checkpoint.get('type') == 'CheckpointHook':
         checkpoint['type'] = 'WholeCheckpointHook'

@@ -51,6 +51,8 @@ class NonFiniteHook(Hook):
         self.max_skips = max_skips
         self.max_in_a_row = max_in_a_row
         self.scaler_patience = scaler_patience
+        self._runner: Runner | None = None
+        self._scaled = False  # whether a loss scaler decides over steps
         self._handles: list = []
         self._losses: list[dict[str, Tensor]] = []  # of this step, one per forward pass
         self._batches: list[dict | None] = []

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
+AGREE_EVERY = 10  # iterations
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
@@ -41,14 +42,14 @@ class StopSignalHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """End here, if asked to."""
-        if self._asked():
+        """End here, if asked to. Several processes agree on it every few steps, as that makes each wait for the device."""
+        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and self._asked():
             self._stop(runner, runner.iter + 1)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: object = None
     ) -> None:
-        """End within a validation; only one process validates on when another was asked, so it is left to the next step."""
+        """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
         if self._before and not is_distributed() and self._asked():
             self._stop(runner, runner.iter)
 
@@ -60,7 +61,9 @@ class StopSignalHook(Hook):
 
     def _receive(self, number: int, frame: object) -> None:
         self.received = signal.Signals(number)
-        if hasattr(signal, 'SIGCHLD'):  # PyTorch's handler raises in the middle of a step when a worker dies of the signal
+        if hasattr(
+            signal, 'SIGCHLD'
+        ):  # PyTorch's handler raises in the middle of a step when a worker dies of the signal
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if self._before.get(number) is not None:  # a second one ends the process at once, should the step never end
             signal.signal(number, self._before[number])
