@@ -79,7 +79,8 @@ def read_checkpoint(path: str | Path) -> dict:
         raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
-    check_finite(checkpoint['state_dict'], f'checkpoint {path}')
+    if isinstance(checkpoint['state_dict'], Mapping):
+        check_finite(checkpoint['state_dict'], f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
 
 
