@@ -112,6 +112,8 @@ class WholeCheckpointHook(CheckpointHook):
             }
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
         last, self.last_ckpt = self.last_ckpt, None  # mmengine's hook would write the newest checkpoint once more
         before, has_one = self._best(), hasattr(self, 'best_ckpt_path')
         if has_one:  # it would also remove the old best one before the new one is there
@@ -131,8 +133,6 @@ class WholeCheckpointHook(CheckpointHook):
 
     def _best(self) -> dict[str, str | None]:
         """The best checkpoint by score."""
-        if not self.save_best:
-            return {}
         return {'': self.best_ckpt_path} if hasattr(self, 'best_ckpt_path') else dict(self.best_ckpt_path_dict)
 
     def _remove(self, name: str) -> None:
