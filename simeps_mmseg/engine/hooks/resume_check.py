@@ -27,6 +27,13 @@ class ResumeCheckHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def __init__(self) -> None:
+        self._began = False
+
+    def before_train(self, runner: Runner) -> None:
+        """What is loaded from here on, such as the best weights for a test, is nothing to go on from."""
+        self._began = True
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write down what is trained."""
         checkpoint[RECORD] = experiment_record(runner)
@@ -37,7 +44,7 @@ class ResumeCheckHook(Hook):
         Raises:
             UserError: If this training cannot go on from it.
         """
-        if not runner._resume or runner._train_loop is None or isinstance(runner._train_loop, dict):
+        if self._began or not runner._resume or runner._train_loop is None or isinstance(runner._train_loop, dict):
             return
         if 'optimizer' not in checkpoint or 'iter' not in checkpoint.get('meta', {}):
             raise UserError(
