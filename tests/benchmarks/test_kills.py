@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from benchmarks.kills import differences, killed_until_done
+from simeps_mmseg.apis.prepare_data import prepare_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_killed_trainings_end_with_the_same_weights(synthetic_root, tmp_path):
+def test_killed_trainings_end_with_the_same_weights(tmp_path):
+    prepare_data('synthetic', data_root=tmp_path, num_train=100, num_test=6, size=32, fractions=[2])
     command = [sys.executable, 'benchmarks/kills.py', '--kills', '2', '--iters', '8', '--methods', 'simeps_plus']
-    command += ['--signals', 'KILL', 'TERM', '--data-root', str(synthetic_root), '--work-dir', str(tmp_path)]
+    command += ['--signals', 'KILL', 'TERM', '--data-root', str(tmp_path), '--work-dir', str(tmp_path / 'runs')]
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
