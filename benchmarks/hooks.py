@@ -79,6 +79,8 @@ class RecordHook(Hook):
         self._before, self._start = self.record['seconds'], time.monotonic()
         self.images.totals.update(self.record['images'])
         self._write(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
         interval = runner.train_loop.val_interval
         due = runner.iter > 0 and (runner.iter % interval == 0 or runner.iter == runner.max_iters)
         if due and str(runner.iter) not in self.record['validations']:

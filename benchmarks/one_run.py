@@ -30,6 +30,7 @@ from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_st
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.datasets.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
+from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
 from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import merge_options
@@ -90,7 +91,8 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     record.record['peak_memory_mib'] = max(peak_memory(), record.record.get('peak_memory_mib', 0))
     # Once more, now that the record has everything up to here, the last validation included.
     meta = dict(epoch=runner.epoch, iter=runner.iter)
-    runner.save_checkpoint(str(folder), f'iter_{runner.iter}.pth', meta=meta, by_epoch=False)
+    backend = dict(backend=WHOLE_FILES)
+    runner.save_checkpoint(str(folder), f'iter_{runner.iter}.pth', meta=meta, by_epoch=False, backend_args=backend)
     if state:
         save_state(folder, state)
     if runner.iter < run['iters'] or deadline.over:

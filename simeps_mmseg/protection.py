@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from .compat import allow_history_classes
 from .utils import UserError
+from .utils.checkpoint import history_readable
 
 
 def apply() -> None:
@@ -60,10 +60,8 @@ def weights_only(named: str) -> Iterator[None]:
     original = torch.load
 
     def load(*args, **kwargs) -> object:
-        allow_history_classes()
         try:
-            # The methods in log histories, as they are written without this package, come by way of getattr.
-            with torch.serialization.safe_globals([(no_attribute, 'builtins.getattr')]):
+            with history_readable():
                 return original(*args, **{**kwargs, 'weights_only': True})
         except pickle.UnpicklingError as error:
             raise UserError(
@@ -74,10 +72,6 @@ def weights_only(named: str) -> Iterator[None]:
 
     with patch.object(torch, 'load', load):
         yield
-
-
-def no_attribute(*args) -> None:
-    """Stands for ``getattr`` while a checkpoint is read."""
 
 
 def protect_yaml() -> bool:

@@ -5,7 +5,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-vis_backends = [dict(type='LocalVisBackend')]
+vis_backends = [dict(type='ValidJsonVisBackend')]
 # Without a name: mmengine shares visualisers by name, and the second of two runs in one process would log into the folder
 # of the first.
 visualizer = dict(type='SemiSegLocalVisualizer', vis_backends=vis_backends)
@@ -20,13 +20,19 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='WholeCheckpointHook',
         by_epoch=False,
         interval=1000,
-        max_keep_ckpts=2,  # the older one goes before the newer one is written whole
+        max_keep_ckpts=2,
         save_best='mIoU_fg',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Interrupted or not, a training ends with the same weights: docs/reliability.md
+    random_streams=dict(type='RandomStreamsHook'),
+    missed_validation=dict(type='MissedValidationHook'),
+    resume_check=dict(type='ResumeCheckHook'),
+    stop_signals=dict(type='StopSignalHook'),
+    non_finite=dict(type='NonFiniteHook', max_skips=100),
     visualization=dict(type='SegVisualizationHook'),
 )
 

@@ -1,9 +1,7 @@
 """Train a config."""
 
 import logging
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,9 +13,12 @@ from mmseg.registry import DATASETS, RUNNERS
 from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there
 from ..datasets.training_check import check_before_training
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
-from ..deploy import read_checkpoint
 from ..engine import PreflightHook
 from ..engine.config_checks import check_config
+from ..engine.hooks.stop_signals import end_if_asked
+from ..engine.resume import choose_checkpoint
+from ..engine.safe_hooks import add_safe_hooks
+from ..engine.work_folder import only_training, set_aside
 from ..models.utils import replace_sync_bn
 from ..models.utils.pretrained import check_pretrained, remove_pretrained
 from ..utils import UserError
@@ -41,7 +42,8 @@ def train(
     Args:
         config: Path of a config, also below the shipped ``configs/``.
         work_dir: Folder for checkpoints and logs.
-        resume: Whether to continue from the last checkpoint in ``work_dir``, where there is one.
+        resume: Whether to continue from the newest checkpoint in ``work_dir`` that is whole, where there is one. False: what
+            an earlier training left there is moved aside.
         amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
         from_scratch: Whether to leave pretrained weights out.
         options: ``key=value`` changes of the config.
@@ -52,7 +54,9 @@ def train(
         The runner after training.
 
     Raises:
-        UserError: If config, data, pretrained weights or experiment are not as they have to be.
+        UserError: If config, data, pretrained weights or experiment are not as they have to be, or another training runs in
+            ``work_dir``.
+        SystemExit: With code 75 after SIGTERM or SIGHUP: everything is saved, and ``resume`` goes on.
     """
     cfg = load_config(config, options, work_dir, launcher)
     check_config(cfg)
@@ -63,16 +67,23 @@ def train(
     prepare_model(cfg, from_scratch)
     if amp:
         use_amp(cfg)
-    cfg.resume = resume
+    add_safe_hooks(cfg)
     check_folder_writable(cfg.work_dir)
-    if resume:
-        warn_without_checkpoint(cfg)
-        prefer_own_checkpoint(cfg)
-    with config_keys_named(cfg), worker_errors_named():  # the runner builds some parts at its first iteration only
+    # The runner builds some parts at its first iteration only.
+    with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
+        if resume:
+            choose_checkpoint(cfg)
+        else:
+            cfg.resume = False
+            set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
         runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
-        runner.train()
+        try:
+            runner.train()
+        except RuntimeError:
+            end_if_asked(runner)
+            raise
     replaced = replaced_images(runner.train_dataloader.dataset)
     if replaced:
         print_log(replaced, 'current', logging.WARNING)
@@ -85,37 +96,6 @@ def check_length(cfg: Config) -> None:
         value = (cfg.get('train_cfg') or {}).get(key)
         if value is not None and not (isinstance(value, int | float) and value >= 1 and value % 1 == 0):
             raise UserError(f'train_cfg.{key} must be a whole number of 1 or more, got {value!r}')
-
-
-def warn_without_checkpoint(cfg: Config) -> None:
-    """Say that ``--resume`` changes nothing where nothing was saved: no error, as jobs that may restart always have it."""
-    folder = Path(cfg.work_dir)
-    if cfg.get('load_from') or (folder / 'last_checkpoint').is_file() or int(os.environ.get('RANK', 0)) != 0:
-        return
-    others = ' (last_checkpoint, which names it, is not there)' if any(folder.glob('*.pth')) else ''
-    print_log(
-        f'--resume: there is no checkpoint to go on from in {folder}{others}; training starts from the beginning',
-        'current',
-        logging.WARNING,
-    )
-
-
-def prefer_own_checkpoint(cfg: Config) -> None:
-    """Resume from the work folder's last checkpoint, or else begin with ``load_from``, in place.
-
-    mmengine would resume from ``load_from`` itself, which is right for a checkpoint of this training that somebody chose, and
-    not for a plain network that branches start from.
-    """
-    start = cfg.get('load_from')
-    if not start or not Path(start).is_file() or not {'branch', 'branches'} & cfg.model.keys():
-        return
-    if any(key.startswith('branches.') for key in read_checkpoint(start)['state_dict']):
-        return
-    cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
-    if cfg.resume:
-        cfg.load_from = None
-    where = f'goes on from the last checkpoint in {cfg.work_dir}' if cfg.resume else f'begins from {start}'
-    print_log(f'--resume: training {where}', 'current')
 
 
 def prepare_model(cfg: Config, from_scratch: bool) -> None:

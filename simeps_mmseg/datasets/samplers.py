@@ -12,6 +12,24 @@ from torch.utils.data import Sampler
 from ..utils import UserError
 
 
+class Draw(int):
+    """An index of a data set that knows where in the stream of a sampler it was drawn.
+
+    Attributes:
+        position: What tells this draw from all others of the training, however many processes share them.
+    """
+
+    position: tuple[int, ...]
+
+    def __new__(cls, index: int, position: tuple[int, ...]) -> 'Draw':
+        draw = super().__new__(cls, index)
+        draw.position = position
+        return draw
+
+    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:
+        return int(self), self.position
+
+
 class ShuffledStream:
     """An endless stream over ``range(size)``, each round in a new order that depends on (seed, source, round) alone.
 
@@ -73,14 +91,14 @@ class LabeledUnlabeledSampler(Sampler):
         """The batch size that the dataloader must have."""
         return self.num_labeled + self.num_unlabeled
 
-    def index_at(self, sample: int) -> int:
+    def index_at(self, sample: int) -> Draw:
         """Dataset index of the ``sample``-th sample that this process draws, counted from the start of training."""
         batch, place = divmod(sample, self.batch_size)
         if place < self.num_labeled:
-            draw = batch * self.num_labeled + place
-            return self._labeled[draw * self.world_size + self.rank]
-        draw = batch * self.num_unlabeled + place - self.num_labeled
-        return self.sizes[0] + self._unlabeled[draw * self.world_size + self.rank]
+            draw = (batch * self.num_labeled + place) * self.world_size + self.rank
+            return Draw(self._labeled[draw], (0, draw))
+        draw = (batch * self.num_unlabeled + place - self.num_labeled) * self.world_size + self.rank
+        return Draw(self.sizes[0] + self._unlabeled[draw], (1, draw))
 
     def skip(self, num_samples: int) -> None:
         """Continue as if this process had drawn ``num_samples`` samples since the start; takes constant time.
@@ -92,7 +110,7 @@ class LabeledUnlabeledSampler(Sampler):
             raise ValueError(f'num_samples must not be negative, got {num_samples}')
         self._indices = map(self.index_at, count(num_samples))
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Draw]:
         yield from self._indices
 
     def __len__(self) -> int:

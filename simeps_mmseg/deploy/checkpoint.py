@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..evaluation.functional import DECIDING
+from ..utils.valid_json import undefined_as_nan
 
 
 class BranchScores(NamedTuple):
@@ -135,7 +136,8 @@ def late_rise(scores: Sequence[tuple[int, float]]) -> float:
 
 def _entries(log: Path) -> list[dict]:
     """The lines of a log; one that was cut off while it was written is left out."""
-    return [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line.endswith('}')]
+    lines = log.read_text(encoding='utf-8').splitlines()
+    return [undefined_as_nan(json.loads(line)) for line in lines if line.endswith('}')]
 
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:

@@ -1,9 +1,15 @@
 from .hooks import (
     ChannelsLastHook,
     LabelsOnlyGuardHook,
+    MissedValidationHook,
+    NonFiniteHook,
     PredictionVisualizationHook,
     PreflightHook,
+    RandomStreamsHook,
+    ResumeCheckHook,
     SemiSupervisedHook,
+    StopSignalHook,
+    WholeCheckpointHook,
 )
 from .optimizers import (
     BFloat16OptimWrapper,
@@ -17,7 +23,13 @@ __all__ = [
     'BranchLearningRateDecayOptimizerConstructor',
     'ChannelsLastHook',
     'LabelsOnlyGuardHook',
+    'MissedValidationHook',
+    'NonFiniteHook',
     'PredictionVisualizationHook',
     'PreflightHook',
+    'RandomStreamsHook',
+    'ResumeCheckHook',
     'SemiSupervisedHook',
+    'StopSignalHook',
+    'WholeCheckpointHook',
 ]

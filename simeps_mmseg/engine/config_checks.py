@@ -13,8 +13,14 @@ from ..evaluation.defect_iou_metric import SUMMARY
 from ..utils import UserError
 from ..utils.config_tree import walk_values
 from ..utils.configs import PARTS_OF_A_RUN
+from .hooks.whole_checkpoint import WholeCheckpointHook
+from .safe_hooks import SAFE_HOOKS
 
-DEFAULT_HOOKS = ('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization')
+DEFAULT_HOOKS = (
+    *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
+    *SAFE_HOOKS,
+)
+CHECKPOINT_HOOKS = (CheckpointHook.__name__, WholeCheckpointHook.__name__)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
 # So alike are a slip and what was meant; the variables of MMSegmentation's own configs, such as val_pipeline, are less so.
@@ -61,7 +67,7 @@ def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
             yield f'default_hooks.{name}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
-        if name in DEFAULT_HOOKS and isinstance(hook, Mapping) and hook.get('type') == CheckpointHook.__name__:
+        if name in DEFAULT_HOOKS and isinstance(hook, Mapping) and hook.get('type') in CHECKPOINT_HOOKS:
             yield from checkpoint_problems(f'default_hooks.{name}', hook)
 
 

@@ -68,6 +68,19 @@ class PseudoLabelHealth:
         self._pseudo_labels: Tensor | int = 0
         self._agreements: list[Tensor] = []
 
+    def state_dict(self) -> dict:
+        """The sums so far, on the CPU."""
+        counts = {name: getattr(self, name) for name in ('_labels', '_pseudo_labels')}
+        kept = {name: value.cpu() for name, value in counts.items() if isinstance(value, Tensor)}
+        return dict(counts=kept, agreements=[value.item() for value in self._agreements])
+
+    def load_state_dict(self, state: dict, device: torch.device) -> None:
+        """Go on from the sums that :meth:`state_dict` gave."""
+        self.reset()
+        for name, value in state['counts'].items():
+            setattr(self, name, value.to(device))
+        self._agreements = [torch.tensor(value, device=device) for value in state['agreements']]
+
     def update(self, step: StepRecord) -> None:
         """Add one training step."""
         if step.labels is not None:

@@ -17,6 +17,7 @@ from ..models.utils import replace_sync_bn
 from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
 from ..utils.config_errors import config_keys_named
+from ..utils.weights import differing_weights
 
 
 def load_model(cfg: Config, checkpoint: Mapping, device: str | None = None) -> BaseSegmentor:
@@ -70,15 +71,8 @@ def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def check_weights(model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     """Raise ``UserError`` if weights are missing, left over, or of other shapes."""
-    expected = model.state_dict()
-    problems = {
-        'missing': [key for key in expected if key not in state and not key.endswith('num_batches_tracked')],
-        'unknown': [key for key in state if key not in expected],
-        'of another shape': [key for key in expected if key in state and expected[key].shape != state[key].shape],
-    }
-    found = [f'{len(keys)} {kind} ({keys[0]}, ...)' for kind, keys in problems.items() if keys]
-    if found:
-        raise UserError(f'the checkpoint is not of the model in the config; weights: {"; ".join(found)}')
+    if found := differing_weights(model.state_dict(), state):
+        raise UserError(f'the checkpoint is not of the model in the config; weights: {found}')
 
 
 def dataset_meta(checkpoint: Mapping, num_classes: int) -> dict:

@@ -1,12 +1,14 @@
 """Checkpoint files, read under the protection of ``weights_only``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from ..compat import allow_history_classes
 from .errors import UserError
+from .weights import check_finite
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -26,19 +28,16 @@ def find_checkpoint(path: str | Path) -> Path:
 def read_checkpoint(path: str | Path) -> dict:
     """Load a checkpoint onto the CPU, under the protection of ``weights_only``.
 
-    mmengine's log history, as it is written without this package, pickles methods by way of ``getattr``. Here that
-    name stands for a function that does nothing, so such files load too and still cannot run code.
-
     Returns:
         At least ``meta`` and ``state_dict``; a bare state dict is wrapped.
 
     Raises:
-        UserError: If the file is not there, is damaged, or holds more than tensors and plain values.
+        UserError: If the file is not there, is damaged, or holds more than tensors and plain values; if a weight is NaN or
+            infinite.
     """
     path = find_checkpoint(path)
-    allow_history_classes()
     try:
-        with torch.serialization.safe_globals([(_no_attribute, 'builtins.getattr')]):
+        with history_readable():
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the bytes of whatever file are commands to the unpickler
         with path.open('rb') as file:
@@ -56,7 +55,21 @@ def read_checkpoint(path: str | Path) -> dict:
         raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
+    if isinstance(checkpoint['state_dict'], Mapping):
+        check_finite(checkpoint['state_dict'], f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
+
+
+@contextmanager
+def history_readable() -> Iterator[None]:
+    """Within this block a protected ``torch.load`` takes mmengine's log histories, also those written without this package.
+
+    These pickle methods by way of ``getattr``. Here that name stands for a function that does nothing, so such files load
+    too and still cannot run code.
+    """
+    allow_history_classes()
+    with torch.serialization.safe_globals([(_no_attribute, 'builtins.getattr')]):
+        yield
 
 
 def _no_attribute(*args) -> None:

@@ -7,6 +7,7 @@ from .palette import COLOR_BLIND_SAFE, choose_colors, class_colors
 from .semi_seg_visualizer import SemiSegLocalVisualizer
 from .text import legend
 from .thumbnail_grid import Tile, thumbnail_grid
+from .valid_json_backend import ValidJsonVisBackend
 from .zoom import Box, zoom_boxes
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     'SemiSegLocalVisualizer',
     'Style',
     'Tile',
+    'ValidJsonVisBackend',
     'choose_colors',
     'class_colors',
     'comparison_figure',

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..utils import UserError
+from ..utils.valid_json import undefined_as_nan
 
 Record = Mapping[str, Any]
 
@@ -123,7 +124,7 @@ def parse_lines(lines: Iterable[str]) -> tuple[list[Record], int]:
         except json.JSONDecodeError:
             record = None
         if isinstance(record, dict) and isinstance(record.get('step'), int):
-            records.append(record)
+            records.append(undefined_as_nan(record))
         else:
             damaged += 1
     return records, damaged

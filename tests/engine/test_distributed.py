@@ -6,13 +6,15 @@ import socket
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from mmengine.hooks import Hook
 
 import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
+from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.models.utils import replace_sync_bn
-from tests.helpers import experiment, tiny_model
+from tests.helpers import experiment, tiny_branch, tiny_model
 
 
-def runner_of(rank, port, root, folder, max_iters, **changes):
+def runner_of(rank, port, root, folder, max_iters, safe=False, **changes):
     """A runner of one of two processes on the CPU."""
     from mmengine.runner import Runner
 
@@ -23,6 +25,8 @@ def runner_of(rank, port, root, folder, max_iters, **changes):
     cfg = experiment(root, folder / 'run', max_iters=max_iters, **changes)
     replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
+    if safe:
+        add_safe_hooks(cfg)
     return Runner.from_cfg(cfg)
 
 
@@ -85,6 +89,31 @@ def train_on_mixed_images(rank, port, root, folder):
     save_and_leave(rank, runner, folder, boxes=boxes, numbers=numbers)
 
 
+def train_interrupted(rank, port, root, folder):
+    """Four steps at once, and four of which two follow a resume; the networks drop features at random."""
+    branch = tiny_branch()
+    branch.decode_head.dropout_ratio = 0.5
+    hooks = [dict(type='SemiSupervisedHook', rampup_iters=1.0, rampup_interval=1)]
+    weights = []
+    for name, stop, resume in (('whole', 4, False), ('cut', 2, False), ('cut', 4, True)):
+        changes = dict(model=tiny_model(branch=branch.copy()), custom_hooks=hooks, experiment_name=f'{name}{stop}')
+        runner = runner_of(rank, port, root, folder / name, max_iters=4, safe=True, resume=resume, **changes)
+        runner.register_hook(StopAfter(stop))
+        runner.train()
+        weights.append(torch.cat([p.detach().flatten() for p in runner.model.parameters()]))
+    save_and_leave(rank, runner, folder, whole=weights[0], resumed=weights[2])
+
+
+class StopAfter(Hook):
+    """Ends a training after some steps."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        runner.train_loop.stop_training = runner.iter + 1 >= self.steps
+
+
 def in_two_processes(function, root, folder):
     """What each process saved."""
     with socket.socket() as probe:
@@ -113,3 +142,8 @@ def test_each_process_draws_its_own_boxes_and_dropout(synthetic_root, tmp_path):
         assert len(first[key]) == 2
         assert not any(torch.equal(one, other) for one, other in zip(first[key], second[key]))
     assert torch.equal(first['weights'], second['weights'])
+
+
+def test_a_resume_is_exact_in_each_process(synthetic_root, tmp_path):
+    for rank in in_two_processes(train_interrupted, synthetic_root, tmp_path):
+        assert torch.equal(rank['whole'], rank['resumed'])

@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
-from simeps_mmseg.engine import SemiSupervisedHook
+from simeps_mmseg.engine import SemiSupervisedHook, resume
 from simeps_mmseg.engine.hooks.preflight import check_start
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.models.segmentors import StepRecord
@@ -396,7 +396,7 @@ def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkey
 
 def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(train_module, 'print_log', lambda text, *args: said.append(text))
+    monkeypatch.setattr(resume, 'print_log', lambda text, *args: said.append(text))
     cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
     cfg.dump(tmp_path / 'config.py')
     line = f'--resume: there is no checkpoint to go on from in {tmp_path}/run; training starts from the beginning'
@@ -406,8 +406,8 @@ def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
         assert said.count(line) == expected
     (tmp_path / 'run/last_checkpoint').unlink()
     said.clear()
-    train_module.warn_without_checkpoint(cfg)
-    assert 'run (last_checkpoint, which names it, is not there); training' in said[0]
+    resume.choose_checkpoint(cfg)
+    assert said == [f'--resume: training goes on from {tmp_path}/run/iter_2.pth']
 
 
 class TestTooShort:

@@ -1,13 +1,25 @@
 from .channels_last import ChannelsLastHook
 from .labels_only_guard import LabelsOnlyGuardHook
+from .missed_validation import MissedValidationHook
+from .non_finite import NonFiniteHook
 from .prediction_visualization import PredictionVisualizationHook
 from .preflight import PreflightHook
+from .random_streams import RandomStreamsHook
+from .resume_check import ResumeCheckHook
 from .semi_supervised import SemiSupervisedHook
+from .stop_signals import StopSignalHook
+from .whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
     'ChannelsLastHook',
     'LabelsOnlyGuardHook',
+    'MissedValidationHook',
+    'NonFiniteHook',
     'PredictionVisualizationHook',
     'PreflightHook',
+    'RandomStreamsHook',
+    'ResumeCheckHook',
     'SemiSupervisedHook',
+    'StopSignalHook',
+    'WholeCheckpointHook',
 ]

@@ -1,6 +1,5 @@
 """Never below labels alone: what they reached on validation is kept, watched over and gone back to."""
 
-import json
 import logging
 import math
 from numbers import Number
@@ -21,6 +20,8 @@ from ...evaluation.functional import DECIDING
 from ...utils import UserError
 from ...utils.checkpoint import read_checkpoint
 from ...utils.files import whole_file
+from ...utils.valid_json import valid_json
+from ...utils.weights import check_finite
 from ..guard import Reference, empty_agreement, losses_since, not_found, number
 from .semi_supervised import SemiSupervisedHook, unwrapped
 
@@ -239,7 +240,8 @@ class LabelsOnlyGuardHook(Hook):
         if not state or not state['reference']:
             return
         self.reference = Reference(**state['reference'])
-        self.stepped_back, self.below, self.best = state['stepped_back'], state['below'], state['best']
+        self.stepped_back, self.below = state['stepped_back'], state['below']
+        self.best = -math.inf if state['best'] is None else state['best']
         self.events = list(state['events'])
         unwrapped(runner.model).consistency_scale = self.factor
         file = Path(runner.work_dir) / LAST_GOOD
@@ -273,11 +275,12 @@ def deciding_score(runner: Runner, scores: dict[str, float]) -> str | None:
 def write_record(file: Path, record: dict) -> None:
     """Write what came of the training so far, whole or not at all."""
     with whole_file(file) as partial:
-        partial.write_text(json.dumps(record, indent=1), encoding='utf-8')
+        partial.write_text(valid_json(record, indent=1), encoding='utf-8')
 
 
 @master_only
 def _save(file: Path, content: dict) -> None:
+    check_finite(content['state_dict'], f'{file} would be of weights that are of no use: the network')
     with whole_file(file) as partial:
         torch.save(content, partial)
 

@@ -3,6 +3,7 @@
 import logging
 import math
 
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -19,6 +20,7 @@ from ..randomness import draw_apart
 
 ENOUGH_ON_LABELS = 500  # iterations; chosen by what small U-Nets took on a few sets, not measured beyond them
 BEGIN = 'ramp_begins'  # key of the iteration in the message hub, and so in the checkpoints
+HEALTH = 'pseudo_label_health'  # key in the checkpoints
 
 
 @HOOKS.register_module()
@@ -102,6 +104,7 @@ class SemiSupervisedHook(Hook):
         self._starving: set[str] = set()
         self._looked_for_absent = False
         self._health: PseudoLabelHealth | None = None
+        self._loaded: dict | None = None
 
     def rampup(self, iteration: int, max_iters: int, begin: int | None = None) -> float:
         """The factor at an iteration, in [0, 1].
@@ -161,6 +164,19 @@ class SemiSupervisedHook(Hook):
             self.postpone(runner, 0 if is_trained else in_iterations(self.labels_only, runner.max_iters))
         if self.health_interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
+        if runner.iter > 0 and self._loaded is not None:
+            self.statistics = dict(self._loaded['statistics'])
+            if self._health is not None and self._loaded['health'] is not None:
+                self._health.load_state_dict(self._loaded['health'], get_device())
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the pseudo-labels looked like: the guard decides by it, after a resume as before."""
+        health = None if self._health is None else self._health.state_dict()
+        checkpoint[HEALTH] = dict(statistics=dict(self.statistics), health=health)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take it out again; ``before_train`` knows whether training goes on from there."""
+        self._loaded = checkpoint.get(HEALTH)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the ramp of this iteration."""

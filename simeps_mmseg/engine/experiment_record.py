@@ -1,0 +1,91 @@
+"""What a training was, in its checkpoints, and what it would be after a resume."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
+
+from ..utils.dataset_tree import leaf_datasets
+
+COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
+# What they are taken from does not matter: a folder may move, and workers change nothing.
+PASSED_OVER = (
+    'data_root',
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'prefetch_factor',
+    'init_cfg',
+    'pretrained',
+)
+PROCESSES, BATCH, IMAGES = 'processes', 'images per step', 'images'
+OPTIMIZER = 'optim_wrapper.optimizer.type'
+RATE = 'optim_wrapper.optimizer.lr'
+
+
+def experiment_record(runner: Runner) -> dict[str, str]:
+    """Key and value of what decides over a training: the parts of the config, the images and the processes."""
+    record = {key: value for part in COMPARED for key, value in flattened(runner.cfg.get(part), part)}
+    loader = runner.train_dataloader
+    sampler = loader.sampler
+    shares = [getattr(sampler, name) for name in ('num_labeled', 'num_unlabeled') if hasattr(sampler, name)]
+    processes = get_world_size()
+    record[PROCESSES] = str(processes)
+    record[BATCH] = ' + '.join(str(share * processes) for share in shares or [loader.batch_size or 0])
+    sources = getattr(loader.dataset, 'datasets', [loader.dataset])
+    for index, source in enumerate(sources):
+        record[f'{IMAGES}[{index}]'] = images_digest(source)
+    return record
+
+
+def flattened(node: object, path: str) -> Iterator[tuple[str, str]]:
+    """Dotted keys and values of a nested config.
+
+    Example:
+        >>> list(flattened(dict(a=1, b=[dict(c='x'), 2]), 'top'))
+        [('top.a', '1'), ('top.b[0].c', "'x'"), ('top.b[1]', '2')]
+    """
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key not in PASSED_OVER:
+                yield from flattened(value, f'{path}.{key}')
+    elif isinstance(node, (list, tuple)) and any(isinstance(item, (Mapping, list, tuple)) for item in node):
+        for index, item in enumerate(node):
+            yield from flattened(item, f'{path}[{index}]')
+    elif node is not None:
+        yield path, repr(list(node)) if isinstance(node, tuple) else repr(node)
+
+
+def images_digest(source: object) -> str:
+    """How many images a data set has, and a checksum of their names in their order."""
+    names = [
+        PurePath(leaf.get_data_info(i)['img_path']).name for leaf in leaf_datasets(source) for i in range(len(leaf))
+    ]
+    return f'{len(names)} ({hashlib.sha256(chr(10).join(names).encode("utf-8", "surrogateescape")).hexdigest()[:8]})'
+
+
+def refusals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Why a training cannot go on exactly: its optimiser, or how many images a step takes."""
+    for key, advice in (
+        (OPTIMIZER, 'its state is of no use to another'),
+        (
+            BATCH,
+            'the position in the stream of images counts such steps, so images would be passed over or drawn twice. Several '
+            'processes share a step: train_dataloader.batch_size and the shares of its sampler, times processes',
+        ),
+    ):
+        if key in before and key in now and before[key] != now[key]:
+            yield f'{key} was {before[key]} and is {now[key]}: {advice}'
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What else differs, one line each."""
+    lines = []
+    for key in sorted({*before, *now} - {OPTIMIZER, BATCH}):
+        was, is_ = before.get(key, 'not there'), now.get(key, 'not there')
+        if was != is_:
+            kept = '; the rate of the checkpoint goes on' if key == RATE else ''
+            lines.append(f'{key} was {was} and is {is_}{kept}')
+    return lines

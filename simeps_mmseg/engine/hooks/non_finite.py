@@ -1,0 +1,183 @@
+"""A training that meets NaN or infinity passes over the step, or stops and says where it came from."""
+
+import logging
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import is_distributed
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import Tensor, nn
+
+from ...utils import UserError, counted
+from ...utils.weights import check_finite
+from ..checkpoints import newest_whole
+from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names
+
+SKIPPED = 'skipped_steps'  # key of their number in the message hub, and so in the checkpoints
+
+
+@HOOKS.register_module()
+class NonFiniteHook(Hook):
+    """Looks at the losses and the gradients of each step before the weights change.
+
+    Where one is not finite, no weight changes in that step, and it is said why. After too many such steps the training stops.
+    Costs one reading of a scalar from the device per step. Also refuses checkpoints whose weights are not finite.
+
+    With float16 (``AmpOptimWrapper``) gradients overflow as a matter of course, and the loss scaler passes over such steps
+    itself; here they count only where a loss is not finite, or where no step is taken any more.
+
+    Args:
+        max_skips: Steps that may be passed over in the whole training. 0: stop at the first.
+        max_in_a_row: Likewise, one after another.
+        scaler_patience: Steps in a row that a loss scaler may pass over.
+
+    Raises:
+        UserError: On a negative number.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, max_skips: int = 100, max_in_a_row: int = 5, scaler_patience: int = 50) -> None:
+        for name, value in dict(
+            max_skips=max_skips, max_in_a_row=max_in_a_row, scaler_patience=scaler_patience
+        ).items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise UserError(f'NonFiniteHook.{name} must be an integer of 0 or more, got {value!r}')
+        self.max_skips = max_skips
+        self.max_in_a_row = max_in_a_row
+        self.scaler_patience = scaler_patience
+        self._runner: Runner | None = None
+        self._scaled = False  # whether a loss scaler decides over steps
+        self._handles: list = []
+        self._losses: list[dict[str, Tensor]] = []  # of this step, one per forward pass
+        self._batches: list[dict | None] = []
+        self._stepped = self._skipped = False
+        self._in_a_row = self._without_step = 0
+        self._statistics: list[Tensor] = []  # of batch norm, before the step
+
+    # -- what the runner calls ---------------------------------------------------------------------------------------
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse weights that are not finite."""
+        check_finite(checkpoint.get('state_dict', checkpoint), 'the checkpoint to load')
+
+    def before_train(self, runner: Runner) -> None:
+        """Watch the losses of the model and each step of the optimisers."""
+        self.after_train(runner)
+        self._runner = runner
+        wrappers = runner.optim_wrapper
+        wrappers = list(wrappers.values()) if isinstance(wrappers, OptimWrapperDict) else [wrappers]
+        self._handles = [_unwrapped(runner.model).register_forward_hook(self._keep_losses)]
+        self._handles += [wrapper.optimizer.register_step_pre_hook(self._before_step) for wrapper in wrappers]
+        self._scaled = any(hasattr(wrapper, 'loss_scaler') for wrapper in wrappers)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Remember the images, and the statistics of batch norm, which one forward pass can spoil for good."""
+        if not self._batches:
+            self._statistics = [value.clone() for value in running_statistics(runner.model)]
+        self._batches.append(data_batch)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Count what was passed over."""
+        if self._scaled and not self._stepped and not self._skipped:  # the scaler itself, or gradients are accumulated
+            self._without_step += 1
+            if self._losses and not all_finite(self._losses[-1].values()):
+                self._skip()
+            elif self._without_step > self.scaler_patience:
+                raise UserError(self._diagnosis(f'no step for {counted(self._without_step, "iteration")}'))
+        if self._stepped:
+            self._in_a_row = self._without_step = 0
+        if self._stepped or self._skipped:
+            self._losses, self._batches = [], []
+        self._stepped = self._skipped = False
+
+    def after_train(self, runner: Runner) -> None:
+        """Stop watching."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    # -- what it does ------------------------------------------------------------------------------------------------
+
+    def _keep_losses(self, module: nn.Module, inputs: tuple, output: object) -> None:
+        if module.training and isinstance(output, dict):
+            self._losses.append({name: value for name, value in _scalars(output) if 'loss' in name})
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, *args) -> None:
+        """Take the gradients away where a number is not finite: without them an optimiser changes nothing."""
+        parameters = [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+        losses = [value for one in self._losses for value in one.values()]
+        by_scaler = hasattr(optimizer, 'found_inf')  # a fused optimiser looks at scaled gradients itself
+        finite = all_finite([*losses, *([] if by_scaler else (p.grad for p in parameters))])
+        if is_distributed():  # all processes step, or none
+            flag = finite.to(parameters[0].device, torch.int32) if parameters else finite.int()
+            dist.all_reduce(flag, op=dist.ReduceOp.MIN)
+            finite = flag
+        if finite.item() and not self._skipped:
+            self._stepped = True
+            return
+        if not self._skipped:
+            self._skip()
+        for parameter in parameters:
+            parameter.grad = None
+
+    def _skip(self) -> None:
+        self._skipped, self._stepped = True, False
+        for value, before in zip(running_statistics(self._runner.model), self._statistics):
+            value.copy_(before)
+        self._in_a_row += 1
+        hub = self._runner.message_hub
+        total = hub.get_info(SKIPPED, 0) + 1
+        hub.update_info(SKIPPED, total)
+        terms = [term for losses in self._losses for term in bad_terms(losses)]
+        found = describe(terms, [] if terms else bad_gradients(_unwrapped(self._runner.model)))
+        if total > self.max_skips or self._in_a_row > self.max_in_a_row:
+            passed = f'{total - 1} passed over, {self._in_a_row - 1} of them just before'
+            raise UserError(self._diagnosis(f'{found} ({passed})'))
+        print_log(
+            f'iteration {self._runner.iter + 1}: {found}. No weight changes in this step ({total} of at most '
+            f'{self.max_skips} in the whole training, NonFiniteHook.max_skips)',
+            'current',
+            logging.WARNING,
+        )
+
+    def _diagnosis(self, found: str) -> str:
+        names = [name for batch in self._batches for name in image_names(batch)]
+        try:
+            last = newest_whole(self._runner.work_dir).path
+        except UserError:
+            last = None
+        return (
+            f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
+            f'Images of the batch: {", ".join(names) or "not known"}.\n'
+            f'Last good checkpoint: {last or "none yet"}. Look at these images (tools/check_dataset.py); then go on with '
+            '--resume and a lower rate (optim_wrapper.optimizer.lr), clipped gradients (optim_wrapper.clip_grad='
+            'dict(max_norm=...)), or more steps to pass over (default_hooks.non_finite.max_skips)'
+        )
+
+
+def running_statistics(model: nn.Module) -> list[Tensor]:
+    """The buffers of all norm layers that gather statistics while they train."""
+    norms = [module for module in model.modules() if module.training and hasattr(module, 'running_mean')]
+    return [buffer for module in norms for buffer in module.buffers(recurse=False)]
+
+
+def _scalars(output: dict) -> list[tuple[str, Tensor]]:
+    """The losses of a model by name; MMSeg allows lists of them."""
+    found = []
+    for name, value in output.items():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, Tensor) and one.is_floating_point():
+                found.append((name, one.detach()))
+    return found
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model

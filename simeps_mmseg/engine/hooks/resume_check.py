@@ -1,0 +1,89 @@
+"""A resumed training is the one that was interrupted, or it is said what is another."""
+
+import logging
+import re
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...utils import UserError
+from ...utils.weights import differing_weights
+from ..experiment_record import changes, experiment_record, refusals
+
+RECORD = 'experiment'  # key in the checkpoint
+MOST_LINES = 12
+
+
+@HOOKS.register_module()
+class ResumeCheckHook(Hook):
+    """Keeps what a training is in its checkpoints, and compares it with what is to go on from one.
+
+    Another network, optimiser or number of images per step is refused; other changes are said. Nothing is looked at where
+    weights are only loaded (``load_from`` without ``resume``).
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._began = False
+
+    def before_train(self, runner: Runner) -> None:
+        """What is loaded from here on, such as the best weights for a test, is nothing to go on from."""
+        self._began = True
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write down what is trained."""
+        checkpoint[RECORD] = experiment_record(runner)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare, before anything of the checkpoint is used.
+
+        Raises:
+            UserError: If this training cannot go on from it.
+        """
+        if self._began or not runner._resume or runner._train_loop is None or isinstance(runner._train_loop, dict):
+            return
+        if 'optimizer' not in checkpoint or 'iter' not in checkpoint.get('meta', {}):
+            raise UserError(
+                f'{_name(runner)} holds weights and no state of an optimiser, so no training can go on from it; begin one '
+                'from its weights (load_from without --resume)'
+            )
+        before, now = checkpoint.get(RECORD) or {}, experiment_record(runner)
+        problems = [*weight_problems(runner, checkpoint), *refusals(before, now)]
+        problems += [] if problems else optimizer_problems(runner, checkpoint)
+        if problems:
+            raise UserError(
+                f'{_name(runner)} is of another training: {"; ".join(problems)}. Resume with what it was, or begin anew in '
+                'another --work-dir'
+            )
+        said = changes(before, now)
+        if said:
+            rest = f'\n  - and {len(said) - MOST_LINES} more' if len(said) > MOST_LINES else ''
+            lines = ''.join(f'\n  - {line}' for line in said[:MOST_LINES])
+            print_log(f'since {_name(runner)} was written:{lines}{rest}', 'current', logging.WARNING)
+
+
+def weight_problems(runner: Runner, checkpoint: dict) -> list[str]:
+    """A sentence on weights that are not those of the model: another width, method or number of classes."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    state = {re.sub(r'^module\.', '', key): value for key, value in checkpoint['state_dict'].items()}
+    found = differing_weights(model.state_dict(), state)
+    return [f'weights: {found}'] if found else []
+
+
+def optimizer_problems(runner: Runner, checkpoint: dict) -> list[str]:
+    """A sentence on an optimiser that has other parameters than that of the checkpoint."""
+    saved, own = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
+    if 'param_groups' not in saved or 'param_groups' not in own:  # one for each of several names
+        return []
+    counts = [[len(group['params']) for group in state['param_groups']] for state in (saved, own)]
+    if counts[0] != counts[1]:
+        return [f'optim_wrapper: groups of {counts[0]} parameters there, {counts[1]} here']
+    return []
+
+
+def _name(runner: Runner) -> str:
+    return f'the checkpoint {runner._load_from or "in " + runner.work_dir}'

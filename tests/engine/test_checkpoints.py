@@ -1,0 +1,261 @@
+"""Which checkpoint a training goes on from, and that none is ever half a file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
+
+from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.engine import WholeCheckpointHook
+from simeps_mmseg.engine.checkpoints import fault_of, newest_whole, own_file, periodic_checkpoints
+from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
+from simeps_mmseg.engine.resume import choose_checkpoint
+from simeps_mmseg.engine.safe_hooks import add_safe_hooks
+from simeps_mmseg.engine.work_folder import only_training, set_aside
+from simeps_mmseg.utils import UserError
+from tests.helpers import experiment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A work folder with two checkpoints."""
+    for step in (2, 10):
+        torch.save(dict(meta=dict(iter=step), state_dict=dict(w=torch.arange(1000.0))), tmp_path / f'iter_{step}.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_10.pth'))
+    torch.save({}, tmp_path / 'best_mIoU_fg_iter_30.pth')
+    torch.save({}, tmp_path / 'last_good.pth')
+    return tmp_path
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[content.index(torch.arange(1000.0).numpy().tobytes()) + 1234] ^= 1
+    file.write_bytes(content)
+
+
+BREAK = dict(
+    empty=lambda file: file.write_bytes(b''),
+    cut=cut,
+    text=lambda file: file.write_text('a sentence'),
+    flipped=flip,
+    zip=lambda file: (
+        shutil.make_archive(str(file), 'zip', file.parent, 'last_checkpoint') and shutil.move(f'{file}.zip', file)
+    ),
+)
+FAULTS = dict(
+    empty='empty', cut='cut off or damaged', text='cut off or damaged', flipped='checksum', zip='something else'
+)
+
+
+class TestNewestWhole:
+    def test_is_that_of_the_highest_step(self, folder):
+        assert [file.name for file in periodic_checkpoints(folder)] == ['iter_10.pth', 'iter_2.pth']
+        assert newest_whole(folder) == (folder / 'iter_10.pth', [])
+
+    @pytest.mark.parametrize('kind', BREAK)
+    def test_passes_over_a_broken_file_and_says_so(self, folder, kind):
+        BREAK[kind](folder / 'iter_10.pth')
+        path, passed_over = newest_whole(folder)
+        assert path == folder / 'iter_2.pth'
+        assert len(passed_over) == 1
+        assert passed_over[0].startswith('iter_10.pth (')
+        assert FAULTS[kind] in passed_over[0]
+
+    def test_a_flipped_bit_is_what_torch_load_takes(self, folder):
+        flip(folder / 'iter_10.pth')
+        assert not torch.equal(torch.load(folder / 'iter_10.pth')['state_dict']['w'], torch.arange(1000.0))
+
+    @pytest.mark.parametrize('content', ['', '/elsewhere/iter_10.pth', '/elsewhere/it', None])
+    def test_needs_no_pointer(self, folder, content):
+        pointer = folder / 'last_checkpoint'
+        pointer.unlink() if content is None else pointer.write_text(content)
+        assert newest_whole(folder).path == folder / 'iter_10.pth'
+
+    def test_of_broken_files_alone_is_refused(self, folder):
+        for file in periodic_checkpoints(folder):
+            cut(file)
+        with pytest.raises(
+            UserError, match=r'no checkpoint in .* can be read whole: iter_10.pth \(cut off.*iter_2.pth'
+        ):
+            newest_whole(folder)
+
+    def test_of_nothing_is_none(self, tmp_path):
+        assert newest_whole(tmp_path) == (None, [])
+
+    def test_is_what_resume_takes(self, folder, synthetic_root):
+        cfg = experiment(synthetic_root, folder)
+        cut(folder / 'iter_10.pth')
+        choose_checkpoint(cfg)
+        assert (cfg.resume, cfg.load_from) == (True, str(folder / 'iter_2.pth'))
+
+
+class TestOwnFile:
+    @pytest.mark.parametrize('name', ['/other/run/best_a_iter_1.pth', r'C:\run\best_a_iter_1.pth', 'best_a_iter_1.pth'])
+    def test_is_found_by_its_last_part(self, tmp_path, name):
+        (tmp_path / 'best_a_iter_1.pth').touch()
+        assert own_file(tmp_path, name, r'best_.+\.pth') == tmp_path / 'best_a_iter_1.pth'
+
+    @pytest.mark.parametrize('name', ['..', '/', 'data', 'missing.pth', None, 3, ['best_a.pth'], 'best_link.pth'])
+    def test_is_nothing_else(self, tmp_path, name):
+        (tmp_path / 'data').mkdir()
+        (tmp_path / 'best_link.pth').symlink_to(__file__)
+        assert own_file(tmp_path, name, r'best_.+\.pth') is None
+
+
+class TestWriting:
+    def test_a_write_that_fails_leaves_the_old_file(self, tmp_path, monkeypatch):
+        file = tmp_path / 'iter_2.pth'
+        WholeFileBackend().put(b'old', file)
+
+        def full(path):
+            raise OSError(28, 'No space left on device')
+
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.whole_checkpoint.sync_to_disk', full)
+        with pytest.raises(OSError, match='No space'):
+            WholeFileBackend().put(b'new', file)
+        assert file.read_bytes() == b'old'
+        assert list(tmp_path.iterdir()) == [file]
+
+    def test_no_file_is_written_twice_and_old_ones_go_last(self, synthetic_root, tmp_path, monkeypatch):
+        events = []
+        put, remove = WholeFileBackend.put, WholeFileBackend.remove
+        monkeypatch.setattr(
+            WholeFileBackend, 'put', lambda *args: (events.append(f'+{Path(args[2]).name}'), put(*args))[1]
+        )
+        monkeypatch.setattr(
+            WholeFileBackend, 'remove', lambda *args: (events.append(f'-{Path(args[1]).name}'), remove(*args))[1]
+        )
+        runner = Runner.from_cfg(trained_config(synthetic_root, tmp_path / 'run'))
+        scores = iter([10.0, 20.0, 15.0])
+        runner.val_loop.evaluator.evaluate = lambda size: {'mIoU_fg': next(scores)}
+        hook = next(hook for hook in runner.hooks if isinstance(hook, WholeCheckpointHook))
+        monkeypatch.setattr(type(hook), '_remove', lambda self, name: events.append(f'-{name}'))
+        runner.train()
+        assert events == [
+            '+iter_1.pth',
+            '+best_mIoU_fg_iter_1.pth',
+            '+iter_2.pth',
+            '-iter_1.pth',
+            '+best_mIoU_fg_iter_2.pth',
+            '-best_mIoU_fg_iter_1.pth',
+            '+iter_3.pth',
+            '-iter_2.pth',
+        ]
+        assert (tmp_path / 'run/last_checkpoint').read_text().endswith('iter_3.pth')
+
+    def test_of_the_log_the_last_values_are_kept(self):
+        short = shortened(HistoryBuffer(list(range(10)), [1] * 10), 3)
+        assert short.data[0].tolist() == [7, 8, 9]
+        assert short.data[1].tolist() == [1, 1, 1]
+
+
+def trained_config(data_root, work_dir, max_iters=3, **changes):
+    """Labels alone, validated at each step."""
+    loop = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1)
+    name = f'{work_dir.parent.name}_{work_dir.name}'
+    cfg = experiment(data_root, work_dir, False, max_iters, train_cfg=loop, experiment_name=name, **changes)
+    cfg.default_hooks.checkpoint.update(interval=1, save_best='mIoU_fg', rule='greater', max_keep_ckpts=1)
+    add_safe_hooks(cfg)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def trained(synthetic_root, tmp_path_factory):
+    """A finished training."""
+    folder = tmp_path_factory.mktemp('trained') / 'run'
+    Runner.from_cfg(trained_config(synthetic_root, folder)).train()
+    return folder
+
+
+class TestResume:
+    def resumed(self, data_root, trained, folder, max_iters=4, **changes):
+        shutil.copytree(trained, folder)
+        cfg = trained_config(data_root, folder, max_iters, **changes)
+        cfg.param_scheduler = []
+        choose_checkpoint(cfg)
+        return cfg
+
+    def test_in_a_copy_leaves_the_original_alone(self, synthetic_root, trained, tmp_path):
+        before = sorted(file.name for file in trained.iterdir())
+        runner = Runner.from_cfg(self.resumed(synthetic_root, trained, tmp_path / 'copy'))
+        runner.val_loop.evaluator.evaluate = lambda size: {'mIoU_fg': 101.0}
+        runner.train()
+        assert sorted(file.name for file in trained.iterdir()) == before
+        assert len(list((tmp_path / 'copy').glob('best_*'))) == 1
+
+    def test_removes_nothing_that_a_crafted_checkpoint_names(self, synthetic_root, trained, tmp_path):
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        (tmp_path / 'precious').mkdir()
+        (tmp_path / 'precious.pth').touch()
+        checkpoint = read_checkpoint(cfg.load_from)
+        checkpoint['message_hub']['runtime_info'].update(
+            best_ckpt=str(tmp_path / 'precious'), best_score=0.0, keep_ckpt_ids=['/../../precious', 1, 2, 3]
+        )
+        torch.save(checkpoint, cfg.load_from)
+        Runner.from_cfg(cfg).train()
+        assert (tmp_path / 'precious').is_dir()
+        assert (tmp_path / 'precious.pth').is_file()
+
+    @pytest.mark.parametrize(
+        ('change', 'message'),
+        [
+            (lambda cfg: cfg.model.backbone.update(base_channels=8), r'weights: .* of another shape'),
+            (lambda cfg: cfg.model.decode_head.update(num_classes=5), r'weights: 2 of another shape'),
+            (lambda cfg: cfg.optim_wrapper.optimizer.update(type='SGD'), "optimizer.type was 'Adam' and is 'SGD'"),
+            (lambda cfg: cfg.train_dataloader.update(batch_size=3), 'images per step was 2 and is 3'),
+        ],
+    )
+    def test_of_another_training_is_refused(self, synthetic_root, trained, tmp_path, change, message):
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        change(cfg)
+        with pytest.raises(UserError, match=f'is of another training: .*{message}'):
+            Runner.from_cfg(cfg).train()
+
+    def test_with_other_values_is_said(self, synthetic_root, trained, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.resume_check.print_log', lambda text, *_: said.append(text))
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        cfg.optim_wrapper.optimizer.lr = 0.5
+        cfg.model.decode_head.loss_decode[0].loss_weight = 2.0
+        cfg.train_dataloader.dataset.ann_file = 'splits/seed0/5pct_labeled.txt'
+        Runner.from_cfg(cfg).train()
+        (text,) = said
+        for line in (
+            'optim_wrapper.optimizer.lr was 0.001 and is 0.5; the rate of the checkpoint goes on',
+            'model.decode_head.loss_decode[0].loss_weight was 0.5 and is 2.0',
+            'images[0] was ',
+        ):
+            assert line in text
+
+
+class TestWorkFolder:
+    def test_what_was_there_is_moved_aside(self, folder, synthetic_root):
+        (folder / 'notes.txt').touch()
+        (folder / '20260101_000000').mkdir()
+        cfg = experiment(synthetic_root, folder, load_from=str(folder / 'best_mIoU_fg_iter_30.pth'))
+        set_aside(cfg)
+        assert sorted(file.name for file in folder.iterdir()) == ['earlier_1', 'notes.txt']
+        assert {'iter_10.pth', 'last_checkpoint', '20260101_000000'} <= {
+            f.name for f in (folder / 'earlier_1').iterdir()
+        }
+        assert Path(cfg.load_from) == folder / 'earlier_1/best_mIoU_fg_iter_30.pth'
+        set_aside(cfg)
+        assert not (folder / 'earlier_2').exists()
+
+    def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
+        message = r'another training writes there \(process \d+\)'
+        with only_training(tmp_path), pytest.raises(UserError, match=message), only_training(tmp_path):
+            pass
+        with only_training(tmp_path):
+            pass
+
+
+def test_faults_of_other_paths(tmp_path):
+    assert fault_of(tmp_path / 'missing.pth').startswith('cannot be read')

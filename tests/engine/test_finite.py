@@ -1,0 +1,137 @@
+"""NaN and infinity: a step is passed over, or the training stops and says why."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.engine import NonFiniteHook
+from simeps_mmseg.engine.finite import all_finite, bad_gradients, bad_terms
+from simeps_mmseg.engine.safe_hooks import add_safe_hooks
+from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.valid_json import nulled, valid_json
+from simeps_mmseg.utils.weights import check_finite
+from simeps_mmseg.visualization.valid_json_backend import ValidJsonVisBackend
+from tests.helpers import experiment
+
+
+@pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
+def test_one_bad_element_is_found(bad):
+    values = [torch.ones(3), torch.ones(2, 2)]
+    assert all_finite(values)
+    values[1][1, 0] = bad
+    assert not all_finite(values)
+
+
+def test_large_numbers_are_finite():
+    assert all_finite([torch.full((9,), 3e38)])
+    assert all_finite([])
+
+
+def test_terms_and_parameters_are_named():
+    losses = {'branch_0.loss_ce': torch.tensor(1.0), 'loss_similarity': torch.tensor(math.inf)}
+    assert bad_terms(losses) == ['loss_similarity (inf)']
+    model = torch.nn.Linear(2, 2)
+    model.weight.grad, model.bias.grad = torch.ones(2, 2), torch.tensor([0.0, math.nan])
+    assert bad_gradients(model) == ['bias']
+
+
+class Poisoned:
+    """A training whose loss is multiplied by a number at some steps."""
+
+    def __init__(self, data_root, work_dir, factor=math.nan, steps=(2,), max_iters=4, **hook):
+        cfg = experiment(data_root, work_dir, max_iters=max_iters, experiment_name=work_dir.name)
+        cfg.default_hooks.checkpoint.interval = 1
+        cfg.default_hooks.non_finite = dict(type='NonFiniteHook', **hook)
+        add_safe_hooks(cfg)
+        self.runner = Runner.from_cfg(cfg)
+        branch = self.runner.model.branches[1]
+        loss = branch.loss
+
+        def poisoned(*args):
+            losses = loss(*args)
+            if self.runner.iter in steps:
+                losses['decode.loss_ce'] = losses['decode.loss_ce'] * factor
+            return losses
+
+        branch.loss = poisoned
+
+    def train(self):
+        self.runner.train()
+        return self
+
+
+@pytest.mark.parametrize('factor', [math.nan, math.inf])
+def test_the_training_stops_with_a_diagnosis(synthetic_root, tmp_path, factor):
+    with pytest.raises(UserError) as raised:
+        Poisoned(synthetic_root, tmp_path / 'run', factor, max_skips=0).train()
+    text = str(raised.value)
+    assert text.startswith('training stops at iteration 3, as a number is not finite: loss branch_1.decode.loss_ce (')
+    assert '; branch 1 (' in text
+    assert text.count('.png') == 6
+    assert 'run/iter_2.pth' in text
+    assert not (tmp_path / 'run/iter_3.pth').exists()
+
+
+def test_a_step_is_passed_over(synthetic_root, tmp_path):
+    states = {}
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(2,), max_skips=1).train()
+    for step in (2, 3, 4):
+        states[step] = read_checkpoint(tmp_path / f'run/iter_{step}.pth')['state_dict']
+    assert all(torch.equal(states[2][name], value) for name, value in states[3].items())  # batch norm's buffers too
+    assert not all(torch.equal(states[3][name], value) for name, value in states[4].items())
+    assert run.runner.message_hub.get_info('skipped_steps') == 1
+
+
+def test_so_many_and_no_more(synthetic_root, tmp_path):
+    with pytest.raises(UserError, match=r'iteration 3, .*\(1 passed over, 1 of them just before\)'):
+        Poisoned(synthetic_root, tmp_path / 'run', steps=(1, 2), max_skips=1).train()
+    with pytest.raises(UserError, match=r'iteration 3, .*\(1 passed over, 1 of them just before\)'):
+        Poisoned(synthetic_root, tmp_path / 'row', steps=(1, 2), max_skips=9, max_in_a_row=1).train()
+
+
+def test_a_gradient_alone_is_enough(synthetic_root, tmp_path):
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), max_skips=0)
+    weight = run.runner.model.branches[2].decode_head.conv_seg.weight
+    weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(
+        UserError, match=r'gradient of 1 parameters \(branches.2.decode_head.conv_seg.weight\).*; branch 2'
+    ):
+        run.train()
+
+
+@pytest.mark.parametrize('value', [-1, 1.5, True])
+def test_other_numbers_are_refused(value):
+    with pytest.raises(UserError, match=r'NonFiniteHook.max_skips must be an integer of 0 or more'):
+        NonFiniteHook(max_skips=value)
+
+
+def test_such_weights_are_neither_written_nor_read(synthetic_root, tmp_path):
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=())
+    with torch.no_grad():
+        run.runner.model.branches[0].decode_head.conv_seg.bias[0] = math.nan
+    hook = next(hook for hook in run.runner.hooks if type(hook).__name__ == 'WholeCheckpointHook')
+    state = dict(state_dict=run.runner.model.state_dict(), meta=dict(iter=7))
+    with pytest.raises(UserError, match='iteration 7: the network has NaN or infinity in 1 of'):
+        hook.before_save_checkpoint(run.runner, state)
+    torch.save(state, tmp_path / 'bad.pth')
+    with pytest.raises(UserError, match=r'bad.pth has NaN or infinity .*branches.0.decode_head.conv_seg.bias'):
+        read_checkpoint(tmp_path / 'bad.pth')
+    with pytest.raises(UserError, match='the checkpoint to load has NaN'):
+        run.runner.load_checkpoint(str(tmp_path / 'bad.pth'))
+    check_finite(dict(count=torch.tensor(3)), 'integers')
+
+
+def test_records_are_valid_json(tmp_path):
+    record = {'a': math.nan, 'b': [np.float32(math.inf), np.int64(2)], 'c': dict(d=1.5)}
+    assert json.loads(valid_json(record), parse_constant=pytest.fail) == {'a': None, 'b': [None, 2], 'c': {'d': 1.5}}
+    assert nulled((1, math.nan)) == [1, None]
+    backend = ValidJsonVisBackend(save_dir=str(tmp_path))
+    backend.add_scalars({'loss': math.nan, 'mIoU': 3.0}, step=2)
+    (line,) = Path(backend._scalar_save_file).read_text().splitlines()
+    assert json.loads(line, parse_constant=pytest.fail) == {'loss': None, 'mIoU': 3.0, 'step': 2}

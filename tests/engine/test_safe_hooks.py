@@ -1,0 +1,32 @@
+"""Configs that do not inherit the hooks get them."""
+
+from mmengine.config import Config
+
+from simeps_mmseg.engine.safe_hooks import SAFE_HOOKS, add_safe_hooks
+from simeps_mmseg.utils.paths import shipped_folder
+
+
+def test_what_is_not_there_is_added_and_what_is_there_stays():
+    local = dict(type='LocalVisBackend')
+    cfg = Config(
+        dict(
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', interval=7),
+                non_finite=dict(type='NonFiniteHook', max_skips=3),
+                stop_signals=None,
+            ),
+            visualizer=dict(type='SegLocalVisualizer', vis_backends=[local, dict(type='TensorboardVisBackend')]),
+        )
+    )
+    add_safe_hooks(cfg)
+    assert cfg.default_hooks.checkpoint == dict(type='WholeCheckpointHook', interval=7)
+    assert cfg.default_hooks.non_finite.max_skips == 3
+    assert cfg.default_hooks.random_streams == dict(type='RandomStreamsHook')
+    assert 'stop_signals' not in cfg.default_hooks
+    kinds = [backend.type for backend in cfg.visualizer.vis_backends]
+    assert kinds == ['ValidJsonVisBackend', 'TensorboardVisBackend']
+
+
+def test_shipped_configs_have_them_all():
+    hooks = Config.fromfile(shipped_folder('configs') / '_base_/default_runtime.py').default_hooks
+    assert {key: hooks[key].type for key in SAFE_HOOKS} == SAFE_HOOKS
