@@ -37,7 +37,7 @@ from ..deploy.graph import (
 )
 from ..deploy.labels_only import better_labels_only
 from ..deploy.stock_config import scaling_of, test_pipeline
-from ..models.segmentors.base import ENSEMBLE, STUDENT
+from ..models.segmentors import ENSEMBLE, STUDENT
 from ..models.utils import main_head
 from ..utils import UserError
 from ..utils.configs import read_config

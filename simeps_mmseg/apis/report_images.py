@@ -20,7 +20,7 @@ from ..datasets.sources import Source
 from ..evaluation import class_areas, confusion_matrix
 from ..evaluation.defect_iou_metric import SUMMARY, summarize
 from ..evaluation.functional import iou_and_dice, scores_from_areas
-from ..models.segmentors.base import ENSEMBLE
+from ..models.segmentors import ENSEMBLE
 from ..report import Chart, Finding, Picture, Section, Table, Text, charts, score_findings
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole

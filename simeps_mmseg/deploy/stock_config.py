@@ -11,9 +11,8 @@ from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
 from ..datasets.sources import default_argument
-from ..models.segmentors import BaseSemiSegmentor
-from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
-from ..models.utils import replace_sync_bn, walk_dicts
+from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
+from ..models.utils import merge_preprocessors, replace_sync_bn, walk_dicts
 from ..utils import UserError
 
 PACKAGE = __name__.split('.')[0]
