@@ -9,8 +9,10 @@ import torch
 from mmengine.runner import Runner
 
 from simeps_mmseg.deploy import read_checkpoint
-from simeps_mmseg.engine import LabelsOnlyGuardHook, SemiSupervisedHook
+from simeps_mmseg.engine import LabelsOnlyGuardHook
 from simeps_mmseg.engine.guard import Reference, empty_agreement, losses_since, not_found
+from simeps_mmseg.engine.guard_state import GuardState
+from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment
 
@@ -64,7 +66,7 @@ class TestRules:
 
 def guarded(root, folder, validations, max_iters=8, labels_only=0, save_best='mIoU_fg', rule=None, **changes):
     """A runner whose validations say what they are told, and validate every second iteration."""
-    ramp = dict(type='SemiSupervisedHook', rampup_iters=0.5, labels_only=labels_only, health_interval=0)
+    ramp = dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_iters=labels_only, health_interval=0)
     cfg = experiment(
         root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook')], **changes
     )
@@ -140,8 +142,8 @@ class TestFromATrainedNetwork:
         runner.train_loop.run_iter = watched
         runner.train()
         assert all(torch.equal(weights[2][key], weights[4][key]) for key in weights[2])
-        hook = SemiSupervisedHook(rampup_iters=0.5)
-        assert [ramp for ramp, _ in factors] == pytest.approx([hook.rampup(i, 8) for i in range(8)])
+        schedule = RampSchedule(rampup_share=0.5)
+        assert [ramp for ramp, _ in factors] == pytest.approx([schedule.rampup(i, 8) for i in range(8)])
         assert [scale for _, scale in factors] == [1.0] * 4 + [0.5] * 2 + [0.25] * 2
         assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [4, 6, 8]
 
@@ -218,9 +220,7 @@ class TestFromATrainedNetwork:
 
     @pytest.mark.parametrize(('times', 'factor'), [(0, 1.0), (1, 0.5), (2, 0.25), (3, 0.0), (4, 0.0)])
     def test_the_third_time_only_labels_are_left(self, times, factor):
-        hook = LabelsOnlyGuardHook(attempts=3)
-        hook.stepped_back = times
-        assert hook.factor == factor
+        assert GuardState(stepped_back=times).factor(attempts=3) == factor
 
     def test_goes_on_after_an_interruption(self, synthetic_root, tmp_path, plain):
         collapsed = scores(2.0)
