@@ -34,7 +34,9 @@ def test_losses_and_gradients_of_half_precision_are_those_of_float32(model, batc
 
     expected, expected_gradient = step()
     half = []
-    handle = model.branches[0].backbone.register_forward_hook(lambda module, args, output: half.append(output[-1].dtype))
+    handle = model.branches[0].backbone.register_forward_hook(
+        lambda module, args, output: half.append(output[-1].dtype)
+    )
     losses, gradient = step('autocast')
     handle.remove()
     assert set(half) == {dtype}  # the networks did compute in half precision

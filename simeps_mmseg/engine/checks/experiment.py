@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.models import BaseSegmentor
@@ -25,6 +27,7 @@ def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseL
     problems = [
         *loop_problems(train_loop),
         *model_problems(model),
+        *optimizer_problems(getattr(train_loop.runner, 'optim_wrapper', None), model),
         *sampler_problems(loader, model),
         *source_problems(loader.dataset),
         *class_problems(loader.dataset, model),
@@ -50,6 +53,15 @@ def model_problems(model: BaseSegmentor) -> Iterator[str]:
         yield (
             f'model.type: {type(model).__name__} has no unsupervised losses to ramp; '
             'use TriBranchSemiSegmentor, or drop SemiSupervisedHook from custom_hooks'
+        )
+
+
+def optimizer_problems(optim_wrapper: OptimWrapper | OptimWrapperDict | None, model: BaseSegmentor) -> Iterator[str]:
+    """The training step of mmengine knows one optimiser; several need a step of the model's own."""
+    if isinstance(optim_wrapper, OptimWrapperDict) and type(model).train_step is BaseModel.train_step:
+        yield (
+            f'optim_wrapper: {len(optim_wrapper)} optimisers ({", ".join(optim_wrapper)}), but {type(model).__name__} makes one '
+            'step with all losses; use one optimiser, with paramwise_cfg where parts differ'
         )
 
 
