@@ -4,19 +4,19 @@ import logging
 from numbers import Number
 
 from mmengine.dist import broadcast_object_list
-from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
 from ..guard import Reference, empty_agreement, not_found
 from ..guard_files import GuardFiles
 from ..guard_state import GuardState
-from .access import find_hook, unwrapped
+from .access import find_hook, learned_networks, unwrapped, validated_state
 from .consistency_ramp import ConsistencyRampHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
 
@@ -209,19 +209,6 @@ class LabelsOnlyGuardHook(Hook):
         record = self.state.to_record()
         runner.message_hub.update_info(STATE, record)
         self._files.write_record(record)
-
-
-def learned_networks(runner: Runner) -> dict[str, nn.Module]:
-    """What has learned weights, by its key in checkpoints of mmengine: the model, and with ``EMAHook`` its average."""
-    networks = dict(state_dict=unwrapped(runner.model))
-    average = find_hook(runner, EMAHook)
-    return networks if average is None else dict(networks, ema_state_dict=average.ema_model)
-
-
-def validated_state(runner: Runner) -> dict[str, Tensor]:
-    """The weights that validations look at: with ``EMAHook`` the average."""
-    average = find_hook(runner, EMAHook)
-    return (unwrapped(runner.model) if average is None else average.ema_model.module).state_dict()
 
 
 def vanished_classes(runner: Runner) -> list[str]:
