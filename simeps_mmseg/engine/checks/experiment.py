@@ -59,8 +59,9 @@ def model_problems(model: BaseSegmentor) -> Iterator[str]:
 def optimizer_problems(optim_wrapper: OptimWrapper | OptimWrapperDict | None, model: BaseSegmentor) -> Iterator[str]:
     """The training step of mmengine knows one optimiser; several need a step of the model's own."""
     if isinstance(optim_wrapper, OptimWrapperDict) and type(model).train_step is BaseModel.train_step:
+        names = ', '.join(optim_wrapper.keys())
         yield (
-            f'optim_wrapper: {len(optim_wrapper)} optimisers ({", ".join(optim_wrapper.keys())}), but {type(model).__name__} makes '
+            f'optim_wrapper: {len(optim_wrapper)} optimisers ({names}), but {type(model).__name__} makes '
             'one step with all losses; use one optimiser, with paramwise_cfg where parts differ'
         )
 
