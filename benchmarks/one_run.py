@@ -25,7 +25,7 @@ import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
-from benchmarks.protocols import LABELS_ONLY, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
+from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.datasets.missing_data import check_data_is_there
@@ -174,9 +174,10 @@ def _use_dataset(cfg: Config, dataset: str) -> None:
 
 def _use_labels(cfg: Config, run: dict) -> None:
     """Split files of this seed and percentage. prepare_data.py writes all labels there are to train.txt."""
-    if run['percent'] >= 100 and run['method'] not in LABELS_ONLY:
+    if run['percent'] >= 100 and run['method'] not in SUPERVISED_METHODS:
         raise UserError(
-            f'100 % of the labels leave no unlabelled images for {run["method"]}: only {" and ".join(LABELS_ONLY)} take that'
+            f'100 % of the labels leave no unlabelled images for {run["method"]}: '
+            f'only {" and ".join(SUPERVISED_METHODS)} take that'
         )
     labeled = 'train.txt' if run['percent'] >= 100 else f'{run["percent"]:g}pct_labeled.txt'
     for _, node in walk_dicts(cfg._cfg_dict):

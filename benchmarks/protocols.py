@@ -22,7 +22,7 @@ PROTOCOLS = {
 PRECISIONS = ('auto', 'float32', 'bfloat16')
 VALIDATIONS = 4  # equally spaced, the last one at the end
 SUPERVISED = 'supervised'
-LABELS_ONLY = (SUPERVISED, 'ensemble')
+SUPERVISED_METHODS = (SUPERVISED, 'ensemble')
 
 # Together they identify a run. The values are those of lines that were written before the field existed.
 FIELDS = dict(
@@ -55,7 +55,7 @@ def expand(
 ) -> Iterator[dict]:
     """The runs of a grid; all methods under one seed come before the next seed, so that a cut-off grid can be compared.
 
-    With all labels there are no unlabelled images, so 100 % is for ``LABELS_ONLY`` alone.
+    With all labels there are no unlabelled images, so 100 % is for ``SUPERVISED_METHODS`` alone.
 
     Example:
         >>> runs = expand(PROTOCOLS['tiny'], ['supervised', 'cps'], ['neu'], [10, 100], seeds=[0])
@@ -63,11 +63,11 @@ def expand(
         [('supervised', 10), ('cps', 10), ('supervised', 100)]
     """
     for seed, split_seed, dataset, percent, method in product(seeds, split_seeds, datasets, percents, methods):
-        if percent < 100 or method in LABELS_ONLY:
-            labels_only = dict(start=0) if method in LABELS_ONLY else {}
+        if percent < 100 or method in SUPERVISED_METHODS:
+            start = dict(start=0) if method in SUPERVISED_METHODS else {}
             yield identity(
                 dict(
-                    {**protocol, **labels_only},
+                    {**protocol, **start},
                     method=method,
                     dataset=dataset,
                     percent=percent,

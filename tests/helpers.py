@@ -177,7 +177,7 @@ def experiment(data_root: Path, work_dir: Path, semi: bool = True, max_iters: in
             sampler_seed=dict(type='DistSamplerSeedHook'),
             visualization=dict(type='SegVisualizationHook'),
         ),
-        custom_hooks=[dict(type='SemiSupervisedHook', rampup_iters=1.0, rampup_interval=1, health_interval=2)]
+        custom_hooks=[dict(type='SemiSupervisedHook', rampup_share=1.0, rampup_interval=1, health_interval=2)]
         if semi
         else [],
         visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),

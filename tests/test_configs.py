@@ -122,9 +122,9 @@ def test_lambda_is_that_of_the_data_set(leaf, data_root):
 def test_the_ramp_is_that_of_the_data_set(leaf, data_root):
     hook, *others = load(leaf, data_root).custom_hooks
     paper = dict(rampup_iters=30000, rampup_interval=150, from_zero=False)
-    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60, labels_only=0.25), dropout=paper)
+    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60, labels_only_share=0.25), dropout=paper)
     expected = next(
-        (ramp for name, ramp in kinds.items() if name in leaf), dict(rampup_iters=30000 / 48000, labels_only=0.25)
+        (ramp for name, ramp in kinds.items() if name in leaf), dict(rampup_share=30000 / 48000, labels_only_share=0.25)
     )
     assert hook == dict(type='SemiSupervisedHook', **expected)
     # Released recipes know no stretch on labels alone, so there is nothing to guard.

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from simeps_mmseg.engine import SemiSupervisedHook
+from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.evaluation import image_scores
 from simeps_mmseg.models.losses import (
     CrossPseudoLoss,
@@ -70,8 +70,8 @@ def test_cross_pseudo(reference):
 
 
 def test_ramp(reference):
-    hook = SemiSupervisedHook(rampup_iters=30000, rampup_interval=150, from_zero=False)
-    weights = [0.1 * hook.rampup(int(iteration), 48000) for iteration in reference['ramp_iterations']]
+    schedule = RampSchedule(rampup_iters=30000, rampup_interval=150, from_zero=False)
+    weights = [0.1 * schedule.rampup(int(iteration), 48000) for iteration in reference['ramp_iterations']]
     close(np.array(weights), reference['ramp_weights'])
 
 
@@ -85,7 +85,9 @@ def test_total_and_its_gradients(reference):
     close(sup, reference['sup'])
     sim = sum(similarity(dict(logits=part))['logits'] for part in (labeled, unlabeled))
     close(sim / 50, reference['sim_logits'])
-    ramp = SemiSupervisedHook(30000, 150, from_zero=False).rampup(int(reference['iteration']), 48000)
+    ramp = RampSchedule(rampup_iters=30000, rampup_interval=150, from_zero=False).rampup(
+        int(reference['iteration']), 48000
+    )
     close(0.1 * ramp, reference['consistency_weight'])
     cps = sum(sum(cross_pseudo(part, cross_pseudo.pseudo_labels(part))) for part in (labeled, unlabeled))
     total = sup.sum() + ramp * cps + sim

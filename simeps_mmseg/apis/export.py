@@ -17,7 +17,7 @@ from ..deploy.labels_only import better_labels_only
 from ..inference.export_comparison import comparison_images
 from ..inference.export_files import write_graph, write_pair
 from ..inference.loading import load_model, networks_of
-from ..models.segmentors.base import STUDENT
+from ..models.segmentors import STUDENT
 from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
 from ..utils.configs import read_config

@@ -119,9 +119,9 @@ def ramp_notes(cfg: Config) -> list[str]:
     """What to know of a schedule that is short for its ramp, or for its stretch on labels alone."""
     length = (cfg.get('train_cfg') or {}).get('max_iters', 0)
     hooks = [HOOKS.build(hook) for hook in cfg.get('custom_hooks') or [] if hook.get('type') == 'SemiSupervisedHook']
-    notes = [hook.cut_off(length) for hook in hooks if length]
-    notes += [hook.too_short(length) for hook in hooks if length and not cfg.get('load_from')]
-    return [f'{note}; docs/own_data.md says what can be done' for note in notes if note]
+    is_trained = bool(cfg.get('load_from'))
+    notes = [note for hook in hooks if length for note in hook.schedule.warnings(length, is_trained)]
+    return [f'{note}; docs/own_data.md says what can be done' for note in notes]
 
 
 def start_notes(checkpoint: Path | None) -> list[str]:

@@ -14,7 +14,7 @@ from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there
 from ..datasets.training_check import check_before_training
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
-from ..engine.config_checks import check_config
+from ..engine.checks.config import check_config
 from ..engine.hooks.stop_signals import end_if_asked
 from ..engine.resume import choose_checkpoint
 from ..engine.safe_hooks import add_safe_hooks

@@ -149,7 +149,7 @@ def similarity_weight(cfg: Config, ramps: Mapping[int, float] | None = None) -> 
         if loss.ramp and ramps and step in ramps:
             ramp = ramps[step]
         elif loss.ramp and hooks:
-            ramp = hooks[0].rampup(step - 1, cfg.train_cfg.max_iters)
+            ramp = hooks[0].schedule.rampup(step - 1, cfg.train_cfg.max_iters)
         return loss.loss_weight * loss.stages[stage] * ramp or float('nan')
 
     return weight

@@ -122,7 +122,7 @@ class Plan:
         elif not self.base.get('load_from'):
             self.notes.append(
                 'without --checkpoint the branches start from nothing, and a share of the schedule goes to labels alone '
-                '(SemiSupervisedHook.labels_only). Better train the supervised config first and give its checkpoint'
+                '(SemiSupervisedHook.labels_only_share). Better train the supervised config first and give its checkpoint'
             )
         return '\n'.join(lines)
 

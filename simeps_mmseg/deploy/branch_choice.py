@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import Tensor
 
-from ..models.segmentors.base import ENSEMBLE, STUDENT
+from ..models.segmentors import ENSEMBLE, STUDENT
 from ..utils import UserError
 from ..utils.checkpoint import read_checkpoint
 from .checkpoint import BranchScores, best_branch

@@ -11,7 +11,7 @@ RECORD = 'labels_only.json'
 WEIGHTS = 'labels_only.pth'
 
 
-class LabelsOnly(NamedTuple):
+class LabelsOnlyNetwork(NamedTuple):
     """A network that learned from labels alone.
 
     Attributes:
@@ -33,7 +33,7 @@ def read_record(folder: Path) -> dict | None:
     return json.loads(file.read_text(encoding='utf-8')) if file.is_file() else None
 
 
-def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnly | None:
+def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnlyNetwork | None:
     """The network of labels alone, if by validation it is better than every branch of a checkpoint.
 
     Args:
@@ -48,4 +48,4 @@ def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnly | N
     before = meta['scores'].get(f'branch_{meta["branch"]}.{scores.name}', meta['scores'].get(scores.name))
     if before is None or not before > scores.values[best_branch(scores.values)]:
         return None
-    return LabelsOnly(meta['branch'], scores.name, before, file)
+    return LabelsOnlyNetwork(meta['branch'], scores.name, before, file)

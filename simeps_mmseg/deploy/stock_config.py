@@ -13,9 +13,8 @@ from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
 from ..datasets.sources import default_argument
-from ..models.segmentors import BaseSemiSegmentor
-from ..models.segmentors.base import OWN_TEST_OPTIONS, merge_preprocessors
-from ..models.utils import replace_sync_bn
+from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
+from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError
 from ..utils.config_tree import type_name, walk_dicts
 from ..utils.configs import test_pipeline

@@ -9,8 +9,12 @@ from ..models.segmentors import StepRecord
 
 
 def class_counts(labels: Tensor, num_classes: int) -> Tensor:
-    """(C,) int64 pixels of each class in a map of any shape; values that are no class do not count."""
-    return torch.bincount(labels[(labels >= 0) & (labels < num_classes)].flatten(), minlength=num_classes)
+    """(C,) int64 pixels of each class in a map of any shape; values that are no class do not count.
+
+    No value leaves the device: ``torch.bincount`` and masks would wait for the GPU in every step.
+    """
+    bins = torch.where((labels >= 0) & (labels < num_classes), labels, num_classes).flatten()
+    return bins.new_zeros(num_classes + 1).scatter_add_(0, bins, torch.ones_like(bins))[:num_classes]
 
 
 def agreement(predictions: Sequence[Tensor]) -> Tensor:
@@ -26,29 +30,6 @@ def by_class(statistics: Mapping[str, float], kind: str) -> dict[str, float]:
     """``kind.<class>`` of :meth:`PseudoLabelHealth.compute` by class, in the order of the classes."""
     prefix = f'{kind}.'
     return {key.removeprefix(prefix): value for key, value in statistics.items() if key.startswith(prefix)}
-
-
-def starving_classes(shares: Mapping[str, float], fraction: float) -> dict[str, tuple[float, float]]:
-    """Classes whose share of the pseudo-labels is below a fraction of their share of the labels.
-
-    Args:
-        shares: ``pseudo_share.<class>`` and ``label_share.<class>``, as :meth:`PseudoLabelHealth.compute` gives them.
-        fraction: Of the labelled share; 0 finds nothing.
-
-    Returns:
-        Pseudo-labelled and labelled share by class. Classes that the labels do not show are left out.
-
-    Example:
-        >>> shares = {'label_share.pit': 0.02, 'pseudo_share.pit': 0.001, 'label_share.ok': 0.98, 'pseudo_share.ok': 0.999}
-        >>> starving_classes(shares, fraction=0.25)
-        {'pit': (0.001, 0.02)}
-    """
-    pseudo = by_class(shares, 'pseudo_share')
-    return {
-        name: (pseudo[name], labeled)
-        for name, labeled in by_class(shares, 'label_share').items()
-        if name in pseudo and pseudo[name] < fraction * labeled
-    }
 
 
 class PseudoLabelHealth:

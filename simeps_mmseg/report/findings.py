@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..engine.starvation import STARVING, is_starving
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 from .finding import Finding, RunContext, by_severity
 from .validation_findings import lagging_branches, validation_findings
@@ -11,7 +12,7 @@ from .verdicts import verdicts
 
 # Shares of a class are means over this many log lines: one line is of a few images, and a rare class is not in all of them.
 WINDOW = 5
-LOST, RARE, FREQUENT = 0.02, 0.5, 2.0  # of the labelled share
+LOST, FREQUENT = 0.02, 2.0  # of the labelled share
 WORDS = (
     (0.42, 'half'),
     (0.29, 'a third'),
@@ -99,16 +100,17 @@ def _losses(log: TrainingLog) -> Iterator[Finding]:
 
 
 def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
+    limit = _fraction_in_words(STARVING)
     why = 'the branches teach each other to see less of it' if run.networks > 1 else 'the network unlearns it'
     for name in class_names(log):
         steps, ratios = share_ratios(log, name)
         if not len(steps):
             continue
         final = ratios[-1]
-        below = ratios < RARE
+        below = is_starving(ratios, 1.0)
         if below[-1]:
             if below.all():
-                course = f'stands at {_share_in_words(final)} and was never above half of what the labels show'
+                course = f'stands at {_share_in_words(final)} and was never above {limit} of what the labels show'
             else:
                 since = int(steps[np.flatnonzero(~below)[-1] + 1])
                 course = f'fell to {_share_in_words(final)} after iteration {since:,}'
@@ -121,7 +123,7 @@ def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
             first, last = (int(steps[index]) for index in np.flatnonzero(below)[[0, -1]])
             yield Finding(
                 False,
-                f'{name} was below half of its labelled share among the pseudo-labels from iteration {first:,} to '
+                f'{name} was below {limit} of its labelled share among the pseudo-labels from iteration {first:,} to '
                 f'{last:,}, and came back.',
             )
         if final > FREQUENT:
@@ -154,10 +156,11 @@ def share_ratios(log: TrainingLog, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _share_in_words(ratio: float) -> str:
     if ratio < LOST:
         return 'nothing among the pseudo-labels'
-    for limit, words in WORDS:
-        if ratio >= limit:
-            return f'{words} of its labelled share among the pseudo-labels'
-    return 'less than a twentieth of its labelled share among the pseudo-labels'
+    return f'{_fraction_in_words(ratio)} of its labelled share among the pseudo-labels'
+
+
+def _fraction_in_words(ratio: float) -> str:
+    return next((words for limit, words in WORDS if ratio >= limit), 'less than a twentieth')
 
 
 def _disagreement(log: TrainingLog) -> Iterator[Finding]:

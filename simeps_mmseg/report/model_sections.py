@@ -22,7 +22,7 @@ from ..inference.loading import networks_of
 from ..inference.ranking import rank_files, sheet_figure
 from ..inference.similarity_maps import similarity_maps
 from ..inference.trained_model import TrainedModel
-from ..models.segmentors.base import ENSEMBLE
+from ..models.segmentors import ENSEMBLE
 from ..utils import UserError, evenly_spaced, progress
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole
 from ..visualization.layer_grid import Style, layer_grid, layers_of

@@ -24,7 +24,7 @@ def test_norms_are_of_the_sums_of_the_terms():
 
 
 def test_measuring_leaves_the_training_as_it_is(synthetic_root, tmp_path, capsys):
-    hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.5, labels_only=1, health_interval=0)]
+    hooks = [dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_iters=1, health_interval=0)]
     plain = Runner.from_cfg(experiment(synthetic_root, tmp_path / 'plain', custom_hooks=hooks))
     plain.train()
     watched = Runner.from_cfg(experiment(synthetic_root, tmp_path / 'watched', custom_hooks=hooks))

@@ -82,14 +82,16 @@ def test_skip_continues_the_stream(skipped):
     assert list(itertools.islice(iter(resumed), 40)) == stream[skipped:]
 
 
-def test_skip_takes_constant_time(monkeypatch):
+def test_skip_reaches_positions_that_are_too_far_to_be_drawn_to():
     sampler = LabeledUnlabeledSampler(concat(5, 12), 3, 4, seed=2)
-    drawn = []
-    generator = samplers.np.random.default_rng
-    monkeypatch.setattr(samplers.np.random, 'default_rng', lambda seed: drawn.append(seed) or generator(seed))
-    sampler.skip(7 * 10**9)
-    batches(sampler, 1)
-    assert len(drawn) <= 4  # one order per source, two where a batch crosses into the next round
+    period = 60  # batches after which both sources begin a round: 180 draws from 5 images, 240 from 12
+    sampler.skip(7 * period * 10**12)
+    drawn = batches(sampler, period)
+    labeled = [i for batch in drawn for i in batch[:3]]
+    unlabeled = [i for batch in drawn for i in batch[3:]]
+    for source, images in ((labeled, range(5)), (unlabeled, range(5, 17))):
+        size = len(images)
+        assert all(sorted(source[i : i + size]) == list(images) for i in range(0, len(source), size))
 
 
 def test_ranks_take_disjoint_parts_of_each_round(two_ranks):

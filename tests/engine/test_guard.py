@@ -6,13 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from simeps_mmseg.deploy import read_checkpoint
-from simeps_mmseg.engine import LabelsOnlyGuardHook, SemiSupervisedHook
+from simeps_mmseg.engine import LabelsOnlyGuardHook
 from simeps_mmseg.engine.guard import Reference, empty_agreement, losses_since, not_found
+from simeps_mmseg.engine.guard_state import GuardState
+from simeps_mmseg.engine.hooks.access import find_hook
+from simeps_mmseg.engine.ramp import RampSchedule
+from simeps_mmseg.models import TriBranchSemiSegmentor
 from simeps_mmseg.utils import UserError
-from tests.helpers import experiment
+from tests.helpers import experiment, tiny_model
 
 CLASSES = ('background', 'scratch', 'patch', 'pit')
 
@@ -62,11 +69,43 @@ class TestRules:
         assert empty_agreement({**lost, 'label_share.crack': 0.0}) == []
 
 
-def guarded(root, folder, validations, max_iters=8, labels_only=0, save_best='mIoU_fg', rule=None, **changes):
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class OptimiserOfEachBranch:
+    """An Adam for each branch."""
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        pass
+
+    def __call__(self, model):
+        return OptimWrapperDict(
+            **{
+                f'branch_{k}': OptimWrapper(torch.optim.Adam(branch.parameters()))
+                for k, branch in enumerate(model.branches)
+            }
+        )
+
+
+@MODELS.register_module()
+class StepsOfEachOptimiser(TriBranchSemiSegmentor):
+    """A segmentor with a training step for several optimisers."""
+
+    def train_step(self, data, optim_wrapper):
+        data = self.data_preprocessor(data, True)
+        total, logged = self.parse_losses(self(**data, mode='loss'))
+        total.backward()
+        for wrapper in optim_wrapper.values():
+            wrapper.step()
+            wrapper.zero_grad()
+        return logged
+
+
+def guarded(
+    root, folder, validations, max_iters=8, labels_only=0, save_best='mIoU_fg', rule=None, more_hooks=(), **changes
+):
     """A runner whose validations say what they are told, and validate every second iteration."""
-    ramp = dict(type='SemiSupervisedHook', rampup_iters=0.5, labels_only=labels_only, health_interval=0)
+    ramp = dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_iters=labels_only, health_interval=0)
     cfg = experiment(
-        root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook')], **changes
+        root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook'), *more_hooks], **changes
     )
     cfg.experiment_name = f'guarded_{time.time_ns()}'  # runs within one second would share a log
     cfg.train_cfg.val_interval = 2
@@ -140,8 +179,8 @@ class TestFromATrainedNetwork:
         runner.train_loop.run_iter = watched
         runner.train()
         assert all(torch.equal(weights[2][key], weights[4][key]) for key in weights[2])
-        hook = SemiSupervisedHook(rampup_iters=0.5)
-        assert [ramp for ramp, _ in factors] == pytest.approx([hook.rampup(i, 8) for i in range(8)])
+        schedule = RampSchedule(rampup_share=0.5)
+        assert [ramp for ramp, _ in factors] == pytest.approx([schedule.rampup(i, 8) for i in range(8)])
         assert [scale for _, scale in factors] == [1.0] * 4 + [0.5] * 2 + [0.25] * 2
         assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [4, 6, 8]
 
@@ -218,9 +257,7 @@ class TestFromATrainedNetwork:
 
     @pytest.mark.parametrize(('times', 'factor'), [(0, 1.0), (1, 0.5), (2, 0.25), (3, 0.0), (4, 0.0)])
     def test_the_third_time_only_labels_are_left(self, times, factor):
-        hook = LabelsOnlyGuardHook(attempts=3)
-        hook.stepped_back = times
-        assert hook.factor == factor
+        assert GuardState(stepped_back=times).factor(attempts=3) == factor
 
     def test_goes_on_after_an_interruption(self, synthetic_root, tmp_path, plain):
         collapsed = scores(2.0)
@@ -271,6 +308,92 @@ class TestFromNothing:
     def test_without_a_stretch_on_labels_there_is_no_reference(self, synthetic_root, tmp_path):
         guarded(synthetic_root, tmp_path, [scores(1.0)] * 4).train()
         assert record(tmp_path)['reference'] is None
+
+
+class TestBesideOtherParts:
+    def test_every_optimiser_begins_anew(self, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0, scratch=0.0, branches=(2.0, 2.0, 2.0))
+        runner = guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            [scores(60.0), scores(61.0), *[collapsed] * 3],
+            load_from=str(plain),
+            optim_wrapper=dict(constructor='OptimiserOfEachBranch'),
+            model=tiny_model(type='StepsOfEachOptimiser'),
+        )
+        sizes = []
+        run_iter = runner.train_loop.run_iter
+
+        def watched(batch):
+            sizes.append([len(wrapper.optimizer.state) for wrapper in runner.optim_wrapper.values()])
+            run_iter(batch)
+
+        runner.train_loop.run_iter = watched
+        runner.train()
+        full = sizes[1]
+        assert len(full) == 3
+        assert min(full) > 0
+        assert sizes[:6] == [[0] * 3, full, full, full, [0] * 3, full]
+
+    def test_several_optimisers_without_a_step_for_them_are_refused(self, synthetic_root, tmp_path):
+        runner = guarded(synthetic_root, tmp_path, [], optim_wrapper=dict(constructor='OptimiserOfEachBranch'))
+        message = (
+            r'optim_wrapper: 3 optimisers \(branch_0, branch_1, branch_2\), but TriBranchSemiSegmentor makes one step'
+        )
+        with pytest.raises(UserError, match=message):
+            runner.train()
+
+    def test_the_average_of_the_ema_hook_is_what_is_kept_and_goes_back(self, synthetic_root, tmp_path, plain):
+        collapsed = scores(2.0, scratch=0.0, branches=(2.0, 2.0, 2.0))
+        validations = [scores(60.0), scores(61.0), *[collapsed] * 3]
+        runner = guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            validations,
+            load_from=str(plain),
+            more_hooks=[dict(type='EMAHook', momentum=0.5)],
+        )
+        average = find_hook(runner, EMAHook)
+        seen = {}
+        run_iter = runner.train_loop.run_iter
+
+        def watched(batch):
+            if runner.iter in (2, 4):  # what the validation left; what the next step starts from
+                for name, network in (('model', runner.model), ('average', average.ema_model)):
+                    seen[name, runner.iter] = {k: v.clone() for k, v in network.state_dict().items()}
+            run_iter(batch)
+
+        runner.train_loop.run_iter = watched
+        runner.train()
+        for name in ('model', 'average'):
+            assert all(torch.equal(seen[name, 2][key], seen[name, 4][key]) for key in seen[name, 2])
+        key = 'branches.0.decode_head.conv_seg.weight'
+        assert not torch.equal(seen['model', 2][key], seen['average', 2][f'module.{key}'])
+        kept = read_checkpoint(tmp_path / 'run/last_good.pth')
+        assert torch.equal(kept['ema_state_dict'][f'module.{key}'], seen['average', 2][f'module.{key}'])
+
+    def test_with_the_ema_hook_the_network_of_labels_alone_is_the_average(self, synthetic_root, tmp_path):
+        runner = guarded(
+            synthetic_root,
+            tmp_path,
+            [scores(50.0), *[scores(60.0)] * 4],
+            labels_only=3,
+            more_hooks=[dict(type='EMAHook', momentum=0.5)],
+        )
+        average = find_hook(runner, EMAHook)
+        seen = {}
+        run_iter = runner.train_loop.run_iter
+
+        def watched(batch):
+            if runner.iter == 3:
+                seen.update({k: v.clone() for k, v in average.ema_model.module.branches[0].state_dict().items()})
+            run_iter(batch)
+
+        runner.train_loop.run_iter = watched
+        runner.train()
+        assert record(tmp_path)['reference']['iteration'] == 3
+        kept = read_checkpoint(tmp_path / 'labels_only.pth')['state_dict']
+        assert all(torch.equal(kept[key], seen[key]) for key in kept)
 
 
 @pytest.mark.parametrize('options', [dict(attempts=0), dict(longest=1.0)])

@@ -1,6 +1,7 @@
 """The hook, the checks and the loop together, on a real miniature runner."""
 
 import json
+import logging
 import math
 import shutil
 from importlib import import_module
@@ -15,8 +16,10 @@ from mmseg.registry import MODELS
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook, resume
-from simeps_mmseg.engine.hooks.preflight import check_start
+from simeps_mmseg.engine.checks import check_start
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
+from simeps_mmseg.engine.ramp import RampSchedule
+from simeps_mmseg.engine.starvation import StarvationWatch
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, tiny_branch, tiny_model
@@ -42,8 +45,8 @@ def test_trains_validates_and_logs(synthetic_root, tmp_path):
     steps = [line for line in log if 'loss' in line]
     assert len(steps) == 4
     weights = [line['consistency_weight'] for line in steps]
-    hook = SemiSupervisedHook(rampup_iters=1.0, rampup_interval=1)
-    assert weights == pytest.approx([0.1 * hook.rampup(i, 4) for i in range(4)])
+    schedule = RampSchedule(rampup_share=1.0, rampup_interval=1)
+    assert weights == pytest.approx([0.1 * schedule.rampup(i, 4) for i in range(4)])
     last = steps[-1]
     assert 0 <= last['agreement'] <= 1
     for name in ('pseudo_share', 'label_share'):
@@ -248,34 +251,26 @@ class TestStarving:
             'pseudo_share.ok': 1 - pseudo,
         }
 
-    def test_warns_once_until_it_recovers(self, monkeypatch):
-        lines = []
-        monkeypatch.setattr(
-            'simeps_mmseg.engine.hooks.semi_supervised.print_log', lambda text, **kwargs: lines.append(text)
-        )
-        hook = SemiSupervisedHook(starving=0.25)
-        for iteration, pseudo in ((50, 0.02), (100, 0.004), (150, 0.001), (200, 0.01), (250, 0.0)):
-            hook._warn_of_starving(iteration, self.shares(pseudo))
-        assert len(lines) == 3
-        assert lines[0].startswith('iteration 100: pit is 0.40% of the pseudo-labels but 2.00% of the labels')
-        assert 'class_weight=[7.0, 1.0]' in lines[0]
-        assert lines[1] == 'iteration 200: pit is back among the pseudo-labels'
-        assert lines[2].startswith('iteration 250: pit is 0.00%')
+    def test_warns_once_until_it_recovers(self):
+        watch = StarvationWatch(0.25)
+        news = [list(watch.news(self.shares(pseudo))) for pseudo in (0.02, 0.004, 0.001, 0.01, 0.0)]
+        assert [len(of_interval) for of_interval in news] == [0, 1, 0, 1, 1]
+        (level, text), back, (again, last) = (of_interval[0] for of_interval in news if of_interval)
+        assert level == again == logging.WARNING
+        assert text.startswith('pit is 0.40% of the pseudo-labels but 2.00% of the labels')
+        assert 'class_weight=[7.0, 1.0]' in text
+        assert back == (logging.INFO, 'pit is back among the pseudo-labels')
+        assert last.startswith('pit is 0.00%')
 
-    def test_images_that_happen_not_to_show_a_class_do_not_bring_it_back(self, monkeypatch):
-        lines = []
-        monkeypatch.setattr(
-            'simeps_mmseg.engine.hooks.semi_supervised.print_log', lambda text, **kwargs: lines.append(text)
-        )
-        hook = SemiSupervisedHook(starving=0.25)
+    def test_images_that_happen_not_to_show_a_class_do_not_bring_it_back(self):
+        watch = StarvationWatch()
         unseen = {**self.shares(0.0), 'label_share.pit': 0.0}
-        for iteration, shares in ((50, self.shares(0.0)), (100, unseen), (150, self.shares(0.0))):
-            hook._warn_of_starving(iteration, shares)
-        assert len(lines) == 1
+        news = [list(watch.news(shares)) for shares in (self.shares(0.0), unseen, self.shares(0.0))]
+        assert [len(of_interval) for of_interval in news] == [1, 0, 0]
 
     def test_classes_that_no_label_shows_are_named_once(self, synthetic_root, tmp_path, monkeypatch):
         shares = {'label_share.ok': 1.0, 'label_share.pit': 0.0, 'label_share.stain': 0.0}
-        monkeypatch.setattr('simeps_mmseg.engine.hooks.semi_supervised.PseudoLabelHealth.compute', lambda self: shares)
+        monkeypatch.setattr(PseudoLabelHealth, 'compute', lambda self: shares)
         runner = train(experiment(synthetic_root, tmp_path, max_iters=4))
         text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
         assert text.count('no label so far shows') == 1
@@ -283,7 +278,7 @@ class TestStarving:
 
     def test_a_run_whose_branches_deny_the_defects_is_warned_about(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path, max_iters=3)
-        cfg.custom_hooks[0].update(health_interval=2, starving_after=0)
+        cfg.custom_hooks[0].update(health_interval=2, starving_after_share=0)
         runner = Runner.from_cfg(cfg)
         for branch in runner.model.branches:
             branch.decode_head.init_cfg = None
@@ -303,49 +298,83 @@ class TestStarving:
 
 
 class TestHook:
-    def test_float_is_a_share_of_the_schedule(self):
-        hook = SemiSupervisedHook(rampup_iters=0.5, rampup_interval=1)
-        assert hook.rampup(499, 1000) < 1
-        assert hook.rampup(500, 1000) == 1.0
+    def test_a_share_of_the_schedule(self):
+        schedule = RampSchedule(rampup_share=0.5, rampup_interval=1)
+        assert schedule.rampup(499, 1000) < 1
+        assert schedule.rampup(500, 1000) == 1.0
+
+    def test_one_as_a_share_and_as_a_count(self):
+        assert RampSchedule(rampup_share=1).rampup(999, 1000) < RampSchedule(rampup_iters=1).rampup(1, 1000) == 1.0
 
     def test_a_share_grows_with_each_iteration_a_count_as_in_the_paper(self):
-        share, count = SemiSupervisedHook(rampup_iters=0.625), SemiSupervisedHook()
+        share, count = RampSchedule(rampup_share=0.625), RampSchedule()
         assert share.rampup(374, 600) < share.rampup(375, 600) == 1.0
         assert share.rampup(10, 600) < share.rampup(11, 600)
         assert count.rampup(149, 1000) == count.rampup(0, 1000) < count.rampup(150, 1000)
 
     def test_a_ramp_shorter_than_its_interval(self):
-        assert SemiSupervisedHook(rampup_iters=100).rampup(50, 1000) < 1
+        assert RampSchedule(rampup_iters=100).rampup(50, 1000) < 1
         with pytest.raises(
             ValueError, match='rampup_iters=100 that changes every rampup_interval=150 iterations is a jump'
         ):
             SemiSupervisedHook(rampup_iters=100, rampup_interval=150)
 
     def test_zero_is_no_ramp(self):
-        assert SemiSupervisedHook(rampup_iters=0).rampup(0, 10) == 1.0
+        assert RampSchedule(rampup_iters=0).rampup(0, 10) == 1.0
 
     def test_labels_only_then_exactly_zero_then_one(self):
-        hook = SemiSupervisedHook(rampup_iters=0.4, labels_only=0.25)
-        factors = [hook.rampup(i, 20) for i in range(20)]
+        schedule = RampSchedule(rampup_share=0.4, labels_only_share=0.25)
+        factors = [schedule.rampup(i, 20) for i in range(20)]
         assert factors[:6] == [0.0] * 6  # five of labels alone, and the first of the ramp
         assert all(a < b for a, b in pairwise(factors[5:14]))
         assert factors[13:] == [1.0] * 7
-        assert hook.rampup(1, 20, begin=0) == factors[6]  # from a trained network
+        assert schedule.rampup(1, 20, begin=0) == factors[6]  # from a trained network
 
     def test_the_released_ramp_begins_above_zero(self):
-        hook = SemiSupervisedHook(rampup_iters=30000, from_zero=False)
-        assert hook.rampup(0, 48000) == pytest.approx(math.exp(-5))
+        schedule = RampSchedule(rampup_iters=30000, from_zero=False)
+        assert schedule.rampup(0, 48000) == pytest.approx(math.exp(-5))
 
-    @pytest.mark.parametrize('name', ['labels_only', 'starving_after'])
-    @pytest.mark.parametrize('value', [-1, -0.1, 1.0])
+    @pytest.mark.parametrize('name', ['labels_only_share', 'starving_after_share'])
+    @pytest.mark.parametrize('value', [-1, -0.1, 1.0, 'many'])
     def test_refuses_other_stretches(self, name, value):
-        with pytest.raises(ValueError, match=f'{name} must be a count of iterations'):
+        with pytest.raises(
+            UserError, match=rf'SemiSupervisedHook.{name} must be a share of max_iters, a number in \[0, 1\)'
+        ):
             SemiSupervisedHook(**{name: value})
 
-    @pytest.mark.parametrize('rampup_iters', [-1, 1.5, -0.1, 0.0])
-    def test_refuses_other_numbers(self, rampup_iters):
-        with pytest.raises(ValueError, match='rampup_iters must be'):
-            SemiSupervisedHook(rampup_iters=rampup_iters)
+    @pytest.mark.parametrize('name', ['rampup_iters', 'labels_only_iters'])
+    @pytest.mark.parametrize('value', [-1, 1.5, -0.1, 0.0, True])
+    def test_refuses_other_counts(self, name, value):
+        with pytest.raises(UserError, match=f'SemiSupervisedHook.{name} must be a count of iterations.*got {value}$'):
+            SemiSupervisedHook(**{name: value})
+
+    @pytest.mark.parametrize('value', [0, 0.0, 1.1, -0.5])
+    def test_refuses_other_shares(self, value):
+        with pytest.raises(UserError, match=r'rampup_share must be a share of max_iters, a number in \(0, 1\], got'):
+            SemiSupervisedHook(rampup_share=value)
+
+    @pytest.mark.parametrize('name', ['rampup', 'labels_only'])
+    def test_refuses_a_length_given_twice(self, name):
+        message = f'{name}_iters=3 and {name}_share=0.4 say the same thing twice; give one, and set the other to None'
+        with pytest.raises(UserError, match=message):
+            SemiSupervisedHook(**{f'{name}_iters': 3, f'{name}_share': 0.4})
+        SemiSupervisedHook(**{f'{name}_iters': 3, f'{name}_share': None})
+
+    @pytest.mark.parametrize(
+        ('options', 'message'),
+        [
+            (dict(rampup_iters=0.4), 'for a share of max_iters write rampup_share=0.4 in its place'),
+            (dict(rampup_iters=1.0), 'for a share of max_iters write rampup_share=1.0 in its place'),
+            (dict(labels_only=0.25), 'has no labels_only; write labels_only_share=0.25'),
+            (dict(labels_only=2000), 'has no labels_only; write labels_only_iters=2000'),
+            (dict(starving_after=0.1), 'has no starving_after; write starving_after_share=0.1'),
+            (dict(starving_after=0), 'has no starving_after; write starving_after_share, a share of max_iters'),
+            (dict(ramp=3), 'has no ramp; it has rampup_iters, rampup_share, .*starving_after_share$'),
+        ],
+    )
+    def test_says_what_to_write_instead(self, options, message):
+        with pytest.raises(UserError, match=message):
+            SemiSupervisedHook(**options)
 
     def test_refuses_other_intervals(self):
         with pytest.raises(ValueError, match='rampup_interval must be 1 or more'):
@@ -416,11 +445,14 @@ class TestTooShort:
         [(0.25, 400, 2000), (0.25, 1900, 2000), (0.25, 2000, None), (0, 400, None)],
     )
     def test_a_schedule_is_told_how_long_it_has_to_be(self, labels_only, max_iters, needed):
-        told = SemiSupervisedHook(rampup_iters=0.1, labels_only=labels_only).too_short(max_iters)
-        assert (f'train {needed} or more' in told) if needed else not told
+        schedule = RampSchedule(rampup_share=0.1, labels_only_share=labels_only)
+        told = list(schedule.warnings(max_iters, is_trained=False))
+        assert len(told) == bool(needed)
+        assert not needed or f'train {needed} or more' in told[0]
+        assert not list(schedule.warnings(max_iters, is_trained=True))
 
     def test_it_is_said_before_the_first_step_unless_the_network_is_trained(self, synthetic_root, tmp_path):
-        hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.25, labels_only=0.25)]
+        hooks = [dict(type='SemiSupervisedHook', rampup_share=0.25, labels_only_share=0.25)]
         runner = train(experiment(synthetic_root, tmp_path / 'new', custom_hooks=hooks, experiment_name='new'))
         log = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
         assert log.index('labels alone get the first 1 of max_iters=4') < log.index('Iter(train)')

@@ -8,7 +8,7 @@ from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets.inspection import FileReport
 from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.datasets.training_check import check_before_training
-from simeps_mmseg.engine.config_checks import check_config
+from simeps_mmseg.engine.checks.config import check_config
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT

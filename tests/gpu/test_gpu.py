@@ -69,7 +69,7 @@ def runner_of(root, folder, semi=True, **changes):
 def test_the_guard_takes_weights_and_optimiser_back(synthetic_root, tmp_path):
     """A validation that says that all is lost, after one from a network on labels and one that was good."""
     runner_of(synthetic_root, tmp_path / 'plain', semi=False).train()
-    hooks = [dict(type='SemiSupervisedHook', rampup_iters=0.5, health_interval=0), dict(type='LabelsOnlyGuardHook')]
+    hooks = [dict(type='SemiSupervisedHook', rampup_share=0.5, health_interval=0), dict(type='LabelsOnlyGuardHook')]
     plain = str(tmp_path / 'plain/iter_4.pth')
     runner = runner_of(synthetic_root, tmp_path / 'run', custom_hooks=hooks, load_from=plain)
     said = iter([60.0, 61.0, 2.0])

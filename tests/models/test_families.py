@@ -13,14 +13,15 @@ from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 
 from benchmarks import families
-from simeps_mmseg.models.segmentors import base
-from simeps_mmseg.models.segmentors.base import class_weight_problems
+from simeps_mmseg.models.checks import class_weight_problems
 from simeps_mmseg.models.utils import (
     class_logits,
     forward_labeled,
     forward_unlabeled,
     mean_logits,
+    preprocessor,
     replace_sync_bn,
+    sync_bn,
 )
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -256,7 +257,7 @@ class TestRefusedWhenBuilt:
 
 def test_branches_with_other_preprocessors_are_warned_of(monkeypatch):
     printed: list[str] = []
-    monkeypatch.setattr(base, 'print_log', lambda text, **kwargs: printed.append(text))
+    monkeypatch.setattr(preprocessor, 'print_log', lambda text, **kwargs: printed.append(text))
     branches = [tiny_branch() for _ in range(3)]
     branches[2].data_preprocessor.mean = [127.5] * 3
     MODELS.build(tiny_model(branch=None, branches=branches))
@@ -269,7 +270,7 @@ def test_branches_with_other_preprocessors_are_warned_of(monkeypatch):
 
 
 def test_sync_bn_without_a_gpu_becomes_bn_in_several_processes_too(monkeypatch):
-    monkeypatch.setattr(base, 'is_distributed', lambda: True)
+    monkeypatch.setattr(sync_bn, 'is_distributed', lambda: True)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     model = MODELS.build(tiny_model())
     assert not [module for module in model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]

@@ -5,7 +5,7 @@ import torch
 from mmengine.runner import load_state_dict
 from mmseg.registry import MODELS
 
-from simeps_mmseg.engine.hooks.preflight import check_start
+from simeps_mmseg.engine.checks import check_start
 from simeps_mmseg.utils import UserError
 from tests.helpers import make_samples, tiny_branch, tiny_model
 
@@ -21,7 +21,7 @@ def said(monkeypatch):
         if 'SyncBN' not in text:
             texts.append(text)
 
-    for place in ('models.segmentors.base', 'engine.hooks.preflight'):
+    for place in ('models.segmentors.base', 'engine.checks.start'):
         monkeypatch.setattr(f'simeps_mmseg.{place}.print_log', log)
     return texts
 

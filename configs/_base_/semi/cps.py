@@ -8,6 +8,6 @@ cps = dict(
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 cps_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0.4, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_share=0.4, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -8,6 +8,6 @@ fixmatch = dict(
     cut_mix={{_base_.cut_mix}},
 )
 fixmatch_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_iters=0, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

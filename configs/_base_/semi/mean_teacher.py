@@ -8,6 +8,6 @@ mean_teacher = dict(
     view={{_base_.strong_view}},
 )
 mean_teacher_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0.4, rampup_interval=1, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_share=0.4, rampup_interval=1, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

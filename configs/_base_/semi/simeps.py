@@ -10,6 +10,6 @@ simeps = dict(
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 custom_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0.625, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_share=0.625, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -18,6 +18,6 @@ simeps_plus = dict(
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 simeps_plus_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0.1, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_share=0.1, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

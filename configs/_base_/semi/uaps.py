@@ -7,6 +7,6 @@ uaps = dict(
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
 uaps_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=1 / 3, labels_only=0.25),  # 16,000 of 48,000 iterations
+    dict(type='SemiSupervisedHook', rampup_share=1 / 3, labels_only_share=0.25),  # 16,000 of 48,000 iterations
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -9,6 +9,6 @@ unimatch = dict(
     cut_mix={{_base_.cut_mix}},
 )
 unimatch_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=0, labels_only=0.25),
+    dict(type='SemiSupervisedHook', rampup_iters=0, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

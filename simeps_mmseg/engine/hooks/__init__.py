@@ -1,9 +1,11 @@
 from .channels_last import ChannelsLastHook
+from .consistency_ramp import ConsistencyRampHook
 from .labels_only_guard import LabelsOnlyGuardHook
 from .missed_validation import MissedValidationHook
 from .non_finite import NonFiniteHook
 from .prediction_visualization import PredictionVisualizationHook
-from .preflight import PreflightHook
+from .preflight import ExperimentCheckHook, PreflightHook
+from .pseudo_label_statistics import PseudoLabelStatisticsHook
 from .random_streams import RandomStreamsHook
 from .resume_check import ResumeCheckHook
 from .semi_supervised import SemiSupervisedHook
@@ -12,11 +14,14 @@ from .whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
     'ChannelsLastHook',
+    'ConsistencyRampHook',
+    'ExperimentCheckHook',
     'LabelsOnlyGuardHook',
     'MissedValidationHook',
     'NonFiniteHook',
     'PredictionVisualizationHook',
     'PreflightHook',
+    'PseudoLabelStatisticsHook',
     'RandomStreamsHook',
     'ResumeCheckHook',
     'SemiSupervisedHook',

@@ -6,7 +6,6 @@ from pathlib import Path
 from mmengine.dataset import Compose
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.utils.data import Dataset
@@ -16,6 +15,7 @@ from ...utils.dataset_tree import leaf_datasets
 from ...utils.images import displayed
 from ...utils.paths import names_of_results
 from ..prediction import opens_masks, predict, undisturbed_random_numbers
+from .access import unwrapped
 
 
 @HOOKS.register_module()
@@ -94,7 +94,7 @@ class PredictionVisualizationHook(Hook):
         if not is_main_process() or self._shown_at == iteration:
             return
         self._shown_at = iteration
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         for part, samples in (('val', self._val), ('unlabeled', self._unlabeled)):
             names = names_of_results([data['data_samples'].img_path for data in samples])
             for data in samples:

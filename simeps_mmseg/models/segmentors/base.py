@@ -1,54 +1,37 @@
-"""What all semi-supervised segmentors share: the networks inside, their moving averages, and inference with them."""
+"""What all semi-supervised segmentors share: the networks inside, their teachers, and the losses of a step."""
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 from mmengine.model import ModuleList
-from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
-from mmseg.models.decode_heads import SideAdapterCLIPHead, STDCHead
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
-from mmseg.utils import OptSampleList, SampleList, add_prefix
+from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from ...utils import UserError
-from ..utils import evaluation_logits, kept_statistics, main_head, mask_padding, mean_logits, replace_sync_bn
-
-ENSEMBLE = 'ensemble'
-STUDENT, TEACHER = 'student', 'teacher'
-NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
-OWN_TEST_OPTIONS = dict(predict_on=ENSEMBLE, predict_with=None, branch_predictions=False)
-
-
-@dataclass
-class StepRecord:
-    """Label maps of the last training step, for hooks that watch the pseudo-labels. All detached int64.
-
-    Attributes:
-        labels: Ground truth of the labelled images, (b_l, h, w), or None without any.
-        pseudo_labels: One (b_u, h, w) map per branch, or an empty list without unlabelled images; ``ignore_index`` where a
-            pixel got none.
-        predictions: The branches' own classes on the unlabelled images, likewise.
-        ignore_index: The value that does not count.
-    """
-
-    labels: Tensor | None
-    pseudo_labels: list[Tensor]
-    predictions: list[Tensor]
-    ignore_index: int
+from ..checks import check_branches
+from ..utils import (
+    Teachers,
+    evaluation_logits,
+    fully_loaded,
+    main_head,
+    mask_padding,
+    merge_preprocessors,
+    spread_to_branches,
+    spread_to_teachers,
+    use_plain_bn_where_sync_bn_fails,
+    warn_of_other_preprocessors,
+)
+from .inference import OWN_TEST_OPTIONS, BranchInference, check_test_cfg
+from .step_record import StepRecord
 
 
-class BaseSemiSegmentor(BaseSegmentor):
+class BaseSemiSegmentor(BranchInference, BaseSegmentor):
     """One or more complete segmentors that learn from labelled and unlabelled images.
 
     A batch is an ordinary MMSeg batch in which some samples carry no ``gt_sem_seg``: those are the unlabelled ones. A
@@ -88,7 +71,7 @@ class BaseSemiSegmentor(BaseSegmentor):
         configs = [copy.deepcopy(config) for config in branches]
         preprocessors = [config.pop('data_preprocessor', None) for config in configs]
         shared = merge_preprocessors(data_preprocessor, preprocessors[0])
-        _warn_of_other_preprocessors(preprocessors, shared or {})
+        warn_of_other_preprocessors(preprocessors, shared or {})
         super().__init__(data_preprocessor=shared, init_cfg=init_cfg)
         self.test_cfg = {**OWN_TEST_OPTIONS, **(test_cfg or {})}
         inference_options = {key: value for key, value in self.test_cfg.items() if key not in OWN_TEST_OPTIONS}
@@ -96,13 +79,14 @@ class BaseSemiSegmentor(BaseSegmentor):
             config['test_cfg'] = ConfigDict({**(config.get('test_cfg') or {}), **inference_options})
             if pretrained is not None:
                 config['pretrained'] = pretrained
-        _use_plain_bn_where_sync_bn_fails(configs)
+        use_plain_bn_where_sync_bn_fails(configs)
         self.branches = ModuleList([MODELS.build(config) for config in configs])
-        _check_branches(self.branches)
-        self.teachers = None
-        if teacher:
-            self.teachers = nn.ModuleList([MODELS.build({**teacher, 'model': branch}) for branch in self.branches])
-        _check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
+        check_branches(self.branches)
+        self.teachers = Teachers(teacher, self.branches, self.teachers_have_own_statistics) if teacher else None
+        # The counts of their updates are in host memory, which NCCL cannot send, and the same in all processes.
+        counts = [f'teachers.{k}.steps' for k in range(len(self.teachers or []))]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, counts)
+        check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
         self.rampup = 1.0
         self.consistency_scale = 1.0
         self._ramp_is_set = False
@@ -136,24 +120,7 @@ class BaseSemiSegmentor(BaseSegmentor):
         """Features of each branch."""
         return [branch.extract_feat(inputs) for branch in self.branches]
 
-    def train(self, mode: bool = True) -> 'BaseSemiSegmentor':
-        """Set the mode of the branches; teachers always evaluate."""
-        super().train(mode)
-        if self.teachers is not None:
-            self.teachers.eval()
-        return self
-
     # -- training ----------------------------------------------------------------------------------------------------
-
-    def set_rampup(self, value: float) -> None:
-        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``. At exactly 0 only labels are learned."""
-        self.rampup = value
-        self._ramp_is_set = True
-
-    @property
-    def labels_only(self) -> bool:
-        """Whether only labels teach now: the unlabelled images are then passed over, which saves their time."""
-        return self.rampup == 0 or self.consistency_scale == 0
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of the labelled and of the unlabelled images.
@@ -170,12 +137,17 @@ class BaseSemiSegmentor(BaseSegmentor):
         losses: dict[str, Tensor] = {}
         self.last_step = StepRecord(None, [], [], self.ignore_index)
         if labeled:
-            samples = [data_samples[i] for i in labeled]
-            losses.update(self.labeled_losses(inputs[labeled], samples))
+            images, samples = chosen(inputs, data_samples, labeled)
+            losses.update(self.labeled_losses(images, samples))
             self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
-        if unlabeled and not self.labels_only:
-            losses.update(self.unlabeled_losses(inputs[unlabeled], [data_samples[i] for i in unlabeled]))
+        if unlabeled and not self.consistency_is_off:
+            losses.update(self.unlabeled_losses(*chosen(inputs, data_samples, unlabeled)))
         return losses
+
+    def update_teachers(self) -> None:
+        """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
+        if self.training and self.teachers is not None:
+            self.teachers.update(self.branches, restart=self.consistency_is_off)
 
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses under ``branch_k.``, from images (b, 3, h, w) with labels."""
@@ -188,23 +160,12 @@ class BaseSemiSegmentor(BaseSegmentor):
         """What the method learns from images (b, 3, h, w) without labels; also fills ``last_step``."""
         raise NotImplementedError
 
-    @torch.no_grad()
-    def update_teachers(self) -> None:
-        """Move each teacher towards its branch. Before the first training step, and on labels alone, it is its copy."""
-        if self.training:
-            for teacher, branch in zip(self.teachers or [], self.branches):
-                if self.labels_only:
-                    teacher.steps.zero_()
-                is_copy = not teacher.steps or not self.teachers_have_own_statistics
-                with nullcontext() if is_copy else kept_statistics(teacher.module):
-                    teacher.update_parameters(branch)
-
     def teaching_logits(self, inputs: Tensor, data_samples: SampleList, batch_statistics: bool = False) -> list[Tensor]:
         """Logits (b, C, h, w) to make pseudo-labels from: of the teachers or, without any, of the branches.
 
         In evaluation mode, but for batch norm with ``batch_statistics``, and without gradient.
         """
-        networks = [teacher.module for teacher in self.teachers] if self.teachers is not None else self.branches
+        networks = self.branches if self.teachers is None else self.teachers.networks
         metas = [sample.metainfo for sample in data_samples]
         return [
             evaluation_logits(network, inputs, metas, norms_of=branch if batch_statistics else None)
@@ -223,6 +184,27 @@ class BaseSemiSegmentor(BaseSegmentor):
     def hide_padding(self, labels: Tensor, data_samples: SampleList) -> Tensor:
         """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
         return mask_padding(labels, data_samples, self.ignore_index)
+
+    # -- weights of the losses on what labels do not say -------------------------------------------------------------
+
+    def set_rampup(self, value: float) -> None:
+        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``. At exactly 0 the consistency is off."""
+        self.rampup = value
+        self._ramp_is_set = True
+
+    @property
+    def consistency_is_off(self) -> bool:
+        """Whether only labels teach now: the unlabelled images are then passed over, which saves their time."""
+        return self.rampup == 0 or self.consistency_scale == 0
+
+    @property
+    def consistency_weight(self) -> float | None:
+        """Weight of the loss on pseudo-labels in this step, for the log; None for a method that has none."""
+        return None
+
+    def weight_of(self, loss: nn.Module) -> float:
+        """Weight of a loss on what labels do not say in this step: its own, the ramp if it follows it, and the scale."""
+        return loss.loss_weight * (self.rampup if loss.ramp else 1.0) * self.consistency_scale
 
     def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
         """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
@@ -247,89 +229,11 @@ class BaseSemiSegmentor(BaseSegmentor):
 
         ``trained_branches`` then says of each branch whether it got all of its weights.
         """
-        branches, teachers = (f'{prefix}{name}.' for name in ('branches', 'teachers'))
-        if not any(key.startswith(branches) for key in state_dict):
-            plain = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
-            for k, branch in enumerate(self.branches):
-                for name, value in fitting(plain, branch).items():
-                    state_dict[f'{branches}{k}.{name}'] = value.clone()
-                    state_dict.pop(prefix + name, None)
-        of_branches = {
-            key.removeprefix(branches): value for key, value in state_dict.items() if key.startswith(branches)
-        }
-        if self.teachers is not None and of_branches and not any(key.startswith(teachers) for key in state_dict):
-            for key, value in of_branches.items():
-                k, name = key.split('.', 1)
-                state_dict[f'{teachers}{k}.module.{name}'] = value.clone()
-            state_dict.update({f'{teachers}{k}.steps': torch.tensor(0) for k in range(len(self.teachers))})
-        self.trained_branches = [
-            all(
-                getattr(of_branches.get(f'{k}.{name}'), 'shape', None) == own.shape
-                for name, own in branch.named_parameters()
-            )
-            for k, branch in enumerate(self.branches)
-        ]
+        spread_to_branches(state_dict, prefix, self.branches)
+        if self.teachers is not None:
+            spread_to_teachers(state_dict, prefix, len(self.teachers))
+        self.trained_branches = fully_loaded(state_dict, prefix, self.branches)
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    # -- inference ---------------------------------------------------------------------------------------------------
-
-    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
-        networks = self.answering_networks()
-        return mean_logits(networks, [one.encode_decode(inputs, _copies(batch_img_metas)) for one in networks])
-
-    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Like :meth:`encode_decode`, in each branch's own mode, ``whole`` or ``slide``."""
-        networks = self.answering_networks()
-        return mean_logits(networks, [one.inference(inputs, _copies(batch_img_metas)) for one in networks])
-
-    def predict(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
-        """Segment images.
-
-        Args:
-            inputs: Normalised images, shape (b, 3, h, w).
-            data_samples: One each, whose meta information leads back to the original size. Results are added to them.
-
-        Returns:
-            Samples with ``seg_logits`` (C, h, w) and ``pred_sem_seg`` (1, h, w) and, of an ensemble with
-            ``test_cfg.branch_predictions``, ``pred_sem_seg_branches`` (K, h, w).
-        """
-        if self.test_cfg['branch_predictions'] and self.test_cfg['predict_on'] == ENSEMBLE:
-            return self.predict_with_branches(inputs, data_samples)
-        return self.postprocess_result(self.inference(inputs, _metas(inputs, data_samples)), data_samples)
-
-    def predict_with_branches(self, inputs: Tensor, data_samples: OptSampleList = None) -> SampleList:
-        """:meth:`predict` with ``pred_sem_seg_branches``, whatever ``test_cfg`` says of them: all networks run."""
-        metas = _metas(inputs, data_samples)
-        networks, chosen = self.networks(), self.test_cfg['predict_on']
-        logits = [network.inference(inputs, _copies(metas)) for network in networks]
-        together = mean_logits(networks, logits) if chosen == ENSEMBLE else logits[chosen]
-        results = self.postprocess_result(together, data_samples)
-        own = [self.postprocess_result(branch, _blank(data_samples)) for branch in logits]
-        for i, result in enumerate(results):
-            maps = torch.cat([samples[i].pred_sem_seg.data for samples in own])
-            result.set_data({'pred_sem_seg_branches': PixelData(data=maps)})
-        return results
-
-    def _forward(self, inputs: Tensor, data_samples: OptSampleList = None) -> Tensor:
-        return self.encode_decode(inputs, _metas(inputs, data_samples))
-
-    def networks(self) -> list[BaseSegmentor]:
-        """What predicts, one per branch: the branches or their teachers, as ``test_cfg.predict_with`` has it."""
-        with_teacher = self.test_cfg['predict_with'] != STUDENT and self.teachers is not None
-        return [teacher.module for teacher in self.teachers] if with_teacher else list(self.branches)
-
-    def answering_networks(self) -> list[BaseSegmentor]:
-        """Those of :meth:`networks` whose mean is the prediction: all, or the one that ``test_cfg.predict_on`` names."""
-        chosen = self.test_cfg['predict_on']
-        networks = self.networks()
-        return networks if chosen == ENSEMBLE else [networks[chosen]]
-
-
-def fitting(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The weights of a state dict that a network has under the same name and in the same shape."""
-    own = network.state_dict()
-    return {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
 
 
 def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
@@ -339,125 +243,6 @@ def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
     return labeled, unlabeled
 
 
-def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
-    """The preprocessor of a whole model: what is given for it, overridden by that of its first branch."""
-    if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
-        return preprocessor or of_branch
-    return {**preprocessor, **of_branch}
-
-
-def _use_plain_bn_where_sync_bn_fails(configs: list[dict]) -> None:
-    if is_distributed() and torch.cuda.is_available():
-        return
-    alike = len({repr(config) for config in configs}) == 1  # not ==: they may hold arrays
-    names = ['model.branch'] if alike else [f'model.branches[{k}]' for k in range(len(configs))]
-    changed = [replace_sync_bn(config) for config in configs]
-    keys = [f'{name}.{key}' for name, own in zip(names, changed) for key in own]
-    if keys:
-        why = 'Without a GPU' if is_distributed() else 'One process'
-        print_log(f'{why}: SyncBN becomes BN in {", ".join(keys)}', logger='current')
-
-
-def _warn_of_other_preprocessors(preprocessors: list[dict | None], shared: dict) -> None:
-    """All branches see the same images, so what a branch's own preprocessor would do otherwise is not done."""
-    for k, own in enumerate(preprocessors):
-        differing = [key for key in NORMALISATION if own and own.get(key) != shared.get(key)]
-        if differing:
-            values = '; '.join(f'{key}={own.get(key)}, there {shared.get(key)}' for key in differing)
-            print_log(
-                f'model.branches[{k}].data_preprocessor is not the one whose images all branches get: {values}. '
-                'Pretrained weights may expect their own',
-                logger='current',
-                level=logging.WARNING,
-            )
-
-
-def _check_branches(branches: ModuleList) -> None:
-    classes = [branch.num_classes for branch in branches]
-    if len(set(classes)) > 1:
-        raise UserError(f'model.branches: num_classes of the decode heads must be the same, got {classes}')
-    channels = [branch.out_channels for branch in branches]
-    if len(set(channels)) > 1:
-        raise UserError(f'model.branches: out_channels of the decode heads must be the same, got {channels}')
-    for k, branch in enumerate(branches):
-        for problem in (*head_class_problems(branch), *class_weight_problems(branch)):
-            raise UserError(f'branch {k}: {problem}')
-
-
-def head_class_problems(branch: BaseSegmentor) -> Iterator[str]:
-    """Heads that have another number of classes than the main one; STDC's heads for edges are meant to."""
-    expected = main_head(branch).num_classes
-    for key, head in all_heads(branch):
-        if getattr(head, 'num_classes', expected) != expected and not isinstance(head, STDCHead):
-            yield f'{key}.num_classes={head.num_classes}, but decode_head.num_classes={expected}'
-
-
-def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
-    """Losses of a segmentor whose ``class_weight`` has another length than the head has outputs.
-
-    Heads that classify queries (MaskFormer, Mask2Former, SAN) have one output more than classes, for "no object". Heads that
-    are neither these nor MMSegmentation's own weight classes in their own way and are passed over.
-    """
-    for key, head in all_heads(branch):
-        if isinstance(head, BaseDecodeHead):
-            owners = list(head.modules())
-            key, expected = f'{key}.loss_decode', head.out_channels + isinstance(head, SideAdapterCLIPHead)
-        elif hasattr(head, 'cls_embed'):
-            owners = [head]
-            key, expected = f'{key}.loss_cls', head.cls_embed.out_features
-        else:
-            continue
-        for owner in owners:
-            weight = getattr(owner, 'class_weight', None)
-            if hasattr(weight, '__len__') and len(weight) != expected:  # also an array from a file
-                yield (
-                    f'{key}: {type(owner).__name__}.class_weight has {len(weight)} numbers, '
-                    f'but {type(head).__name__} has {expected} {"outputs" if expected > head.num_classes else "classes"}'
-                )
-
-
-def all_heads(branch: BaseSegmentor) -> Iterator[tuple[str, nn.Module]]:
-    """Config key and module of each decode and auxiliary head."""
-    auxiliary = branch.auxiliary_head if branch.with_auxiliary_head else nn.ModuleList()
-    for name, heads in dict(decode_head=branch.decode_head, auxiliary_head=auxiliary).items():
-        if isinstance(heads, nn.ModuleList):
-            yield from ((f'{name}[{index}]', head) for index, head in enumerate(heads))
-        else:
-            yield name, heads
-
-
-def _check_test_cfg(test_cfg: dict, num_branches: int, has_teachers: bool) -> None:
-    allowed = [ENSEMBLE, *range(num_branches)]
-    for key in test_cfg:
-        meant = get_close_matches(key, OWN_TEST_OPTIONS)
-        if (
-            meant and key not in OWN_TEST_OPTIONS
-        ):  # anything else is for the branches, and may be of a model from elsewhere
-            raise UserError(f'model.test_cfg.{key} is not known; {meant[0]} is')
-    predict_on, predict_with = test_cfg['predict_on'], test_cfg['predict_with']
-    if isinstance(predict_on, bool) or predict_on not in allowed:
-        raise UserError(f'model.test_cfg.predict_on must be one of {allowed}, got {predict_on!r}')
-    if predict_with not in (None, STUDENT, TEACHER):
-        raise UserError(f"model.test_cfg.predict_with must be 'student' or 'teacher', got {predict_with!r}")
-    if predict_with == TEACHER and not has_teachers:
-        raise UserError("model.test_cfg.predict_with='teacher', but the model keeps no teachers: set model.teacher")
-
-
-def _metas(inputs: Tensor, data_samples: OptSampleList) -> list[dict]:
-    if data_samples is not None:
-        return [sample.metainfo for sample in data_samples]
-    size = inputs.shape[2:]
-    meta = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0, 0, 0, 0])
-    return [dict(meta) for _ in inputs]
-
-
-def _copies(metas: list[dict]) -> list[dict]:
-    """Slide inference writes into them."""
-    return [dict(meta) for meta in metas]
-
-
-def _blank(data_samples: OptSampleList) -> OptSampleList:
-    """Samples with the same meta information and no data."""
-    if data_samples is None:
-        return None
-    return [SegDataSample(metainfo=sample.metainfo) for sample in data_samples]
+def chosen(inputs: Tensor, data_samples: SampleList, indices: Sequence[int]) -> tuple[Tensor, SampleList]:
+    """Images and samples at some indices. (To index a tensor by a list would copy the list to the device, and wait.)"""
+    return torch.stack([inputs[i] for i in indices]), [data_samples[i] for i in indices]

@@ -38,6 +38,11 @@ class FixMatchSegmentor(BaseSemiSegmentor):
         self.pseudo = MODELS.build(pseudo)
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
 
+    @property
+    def consistency_weight(self) -> float:
+        """See :class:`BaseSemiSegmentor`."""
+        return self.weight_of(self.pseudo)
+
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Cross entropy of what the network says of strong views against its confident labels."""
         target = self.confident_labels(inputs, data_samples)

@@ -31,6 +31,11 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         self.consistency = MODELS.build(consistency)
         self.views = build_views(view, None, self.data_preprocessor, self.ignore_index)
 
+    @property
+    def consistency_weight(self) -> float:
+        """See :class:`BaseSemiSegmentor`."""
+        return self.weight_of(self.consistency)
+
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The student's own loss, and the distance to the teacher."""
         output = forward_labeled(self.branches[0], inputs, data_samples)

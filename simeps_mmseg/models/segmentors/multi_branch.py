@@ -62,6 +62,11 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
         self.consistency_on_labeled = consistency_on_labeled
 
+    @property
+    def consistency_weight(self) -> float | None:
+        """See :class:`BaseSemiSegmentor`."""
+        return None if self.cross_pseudo is None else self.weight_of(self.cross_pseudo)
+
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses, and consistency with pseudo-labels made on the way."""
         outputs = [forward_labeled(branch, inputs, data_samples) for branch in self.branches]
@@ -70,7 +75,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             losses.update(add_prefix(output.losses, f'branch_{k}'))
         if (
             self.consistency_on_labeled
-            and not self.labels_only
+            and not self.consistency_is_off
             and all(output.logits is not None for output in outputs)
         ):
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)

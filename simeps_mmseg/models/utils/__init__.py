@@ -11,23 +11,35 @@ from .branch import (
     training_logits,
 )
 from .padding import mask_padding, without_padding
+from .preprocessor import merge_preprocessors, warn_of_other_preprocessors
+from .sync_bn import use_plain_bn_where_sync_bn_fails
 from .taps import heads_of, main_head, perturbed_features
+from .teachers import Teachers
+from .weight_loading import fitting, fully_loaded, spread_to_branches, spread_to_teachers
 
 __all__ = [
     'BranchOutput',
+    'Teachers',
     'class_logits',
     'evaluation_logits',
+    'fitting',
     'forward_labeled',
     'forward_unlabeled',
+    'fully_loaded',
     'heads_of',
     'is_query_head',
     'kept_statistics',
     'main_head',
     'mask_padding',
     'mean_logits',
+    'merge_preprocessors',
     'one_image_fails',
     'perturbed_features',
     'replace_sync_bn',
+    'spread_to_branches',
+    'spread_to_teachers',
     'training_logits',
+    'use_plain_bn_where_sync_bn_fails',
+    'warn_of_other_preprocessors',
     'without_padding',
 ]

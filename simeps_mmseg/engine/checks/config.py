@@ -9,12 +9,12 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ..evaluation.defect_iou_metric import SUMMARY
-from ..utils import UserError
-from ..utils.config_tree import walk_values
-from ..utils.configs import PARTS_OF_A_RUN
-from .hooks.whole_checkpoint import WholeCheckpointHook
-from .safe_hooks import SAFE_HOOKS
+from ...evaluation.defect_iou_metric import SUMMARY
+from ...utils import UserError
+from ...utils.config_tree import walk_values
+from ...utils.configs import PARTS_OF_A_RUN
+from ..hooks.whole_checkpoint import WholeCheckpointHook
+from ..safe_hooks import SAFE_HOOKS
 
 DEFAULT_HOOKS = (
     *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
@@ -73,7 +73,8 @@ def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
 
 def checkpoint_problems(key: str, hook: Mapping) -> Iterator[str]:
     """``CheckpointHook`` hands what it does not know to ``Runner.save_checkpoint``, which refuses it when the first is due."""
-    own = [*inspect.signature(CheckpointHook).parameters, *inspect.signature(Runner.save_checkpoint).parameters]
+    parts = (WholeCheckpointHook, CheckpointHook, Runner.save_checkpoint)
+    own = [name for part in parts for name in inspect.signature(part).parameters]
     known = sorted(set(own) - {'self', 'kwargs'})
     for name in hook.keys() - {'type', *known}:
         meant = get_close_matches(name, known, 1)

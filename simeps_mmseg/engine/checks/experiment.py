@@ -1,22 +1,21 @@
 """What can be wrong with a semi-supervised experiment, found before its first iteration."""
 
-import logging
 from collections.abc import Iterator
 
 from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.models import BaseSegmentor
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets.samplers import LabeledUnlabeledSampler
-from ..models.utils import one_image_fails
-from ..utils import UserError
-from ..utils.dataset_tree import leaf_datasets, walk_transforms
-from ..utils.paths import real_path
-from .prediction import opens_masks
+from ...datasets.samplers import LabeledUnlabeledSampler
+from ...models.utils import one_image_fails
+from ...utils import UserError
+from ...utils.dataset_tree import leaf_datasets
+from .sources import source_problems, validation_problems
 
 
 def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:
@@ -29,6 +28,7 @@ def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseL
     problems = [
         *loop_problems(train_loop),
         *model_problems(model),
+        *optimizer_problems(getattr(train_loop.runner, 'optim_wrapper', None), model),
         *sampler_problems(loader, model),
         *source_problems(loader.dataset),
         *class_problems(loader.dataset, model),
@@ -54,6 +54,16 @@ def model_problems(model: BaseSegmentor) -> Iterator[str]:
         yield (
             f'model.type: {type(model).__name__} has no unsupervised losses to ramp; '
             'use TriBranchSemiSegmentor, or drop SemiSupervisedHook from custom_hooks'
+        )
+
+
+def optimizer_problems(optim_wrapper: OptimWrapper | OptimWrapperDict | None, model: BaseSegmentor) -> Iterator[str]:
+    """The training step of mmengine knows one optimiser; several need a step of the model's own."""
+    if isinstance(optim_wrapper, OptimWrapperDict) and type(model).train_step is BaseModel.train_step:
+        names = ', '.join(optim_wrapper.keys())
+        yield (
+            f'optim_wrapper: {len(optim_wrapper)} optimisers ({names}), but {type(model).__name__} makes '
+            'one step with all losses; use one optimiser, with paramwise_cfg where parts differ'
         )
 
 
@@ -93,47 +103,6 @@ def pooled_norm_problems(model: BaseSegmentor, single: list[str], shape: tuple[i
             return
 
 
-def source_problems(dataset: Dataset) -> Iterator[str]:
-    """The labelled source must open masks, the unlabelled one must not."""
-    sources = getattr(dataset, 'datasets', [])
-    if len(sources) != 2:
-        return
-    for source in leaf_datasets(sources[0]):
-        if not _opens_masks(source):
-            yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
-    for source in leaf_datasets(sources[1]):
-        if _opens_masks(source):
-            yield (
-                'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
-                'opened; remove it'
-            )
-        if getattr(source, 'data_prefix', {}).get('seg_map_path'):
-            yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
-        yield from _unlabeled_sample_problems(source)
-    shared = _paths(sources[0]) & _paths(sources[1])
-    if shared:
-        print_log(
-            f'{len(shared)} images are labelled and unlabelled at once, such as {min(shared)}',
-            logger='current',
-            level=logging.WARNING,
-        )
-
-
-def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
-    """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
-    sample = source.get_data_info(0)
-    for transform in source.pipeline.transforms:
-        try:
-            sample = transform(sample)
-        except KeyError as error:
-            advice = '; set its cat_max_ratio=1.0' if type(transform).__name__ == 'RandomCrop' else '; remove it'
-            yield (
-                f'train_dataloader.dataset.datasets[1] (unlabelled): {type(transform).__name__} in the pipeline asks for '
-                f'{error}, which an image without a mask does not have{advice}'
-            )
-            return
-
-
 def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
     """As many classes in the head as in the data set."""
     classes = getattr(dataset, 'metainfo', {}).get('classes')
@@ -144,29 +113,5 @@ def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
         )
 
 
-def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
-    """An image that is trained on validates nothing, nor does one without a mask."""
-    if not all(_opens_masks(leaf) for leaf in leaf_datasets(validation)):
-        yield 'val_dataloader.dataset: the pipeline has no LoadAnnotations, so there is nothing to score by'
-    shared = _paths(train) & _paths(validation)
-    if shared:
-        yield (
-            f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
-            'take them out of the split files'
-        )
-
-
 def _name(dataset: Dataset) -> str:
     return type(next(leaf_datasets(dataset))).__name__ if isinstance(dataset, ConcatDataset) else type(dataset).__name__
-
-
-def _opens_masks(dataset: Dataset) -> bool:
-    return any(opens_masks(transform) for transform in walk_transforms(dataset.pipeline))
-
-
-def _paths(dataset: Dataset) -> set[str]:
-    return {
-        real_path(leaf.get_data_info(index)['img_path'])
-        for leaf in leaf_datasets(dataset)
-        for index in range(len(leaf))
-    }

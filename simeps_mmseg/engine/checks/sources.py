@@ -1,0 +1,76 @@
+"""What can be wrong with the labelled, the unlabelled and the validation images of an experiment."""
+
+import logging
+from collections.abc import Iterator
+
+from mmengine.logging import print_log
+from torch.utils.data import Dataset
+
+from ...utils.dataset_tree import leaf_datasets, walk_transforms
+from ...utils.paths import real_path
+from ..prediction import opens_masks
+
+
+def source_problems(dataset: Dataset) -> Iterator[str]:
+    """The labelled source must open masks, the unlabelled one must not."""
+    sources = getattr(dataset, 'datasets', [])
+    if len(sources) != 2:
+        return
+    for source in leaf_datasets(sources[0]):
+        if not _opens_masks(source):
+            yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
+    for source in leaf_datasets(sources[1]):
+        if _opens_masks(source):
+            yield (
+                'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
+                'opened; remove it'
+            )
+        if getattr(source, 'data_prefix', {}).get('seg_map_path'):
+            yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
+        yield from _unlabeled_sample_problems(source)
+    shared = _paths(sources[0]) & _paths(sources[1])
+    if shared:
+        print_log(
+            f'{len(shared)} images are labelled and unlabelled at once, such as {min(shared)}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
+    """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
+    sample = source.get_data_info(0)
+    for transform in source.pipeline.transforms:
+        try:
+            sample = transform(sample)
+        except KeyError as error:
+            advice = '; set its cat_max_ratio=1.0' if type(transform).__name__ == 'RandomCrop' else '; remove it'
+            yield (
+                f'train_dataloader.dataset.datasets[1] (unlabelled): {type(transform).__name__} in the pipeline asks for '
+                f'{error}, which an image without a mask does not have{advice}'
+            )
+            return
+
+
+def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
+    """An image that is trained on validates nothing, nor does one without a mask."""
+    if not all(_opens_masks(leaf) for leaf in leaf_datasets(validation)):
+        yield 'val_dataloader.dataset: the pipeline has no LoadAnnotations, so there is nothing to score by'
+    shared = _paths(train) & _paths(validation)
+    if shared:
+        yield (
+            f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
+            'take them out of the split files'
+        )
+
+
+def _opens_masks(dataset: Dataset) -> bool:
+    return any(opens_masks(transform) for transform in walk_transforms(dataset.pipeline))
+
+
+def _paths(dataset: Dataset) -> set[str]:
+    return {
+        real_path(leaf.get_data_info(index)['img_path'])
+        for leaf in leaf_datasets(dataset)
+        for index in range(len(leaf))
+    }

@@ -1,0 +1,85 @@
+"""What can be wrong with the weights that a training starts from, or with the checkpoint that it goes on from."""
+
+import logging
+import re
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmseg.models.segmentors import EncoderDecoder
+from torch import nn
+
+from ...deploy import read_checkpoint
+from ...models.checks import class_weight_problems
+from ...models.segmentors import BaseSemiSegmentor
+from ...models.utils import fitting
+from ...utils import UserError
+
+
+def check_class_weights(model: nn.Module) -> None:
+    """Compare the class weights of a plain network with its classes; branches were looked at when they were built.
+
+    Raises:
+        UserError: If a loss has too few or too many.
+    """
+    if isinstance(model, EncoderDecoder):
+        for problem in class_weight_problems(model):
+            raise UserError(f'model.{problem}')
+
+
+def check_start(checkpoint: str, model: nn.Module) -> None:
+    """Compare the weights in ``load_from`` with those of the model, or of its branches; warn where some do not fit.
+
+    Raises:
+        UserError: If the file is not there, or none of its weights are the model's.
+    """
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise UserError(f'load_from={checkpoint} is not there')
+    try:
+        state = read_checkpoint(path)['state_dict']
+    except UserError:  # holds more than weights: mmengine has its own way with it
+        return
+    found = {re.sub(r'^module\.', '', key): value for key, value in state.items()}  # of several processes
+    if found.keys() & model.state_dict().keys():
+        return
+    branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []
+    fits = [fitting(found, branch) for branch in branches]
+    if not any(fits):
+        whose = 'this model, nor of one of its branches' if branches else 'this model'
+        raise UserError(
+            f'load_from={checkpoint} has no weight of {whose} (it has {next(iter(found), "none at all")}, ...)'
+        )
+    for k, (own, branch) in enumerate(zip(fits, branches)):
+        missing = [name for name, _ in branch.named_parameters() if name not in own]
+        if missing:
+            print_log(
+                f'load_from={checkpoint}: branch {k} takes what fits, and {len(missing)} weights, such as {missing[0]}, do '
+                'not. So it is no trained network, and labels are learned alone first (SemiSupervisedHook.labels_only_share)',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def check_resumed_schedule(runner: Runner) -> None:
+    """Compare the ends of the schedules in the config with those that the checkpoint brought along.
+
+    mmengine takes schedulers from the checkpoint, their ends included: trained on with a larger ``max_iters``, a run would
+    stay at the learning rate of its old end.
+
+    Raises:
+        UserError: If they differ.
+    """
+    configs = runner.cfg.get('param_scheduler') or []
+    configs = configs if isinstance(configs, (list, tuple)) else [configs]
+    schedulers = runner.param_schedulers or []
+    schedulers = schedulers if isinstance(schedulers, list) else [one for some in schedulers.values() for one in some]
+    for index, (config, scheduler) in enumerate(zip(configs, schedulers)):
+        asked, restored = config.get('end'), getattr(scheduler, 'end', None)
+        in_iterations = not config.get('by_epoch', True)
+        if in_iterations and asked is not None and restored is not None and asked != restored:
+            raise UserError(
+                f'param_scheduler[{index}].end={asked}, but the schedule of the checkpoint that is resumed ends at '
+                f'{restored}, and would go on so. Resume with the old end; or begin a new training from its weights '
+                '(load_from=...)'
+            )

@@ -1,0 +1,94 @@
+"""What the guard of labels alone remembers between validations, and what it concludes from one."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .guard import Reference, losses_since
+
+
+@dataclass
+class GuardState:
+    """The course of a guarded training.
+
+    Attributes:
+        reference: The validation of labels alone; None as long as there is none.
+        best: The best score of all validations from the reference on; minus infinity before.
+        stepped_back: How often the networks went back.
+        below: Validations in a row below labels alone.
+        events: What was lost and when, each ``dict(iteration=..., text=...)``.
+    """
+
+    reference: Reference | None = None
+    best: float = -math.inf
+    stepped_back: int = 0
+    below: int = 0
+    events: list[dict] = field(default_factory=list)
+
+    def factor(self, attempts: int) -> float:
+        """On all that labels do not say: a half for each step back, and zero from the last attempt on."""
+        return 0.5**self.stepped_back if self.stepped_back < attempts else 0.0
+
+    def take(self, candidate: Reference) -> bool:
+        """Take a validation of labels alone as the reference, if it is better than the one there is.
+
+        The best of the score that decides and of the branches goes first, the score that decides second.
+        """
+        known = self.reference
+        if known is not None and (candidate.top, candidate.score) <= (known.top, known.score):
+            return False
+        self.reference = candidate
+        return True
+
+    def count_best(self, iteration: int, scores: Mapping[str, float]) -> None:
+        """Keep the best score, if there is a reference."""
+        if self.reference is not None:
+            self.best = max(self.best, Reference(iteration, self.reference.key, scores).score)
+
+    def losses(self, now: Reference, vanished: Iterable[str], patience: int) -> list[str]:
+        """What a validation lost of the reference: reasons to go back. Counts the validations below it.
+
+        Args:
+            now: The validation.
+            vanished: Classes that all branches agree not to see.
+            patience: Validations in a row below the reference that are too many.
+        """
+        key, before = self.reference.key, self.reference.score
+        self.below = self.below + 1 if now.score < before else 0
+        lost = list(losses_since(self.reference, now.metrics, vanished))
+        if self.below >= patience:
+            lost.append(f'{key} has been below that of labels alone ({before:.1f}) for {self.below} validations')
+        return lost
+
+    def outcome(self) -> str:
+        """A sentence on what the unlabelled images brought on validation."""
+        key, before = self.reference.key, self.reference.score
+        if self.best > before:
+            return (
+                f'{key} on validation: {before:.2f} with labels alone, {self.best:.2f} with the best checkpoint '
+                f'({self.best - before:+.2f})'
+            )
+        return (
+            f'nothing was gained on validation: the best {key} is that of labels alone ({before:.2f}, iteration '
+            f'{self.reference.iteration}), and so are the weights of the best checkpoint'
+        )
+
+    def to_record(self) -> dict:
+        """As plain values, for checkpoints and JSON."""
+        reference = self.reference and dict(
+            iteration=self.reference.iteration, key=self.reference.key, metrics=dict(self.reference.metrics)
+        )
+        return dict(
+            reference=reference,
+            best=self.best if math.isfinite(self.best) else None,
+            stepped_back=self.stepped_back,
+            below=self.below,
+            events=self.events,
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping) -> 'GuardState':
+        """The inverse of :meth:`to_record`."""
+        reference = Reference(**record['reference']) if record['reference'] else None
+        best = -math.inf if record['best'] is None else record['best']
+        return cls(reference, best, record['stepped_back'], record['below'], list(record['events']))

@@ -1,0 +1,37 @@
+"""Access to the segmentor, to its average and to the hooks of a runner."""
+
+from typing import TypeVar
+
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+HookType = TypeVar('HookType', bound=Hook)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The segmentor inside a wrapper for several processes."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def find_hook(runner: Runner, kind: type[HookType]) -> HookType | None:
+    """The first hook of a kind, also among the ``parts`` of composite hooks; None if there is none."""
+    for hook in runner.hooks:
+        for one in (hook, *getattr(hook, 'parts', ())):
+            if isinstance(one, kind):
+                return one
+    return None
+
+
+def learned_networks(runner: Runner) -> dict[str, nn.Module]:
+    """What has learned weights, by its key in checkpoints of mmengine: the model, and with ``EMAHook`` its average."""
+    networks = dict(state_dict=unwrapped(runner.model))
+    average = find_hook(runner, EMAHook)
+    return networks if average is None else dict(networks, ema_state_dict=average.ema_model)
+
+
+def validated_state(runner: Runner) -> dict[str, Tensor]:
+    """The weights that validations look at: with ``EMAHook`` the average."""
+    average = find_hook(runner, EMAHook)
+    return (unwrapped(runner.model) if average is None else average.ema_model.module).state_dict()

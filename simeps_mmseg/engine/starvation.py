@@ -1,0 +1,91 @@
+"""Classes that die out of the pseudo-labels: one rule for the training and for its report."""
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..datasets.class_weights import class_weights
+from .pseudo_label_health import by_class
+
+# Share of its labelled share below which a class starves. Labelled images are a sample, so even perfect pseudo-labels would be
+# below some limits (benchmarks/starving_limit.py): with 10 % of the labels of Magnetic Tile, Fray is below a half in 23 % of
+# random splits, below a quarter in 4.5 %. A class that dies ends near zero, so the lower limit is passed only a little later.
+STARVING = 0.25
+
+
+def is_starving(
+    pseudo: float | np.ndarray, labeled: float | np.ndarray, fraction: float = STARVING
+) -> bool | np.ndarray:
+    """Whether a class gets less of the pseudo-labels than a fraction of what it gets of the labels.
+
+    Args:
+        pseudo: Its share of the pseudo-labelled pixels, or several, shape (n,).
+        labeled: Its share of the labelled pixels, or several.
+        fraction: Of the labelled share; 0 finds nothing.
+    """
+    return pseudo < fraction * labeled
+
+
+def starving_classes(shares: Mapping[str, float], fraction: float = STARVING) -> dict[str, tuple[float, float]]:
+    """Classes for which :func:`is_starving` holds.
+
+    Args:
+        shares: ``pseudo_share.<class>`` and ``label_share.<class>``, as :meth:`PseudoLabelHealth.compute` gives them.
+        fraction: Of the labelled share; 0 finds nothing.
+
+    Returns:
+        Pseudo-labelled and labelled share by class. Classes that the labels do not show are left out.
+
+    Example:
+        >>> shares = {'label_share.pit': 0.02, 'pseudo_share.pit': 0.001, 'label_share.ok': 0.98, 'pseudo_share.ok': 0.999}
+        >>> starving_classes(shares, fraction=0.25)
+        {'pit': (0.001, 0.02)}
+    """
+    pseudo = by_class(shares, 'pseudo_share')
+    return {
+        name: (pseudo[name], labeled)
+        for name, labeled in by_class(shares, 'label_share').items()
+        if name in pseudo and is_starving(pseudo[name], labeled, fraction)
+    }
+
+
+def absent_classes(shares: Mapping[str, float]) -> list[str]:
+    """Classes that the labels do not show."""
+    return [name for name, share in by_class(shares, 'label_share').items() if not share]
+
+
+class StarvationWatch:
+    """Tells once when a class begins to starve, and once when it is back.
+
+    Args:
+        fraction: See :func:`is_starving`.
+    """
+
+    def __init__(self, fraction: float = STARVING) -> None:
+        self.fraction = fraction
+        self._known: set[str] = set()
+
+    def news(self, shares: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+        """Level (of :mod:`logging`) and text of each change since the last call.
+
+        A class is back once it has a share of the pseudo-labels and does not starve; images that happen not to show it do not
+        bring it back.
+
+        Args:
+            shares: As for :func:`starving_classes`.
+        """
+        found = starving_classes(shares, self.fraction)
+        for name in sorted(found.keys() - self._known):
+            pseudo, labeled = found[name]
+            weights = class_weights(list(by_class(shares, 'label_share').values()))
+            yield (
+                logging.WARNING,
+                f'{name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The branches may be '
+                'unlearning it. In this order: class weights in the loss on the labels (of these labels '
+                f'CrossEntropyLoss.class_weight={weights}), more iterations, a lower model.similarity.loss_weight',
+            )
+        back = {name for name in self._known - found.keys() if shares.get(f'pseudo_share.{name}')}
+        for name in sorted(back):
+            yield logging.INFO, f'{name} is back among the pseudo-labels'
+        self._known = self._known - back | found.keys()

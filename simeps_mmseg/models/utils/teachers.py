@@ -1,0 +1,55 @@
+"""Moving averages of the branches, which teach them."""
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from mmseg.registry import MODELS
+from torch import nn
+
+from .batch_norm import kept_statistics
+
+
+class Teachers(nn.ModuleList):
+    """A moving average of each branch, always in evaluation mode.
+
+    The count of updates (``steps``) of each stays in host memory wherever the weights go. The averages branch on it in
+    every step, and on a GPU each look would wait for the device.
+
+    Args:
+        average: Config of a moving average, such as ``dict(type='ExponentialMovingAverage', momentum=0.01)``.
+        branches: The networks to average.
+        own_statistics: Whether the averages keep their own running statistics of batch norm; else they take those of their
+            branches in each update.
+    """
+
+    def __init__(self, average: dict, branches: Iterable[nn.Module], own_statistics: bool) -> None:
+        super().__init__([MODELS.build({**average, 'model': branch}) for branch in branches])
+        self.own_statistics = own_statistics
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The averaged networks."""
+        return [teacher.module for teacher in self]
+
+    def train(self, mode: bool = True) -> 'Teachers':
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def update(self, branches: Iterable[nn.Module], restart: bool = False) -> None:
+        """Move each average towards its branch. The first update, and one that restarts, makes it a copy."""
+        for teacher, branch in zip(self, branches):
+            if restart:
+                teacher.steps.zero_()
+            takes_statistics = not teacher.steps or not self.own_statistics
+            with nullcontext() if takes_statistics else kept_statistics(teacher.module):
+                teacher.update_parameters(branch)
+
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'Teachers':
+        counts = [teacher.steps for teacher in self]
+        super()._apply(fn, *args, **kwargs)
+        for teacher, count in zip(self, counts):
+            teacher.steps = count
+        return self

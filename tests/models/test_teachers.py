@@ -1,0 +1,49 @@
+"""Moving averages that teach: where they count, and that no step waits for the device."""
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth
+from simeps_mmseg.models.segmentors import StepRecord
+from tests.helpers import tiny_model
+
+
+@pytest.fixture(params=['ExponentialMovingAverage', 'MomentumAnnealingEMA'])
+def on_device(request):
+    """A model on the meta device: as on a GPU its values are not in host memory, and asking for one raises."""
+    model = MODELS.build(tiny_model(teacher=dict(type=request.param, momentum=0.01))).to('meta').train()
+    for teacher in model.teachers:  # the way to meta, unlike that to a GPU, makes new parameters
+        teacher.avg_parameters = dict(teacher.module.named_parameters())
+    return model
+
+
+def test_the_count_of_updates_stays_in_host_memory(on_device):
+    assert all(p.is_meta for p in on_device.parameters())
+    assert [str(teacher.steps.device) for teacher in on_device.teachers] == ['cpu'] * 3
+
+
+def test_updates_ask_for_no_value_on_the_device(on_device):
+    with pytest.raises(RuntimeError):
+        bool(next(on_device.parameters()).sum() == 0)  # what would be asking
+    for factor, steps in ((0.0, 1), (0.0, 1), (0.5, 2), (0.5, 3)):
+        on_device.set_rampup(factor)
+        on_device.update_teachers()
+        assert [teacher.steps.item() for teacher in on_device.teachers] == [steps] * 3
+
+
+def test_the_count_is_in_checkpoints_as_before(on_device):
+    state = {key: value for key, value in on_device.state_dict().items() if key.endswith('steps')}
+    assert list(state) == [f'teachers.{k}.steps' for k in range(3)]
+    assert all(value.dtype == torch.int64 for value in state.values())
+
+
+def test_data_parallelism_does_not_send_the_counts(on_device):
+    assert on_device._ddp_params_and_buffers_to_ignore == [f'teachers.{k}.steps' for k in range(3)]
+
+
+def test_statistics_of_a_step_ask_for_no_value_on_the_device():
+    health = PseudoLabelHealth(['a', 'b'])
+    maps = [torch.zeros(2, 4, 4, dtype=torch.int64, device='meta')] * 3
+    for _ in range(2):
+        health.update(StepRecord(maps[0], maps, maps, 255))
