@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from ..utils import UserError
 from ..utils.configs import read_config
 from ..utils.paths import find_config, shipped_folder
+from .data import leave_out_evaluation_images
 
 # What mmengine's runner and MMSegmentation's tools read from a config.
 PARTS_OF_A_RUN = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
@@ -44,6 +45,7 @@ def load_config(
     file = find_config(path)
     cfg = read_config(file)
     merge_options(cfg, options)
+    leave_out_evaluation_images(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
     return cfg
@@ -85,7 +87,7 @@ def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
         if top not in PARTS_OF_A_RUN:
             yield (
                 f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} '
-                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
+                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.unlabeled'
             )
         elif not has_key(cfg._cfg_dict, [top, *rest]):
             yield f'--cfg-options: {key} is not in the config yet; it is added'

@@ -12,7 +12,9 @@ from mmengine.runner.base_loop import BaseLoop
 from mmseg.models import BaseSegmentor
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.labeled_unlabeled import LabeledUnlabeledDataset
 from ..datasets.samplers import LabeledUnlabeledSampler
+from ..datasets.unlabeled_folder import leaf_datasets as leaves
 from ..models.utils import one_image_fails
 from ..utils import UserError
 from ..utils.paths import real_path
@@ -61,6 +63,11 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
     """The shares of a batch against its size and against what the similarity map needs."""
     sampler = loader.sampler
     if not isinstance(sampler, LabeledUnlabeledSampler):
+        if isinstance(loader.dataset, LabeledUnlabeledDataset):
+            yield (
+                f'train_dataloader.sampler: {type(sampler).__name__} draws labelled and unlabelled images as they come; use '
+                "dict(type='LabeledUnlabeledSampler', num_labeled=..., num_unlabeled=...)"
+            )
         return
     if loader.batch_size != sampler.batch_size:
         yield (
@@ -98,18 +105,16 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
     sources = getattr(dataset, 'datasets', [])
     if len(sources) != 2:
         return
+    labeled, unlabeled = part_keys(dataset)
     for source in leaves(sources[0]):
         if not _opens_masks(source):
-            yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
+            yield f'{labeled} (labelled): the pipeline has no LoadAnnotations'
     for source in leaves(sources[1]):
         if _opens_masks(source):
-            yield (
-                'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
-                'opened; remove it'
-            )
+            yield (f'{unlabeled} (unlabelled): the pipeline has LoadAnnotations, so masks would be opened; remove it')
         if getattr(source, 'data_prefix', {}).get('seg_map_path'):
-            yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
-        yield from _unlabeled_sample_problems(source)
+            yield f'{unlabeled} (unlabelled): data_prefix has seg_map_path; remove it'
+        yield from _unlabeled_sample_problems(source, unlabeled)
     shared = _paths(sources[0]) & _paths(sources[1])
     if shared:
         print_log(
@@ -119,7 +124,14 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
         )
 
 
-def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
+def part_keys(dataset: Dataset) -> tuple[str, str]:
+    """Config keys of the labelled and the unlabelled data set."""
+    if isinstance(dataset, LabeledUnlabeledDataset):
+        return 'train_dataloader.dataset.labeled', 'train_dataloader.dataset.unlabeled'
+    return 'train_dataloader.dataset.datasets[0]', 'train_dataloader.dataset.datasets[1]'
+
+
+def _unlabeled_sample_problems(source: Dataset, key: str) -> Iterator[str]:
     """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
     sample = source.get_data_info(0)
     for transform in source.pipeline.transforms:
@@ -128,7 +140,7 @@ def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
         except KeyError as error:
             advice = '; set its cat_max_ratio=1.0' if type(transform).__name__ == 'RandomCrop' else '; remove it'
             yield (
-                f'train_dataloader.dataset.datasets[1] (unlabelled): {type(transform).__name__} in the pipeline asks for '
+                f'{key} (unlabelled): {type(transform).__name__} in the pipeline asks for '
                 f'{error}, which an image without a mask does not have{advice}'
             )
             return
@@ -152,19 +164,8 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
     if shared:
         yield (
             f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
-            'take them out of the split files'
+            'take them out of the split files; of a folder, name their data set in train_dataloader.dataset.exclude'
         )
-
-
-def leaves(dataset: Dataset) -> Iterator[Dataset]:
-    """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
-    if hasattr(dataset, 'datasets'):
-        for inner in dataset.datasets:
-            yield from leaves(inner)
-    elif hasattr(dataset, 'dataset'):
-        yield from leaves(dataset.dataset)
-    else:
-        yield dataset
 
 
 def _name(dataset: Dataset) -> str:
