@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.models.utils import walk_dicts
 from simeps_mmseg.utils.paths import shipped_folder
 from tests.apis.test_make_semi import make_files, shrink
 from tests.conftest import ROOT
@@ -57,7 +58,7 @@ def test_trains_as_printed(name, tmp_path, monkeypatch):
 
 
 def small(base: Config) -> str:
-    """A stock config with what lets two CPU cores train it two steps: small crops, few channels of data, no workers."""
+    """A stock config with what lets two CPU cores train it two steps: small images, no workers."""
     cfg = base.copy()
     sampler = cfg.train_dataloader.sampler.copy()
     shrink(cfg)
@@ -65,6 +66,11 @@ def small(base: Config) -> str:
     cfg.train_dataloader.batch_size = 4
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
+    for _, node in walk_dicts(cfg._cfg_dict):
+        if node.get('type') == 'Resize':
+            node['scale'] = (64, 64)
+        if node.get('mode') == 'slide':
+            node.update(crop_size=(64, 64), stride=(64, 64))
     cfg.train_cfg.update(max_iters=2, val_interval=10)
     for scheduler in cfg.param_scheduler:
         scheduler.update(begin=0, end=2)
