@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
@@ -134,8 +134,12 @@ def leaf_configs(config: dict) -> list[dict]:
     return leaf_configs(config['dataset']) if 'dataset' in config else [config]
 
 
-def leaf_datasets(dataset: Dataset) -> list[Dataset]:
+def leaf_datasets(dataset: Dataset) -> Iterator[Dataset]:
     """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
     if hasattr(dataset, 'datasets'):
-        return [leaf for inner in dataset.datasets for leaf in leaf_datasets(inner)]
-    return leaf_datasets(dataset.dataset) if hasattr(dataset, 'dataset') else [dataset]
+        for inner in dataset.datasets:
+            yield from leaf_datasets(inner)
+    elif hasattr(dataset, 'dataset'):
+        yield from leaf_datasets(dataset.dataset)
+    else:
+        yield dataset
