@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     start = time.monotonic()
     runs = grid_of(args)
     for run in runs:  # before the first hour, not after it
-        find_leaf(ROOT / 'configs', run['method'], run['model'], run['dataset'], run['percent'])
+        find_leaf(ROOT / 'configs', run['method'], run['model'], run['dataset'])
     finished = {name_of(line['run']) for line in results.read(files_of(args))}
     todo = [run for run in runs if name_of(run) not in finished]
     print(f'{len(runs)} runs, {len(runs) - len(todo)} of them done before', flush=True)

@@ -180,7 +180,7 @@ def split_of(run: dict, args: argparse.Namespace) -> Path:
 
 def experiment(run: dict, args: argparse.Namespace, split: Path):
     """The config of a run: the shipped one at the size, schedule, batch and split of the protocol."""
-    from benchmarks.one_run import use_batch
+    from benchmarks.one_run import use_batch, use_split
     from simeps_mmseg.utils.config_tree import walk_dicts
     from simeps_mmseg.utils.configs import load_config
 
@@ -190,9 +190,7 @@ def experiment(run: dict, args: argparse.Namespace, split: Path):
             node['scale'] = (run['size'], run['size'])
         if 'data_root' in node:
             node['data_root'] = str(args.data_root.resolve() / Path(node['data_root']).name)
-    dataset = cfg.train_dataloader.dataset
-    for part, source in zip(('labeled', 'unlabeled'), dataset.get('datasets', [dataset])):
-        source.ann_file = f'{split}_{part}.txt'
+    use_split(cfg, str(split))
     use_batch(cfg, run['batch'])
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.num_workers = 1

@@ -144,7 +144,7 @@ def start_weights(run: dict, place: Place) -> Path | None:
 
 def experiment(run: dict) -> Config:
     """The config of a run: the leaf in configs/ with its labels, size, schedule and batch. The same on every machine."""
-    leaf = find_leaf(ROOT / 'configs', run['method'], run['model'], run['dataset'], run['percent'])
+    leaf = find_leaf(ROOT / 'configs', run['method'], run['model'], run['dataset'])
     # Every checkpoint has the config as text, and to lay that out neatly takes a second or two each time. (fromfile has an
     # option for that which it does not pass on.)
     cfg = Config(Config.fromfile(leaf)._cfg_dict, filename=str(leaf), format_python_code=False)
@@ -179,12 +179,21 @@ def _use_labels(cfg: Config, run: dict) -> None:
             f'100 % of the labels leave no unlabelled images for {run["method"]}: '
             f'only {" and ".join(SUPERVISED_METHODS)} take that'
         )
-    labeled = 'train.txt' if run['percent'] >= 100 else f'{run["percent"]:g}pct_labeled.txt'
-    for _, node in walk_dicts(cfg._cfg_dict):
-        if 'ann_file' in node:
-            file = re.sub(r'\bseed\d+\b', f'seed{run["split_seed"]}', node['ann_file'])
-            file = re.sub(r'[\d.]+pct_labeled\.txt', labeled, file)
-            node['ann_file'] = re.sub(r'[\d.]+pct_unlabeled', f'{run["percent"]:g}pct_unlabeled', file)
+    folder = f'splits/seed{run["split_seed"]}'
+    if run['percent'] >= 100:
+        cfg.train_dataloader.dataset.ann_file = f'{folder}/train.txt'
+    else:
+        use_split(cfg, f'{folder}/{run["percent"]:g}pct')
+    cfg.val_dataloader.dataset.ann_file = f'{folder}/val.txt'
+
+
+def use_split(cfg: Config, split: str) -> None:
+    """Train on the labels that a split names, ``<split>_labeled.txt``, whether there are unlabelled images or not."""
+    dataset = cfg.train_dataloader.dataset
+    if dataset.type == 'LabeledUnlabeledDataset':
+        dataset.split = split
+    else:
+        dataset.ann_file = f'{split}_labeled.txt'
 
 
 def _use_images(cfg: Config, run: dict) -> None:

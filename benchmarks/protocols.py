@@ -125,8 +125,8 @@ def public_set(dataset: str) -> Path | None:
     return next(iter(sorted(PUBLIC_SETS.glob(f'{dataset}_*pct.py'))), None)
 
 
-def find_leaf(configs: Path, method: str, model: str, dataset: str, percent: float) -> Path:
-    """The config of a run: that of its percentage, or else one of another, whose split files are then replaced.
+def find_leaf(configs: Path, method: str, model: str, dataset: str) -> Path:
+    """The config of a run, whatever its percentage: the split is one key of it.
 
     A public set (``benchmarks/public_sets``) has no config of a method: it takes the place of NEU-Seg in its.
 
@@ -135,16 +135,12 @@ def find_leaf(configs: Path, method: str, model: str, dataset: str, percent: flo
     """
     folder = configs / method
     stem = f'{model}_{"neu" if public_set(dataset) else dataset}'
-    wanted = [
-        folder / f'{stem}_{percent:g}pct.py',
-        folder / f'{stem}_10pct.py',
-        *sorted(folder.glob(f'{stem}_*pct.py')),
-    ]
-    for path in wanted:
+    wanted = folder / f'{stem}_10pct.py'
+    for path in (wanted, *sorted(folder.glob(f'{stem}_*pct.py'))):
         if path.is_file():
             return path
     there = sorted(path.stem for path in folder.glob('*.py'))
     raise FileNotFoundError(
-        f'{wanted[0]} is not there, nor {wanted[1].name}: '
+        f'{wanted} is not there: '
         + (f'{folder} has {", ".join(there)}; choose with --model and --datasets' if there else 'no such --methods')
     )

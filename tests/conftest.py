@@ -53,3 +53,12 @@ def real_data() -> Path:
     if not folder:
         pytest.skip('SIMEPS_DATA does not name a folder with the downloaded archives')
     return Path(folder)
+
+
+@pytest.fixture
+def one_thread():
+    """A second thread only waits where the network is tiny and the machine busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

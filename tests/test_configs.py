@@ -6,11 +6,15 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATA_SAMPLERS, DATASETS, MODELS
 
 from simeps_mmseg.apis.prepare_data import prepare_data
+from simeps_mmseg.datasets.labeled_unlabeled import parts_of
+from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
+from simeps_mmseg.utils.configs import merge_options, read_config
 from tests.conftest import ROOT
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu, make_samples
 
@@ -77,12 +81,12 @@ def test_differs_from_its_twin_in_nothing_but_the_method(leaf, data_root):
     schedule = ('param_scheduler', 'train_cfg') if leaf != 'simeps_plus/unet_synthetic_2pct.py' else ()
     for key in (*schedule, 'val_dataloader', 'test_dataloader', 'randomness'):
         assert semi[key] == supervised[key], key
-    labeled, unlabeled = semi.train_dataloader.dataset.datasets
+    labeled, unlabeled = parts_of(semi.train_dataloader.dataset)
     assert labeled == supervised.train_dataloader.dataset
     assert semi.train_dataloader.sampler.num_labeled == supervised.train_dataloader.batch_size
-    assert 'seg_map_path' not in unlabeled.data_prefix
-    assert unlabeled.pipeline == [step for step in labeled.pipeline if step.type != 'LoadAnnotations']
-    assert unlabeled.ann_file == labeled.ann_file.replace('_labeled', '_unlabeled')
+    assert 'seg_map_path' not in unlabeled['data_prefix']
+    assert unlabeled['pipeline'] == [step for step in labeled['pipeline'] if step.type != 'LoadAnnotations']
+    assert unlabeled['ann_file'] == labeled['ann_file'].replace('_labeled', '_unlabeled')
 
 
 LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t', 'upernet_mmpretrain_r18')]
@@ -91,7 +95,7 @@ LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t
 @pytest.mark.parametrize(
     'leaf',
     [
-        *['simeps/unet_neu_1pct.py', 'supervised/unet_neu_1pct.py', 'simeps/unet_synthetic_2pct.py', *RIVALS],
+        *['simeps/unet_neu_10pct.py', 'supervised/unet_neu_10pct.py', 'simeps/unet_synthetic_2pct.py', *RIVALS],
         *['simeps_plus/unet_neu_10pct.py', 'simeps_plus_mixed/unet_neu_10pct.py'],
         *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in LARGE),
     ],
@@ -99,6 +103,7 @@ LARGE = [f'simeps/{name}_neu_10pct.py' for name in ('mixed', 'upernet_convnext_t
 def test_trains_a_step(leaf, data_root, tmp_path):
     cfg = load(leaf, data_root)
     remove_pretrained(cfg)
+    replace_sync_bn(cfg.model)
     cfg.train_cfg.update(max_iters=1, val_interval=10, val_begin=10)
     for _, node in walk_dicts(cfg._cfg_dict):
         if node.get('type') == 'Resize':
@@ -153,7 +158,52 @@ def test_the_paper_recipe_is_stated(data_root):
     ]
     assert cfg.train_cfg.max_iters == 48000
     assert (cfg.train_dataloader.sampler.num_labeled, cfg.train_dataloader.sampler.num_unlabeled) == (16, 16)
-    assert cfg.train_dataloader.dataset.datasets[0].pipeline[2].scale == (256, 256)
+    assert parts_of(cfg.train_dataloader.dataset)[0]['pipeline'][2].scale == (256, 256)
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
     model = MODELS.build(cfg.model)
     assert {sum(p.numel() for p in branch.parameters()) for branch in model.branches} == {1814052}
+
+
+@pytest.mark.parametrize(
+    'file', [path.stem for path in (ROOT / 'configs/_base_/semi').glob('*.py') if path.stem != 'views']
+)
+def test_methods_have_the_same_two_names(file):
+    cfg = Config.fromfile(ROOT / f'configs/_base_/semi/{file}.py')
+    assert cfg.keys() - {'strong_view', 'cut_mix'} == {'semi_model', 'semi_hooks'}
+    assert cfg.semi_hooks[0].type == 'SemiSupervisedHook'
+    assert cfg.semi_model.type.endswith('Segmentor')
+
+
+def test_a_method_by_its_own_name_says_what_to_write(tmp_path):
+    config = tmp_path / 'mine.py'
+    semi = (ROOT / 'configs/_base_/semi/simeps_plus.py').as_posix()
+    config.write_text(f"_base_ = ['{semi}']\nmodel = dict(**_base_.simeps_plus)\n")
+    with pytest.raises(UserError, match=r"no attribute 'simeps_plus'\. .* write model = dict\(_delete_=True, branch="):
+        read_config(config)
+
+
+def test_a_concatenated_loader_still_trains(data_root):
+    """Both pipelines written out, in place of a ``LabeledUnlabeledDataset``: the same images in the same order."""
+    cfg = load('simeps/unet_neu_10pct.py', data_root)
+    derived = DATASETS.build(cfg.train_dataloader.dataset)
+    datasets = list(parts_of(cfg.train_dataloader.dataset))
+    written = DATASETS.build(dict(type='ConcatDataset', datasets=datasets))
+    samplers = [
+        DATA_SAMPLERS.build(dict(cfg.train_dataloader.sampler, seed=0, dataset=one)) for one in (derived, written)
+    ]
+    first, second = ([next(stream) for _ in range(64)] for stream in map(iter, samplers))
+    assert first == second
+    for index in range(len(derived)):
+        assert derived.get_data_info(index) == written.get_data_info(index)
+
+
+@pytest.mark.parametrize('leaf', ['simeps/unet_neu_10pct.py', 'supervised/unet_neu_10pct.py'])
+def test_another_share_of_the_labels_is_one_option(leaf, data_root):
+    key, value = (
+        ('split', 'splits/seed0/20pct') if leaf.startswith('simeps') else ('ann_file', 'splits/seed0/20pct_labeled.txt')
+    )
+    cfg = load(leaf, data_root)
+    merge_options(cfg, [f'train_dataloader.dataset.{key}={value}'])
+    dataset = cfg.train_dataloader.dataset
+    files = [Path(part['ann_file']).name for part in parts_of(dataset) or (dataset,)]
+    assert files == ['20pct_labeled.txt', '20pct_unlabeled.txt'][: len(files)]

@@ -18,9 +18,9 @@ def test_the_package_carries_configs_and_tools(tmp_path):
         assert carried == shipped
     # From elsewhere, the installed command finds its tools and the tools find their configs.
     environment = {**os.environ, 'PYTHONPATH': str(built)}
-    code = 'from simeps_mmseg.utils.paths import find_config as f; print(f("simeps/unet_neu_1pct.py"))'
+    code = 'from simeps_mmseg.utils.paths import find_config as f; print(f("simeps/unet_neu_10pct.py"))'
     found = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert found.stdout.splitlines()[-1] == str(built / 'simeps_mmseg/.mim/configs/simeps/unet_neu_1pct.py')
+    assert found.stdout.splitlines()[-1] == str(built / 'simeps_mmseg/.mim/configs/simeps/unet_neu_10pct.py')
     command = [sys.executable, '-m', 'simeps_cli', 'train', '--help']
     help_text = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert 'usage: simeps train' in help_text.stdout

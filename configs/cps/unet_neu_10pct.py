@@ -1,4 +1,10 @@
-_base_ = ['../simeps/unet_neu_10pct.py', '../_base_/semi/cps.py']
+_base_ = [
+    '../_base_/models/unet.py',
+    '../_base_/datasets/semi_neu_seg.py',
+    '../_base_/schedules/schedule_20k.py',
+    '../_base_/default_runtime.py',
+    '../_base_/semi/cps.py',
+]
 
-model = dict(_delete_=True, branch=_base_.model.branch, **_base_.cps)
-custom_hooks = _base_.cps_hooks
+model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks

@@ -1,3 +1,10 @@
-_base_ = ['../supervised/dropout_unet_neu_10pct.py', '../_base_/models/ensemble.py']
+# Network and schedule of the paper.
+_base_ = [
+    '../_base_/models/dropout_unet.py',
+    '../_base_/datasets/neu_seg.py',
+    '../_base_/schedules/schedule_48k.py',
+    '../_base_/default_runtime.py',
+    '../_base_/models/ensemble.py',
+]
 
 model = dict(_delete_=True, branch=_base_.model, **_base_.ensemble)

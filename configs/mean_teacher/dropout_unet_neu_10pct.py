@@ -1,4 +1,11 @@
-_base_ = ['../simeps/dropout_unet_neu_10pct.py', '../_base_/semi/mean_teacher.py']
+# Network and schedule of the paper.
+_base_ = [
+    '../_base_/models/dropout_unet.py',
+    '../_base_/datasets/semi_neu_seg.py',
+    '../_base_/schedules/schedule_48k.py',
+    '../_base_/default_runtime.py',
+    '../_base_/semi/mean_teacher.py',
+]
 
-model = dict(_delete_=True, branch=_base_.model.branch, **_base_.mean_teacher)
-custom_hooks = _base_.mean_teacher_hooks
+model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks

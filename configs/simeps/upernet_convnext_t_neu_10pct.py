@@ -1,15 +1,11 @@
-_base_ = ['../supervised/upernet_convnext_t_neu_10pct.py', '../_base_/semi/simeps.py']
+_base_ = [
+    '../_base_/models/upernet_mmpretrain.py',
+    '../_base_/datasets/semi_neu_seg.py',
+    '../_base_/schedules/schedule_20k_adamw.py',
+    '../_base_/default_runtime.py',
+    '../_base_/semi/simeps.py',
+]
+custom_imports = dict(imports=['simeps_mmseg', 'mmpretrain.models'])
 
-model = dict(_delete_=True, branch=_base_.model, **_base_.simeps)
-
-# As many unlabelled images per step as the supervised config has labelled ones.
-batch = _base_.train_dataloader.batch_size
-train_dataloader = dict(
-    batch_size=2 * batch,
-    sampler=dict(_delete_=True, type='LabeledUnlabeledSampler', num_labeled=batch, num_unlabeled=batch),
-    dataset=dict(
-        _delete_=True,
-        type='ConcatDataset',
-        datasets=[_base_.train_dataloader.dataset, _base_.unlabeled_dataset],
-    ),
-)
+model = dict(branch=_base_.upernet_convnext_t, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks

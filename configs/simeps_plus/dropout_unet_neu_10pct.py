@@ -1,4 +1,11 @@
-_base_ = ['../simeps/dropout_unet_neu_10pct.py', '../_base_/semi/simeps_plus.py']
+# Network and schedule of the paper.
+_base_ = [
+    '../_base_/models/dropout_unet.py',
+    '../_base_/datasets/semi_neu_seg.py',
+    '../_base_/schedules/schedule_48k.py',
+    '../_base_/default_runtime.py',
+    '../_base_/semi/simeps_plus.py',
+]
 
-model = dict(_delete_=True, branch=_base_.model.branch, **_base_.simeps_plus)
-custom_hooks = _base_.simeps_plus_hooks
+model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks

@@ -1,4 +1,10 @@
-_base_ = ['../simeps/unet_magnetic_tile_10pct.py', '../_base_/semi/simeps_plus.py']
+_base_ = [
+    '../_base_/models/unet_magnetic_tile.py',
+    '../_base_/datasets/semi_magnetic_tile.py',
+    '../_base_/schedules/schedule_20k.py',
+    '../_base_/default_runtime.py',
+    '../_base_/semi/simeps_plus.py',
+]
 
-model = dict(_delete_=True, branch=_base_.model.branch, **_base_.simeps_plus)
-custom_hooks = _base_.simeps_plus_hooks
+model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks

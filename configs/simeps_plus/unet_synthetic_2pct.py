@@ -1,7 +1,13 @@
-_base_ = ['../simeps/unet_synthetic_2pct.py', '../_base_/semi/simeps_plus.py']
+_base_ = [
+    '../_base_/models/unet_synthetic.py',
+    '../_base_/datasets/semi_synthetic.py',
+    '../_base_/schedules/schedule_demo.py',
+    '../_base_/demo_runtime.py',
+    '../_base_/semi/simeps_plus.py',
+]
 
-model = dict(_delete_=True, branch=_base_.model.branch, **_base_.simeps_plus)
-custom_hooks = _base_.simeps_plus_hooks
+model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
+custom_hooks = _base_.semi_hooks
 
 # From the network on labels alone (load_from), so it takes fewer steps than that one.
 param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=0.9, begin=0, end=800, by_epoch=False)]

@@ -1,7 +1,7 @@
 # Network and schedule of the paper.
 _base_ = [
     '../_base_/models/dropout_unet.py',
-    '../_base_/datasets/neu_seg_10pct.py',
+    '../_base_/datasets/neu_seg.py',
     '../_base_/schedules/schedule_48k.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/unet.py',
-    '../_base_/datasets/neu_seg_10pct.py',
+    '../_base_/datasets/neu_seg.py',
     '../_base_/schedules/schedule_20k.py',
     '../_base_/default_runtime.py',
 ]

@@ -8,7 +8,7 @@ from prettytable import PrettyTable
 from ..datasets.class_weights import class_weights
 from ..datasets.full_check import batch_size_problems, check_files, sizes_text
 from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
-from ..datasets.missing_data import check_data_is_there
+from ..datasets.missing_data import check_data_is_there, leave_out_evaluation_images
 from ..datasets.sources import Source, classes_of, find_sources
 from ..utils import UserError, counted
 from ..utils.config_tree import walk_dicts
@@ -35,6 +35,7 @@ def check_dataset(
     if limit < 0:
         raise UserError(f'--limit is a number of problems, or 0 for all of them; got {limit}')
     cfg = load_config(config, options)
+    leave_out_evaluation_images(cfg)
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)
     reports, found = check_files(sources, workers)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
-from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION
+from ..datasets.inspection import TEST, UNLABELED, VALIDATION
 from ..datasets.missing_data import LOADERS, missing_data
 from ..datasets.quick_check import quick_problems
 from ..datasets.sources import Source, find_sources, part_configs
@@ -61,10 +61,10 @@ def make_semi(
     if out.exists() and not overwrite:
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
     base, reference = load_supervised(config, out)
-    chosen = load_method(method)
+    method_file = load_method(method, base)
     images = check_unlabeled(unlabeled, suffixes)
     start = find_checkpoint(checkpoint) if checkpoint else None
-    plan = Plan(base, reference, chosen, unlabeled, images, list(labeled), suffixes, start)
+    plan = Plan(base, reference, method_file, unlabeled, images, labeled, suffixes, start)
     cfg = write_verified(plan.text(out), out)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
@@ -86,7 +86,7 @@ def make_semi(
         )
     print(counts(sources))
     print(f'{out}: written')
-    for note in [*plan.notes, *start_notes(start), *ramp_notes(cfg), *warnings]:
+    for note in [*plan.notes(), *start_notes(start), *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
     print(next_commands(out, cfg))
     if errors:
@@ -144,16 +144,12 @@ def absent_parts(cfg: Config) -> set[str]:
 
 
 def overlapping_parts(sources: Sequence[Source]) -> list[str]:
-    """Expressions of the data sets whose images or masks are also found in the unlabelled folder."""
+    """Expressions of the evaluated data sets whose images or masks are also found in the unlabelled folder."""
     paths: dict[str, set[str]] = {}
     for source in sources:
         files = [info[key] for info in source.infos for key in ('img_path', 'seg_map_path') if info.get(key)]
         paths.setdefault(source.part, set()).update(map(real_path, files))
-    expressions = {
-        LABELED: 'labeled',
-        VALIDATION: '_base_.val_dataloader.dataset',
-        TEST: '_base_.test_dataloader.dataset',
-    }
+    expressions = {VALIDATION: '_base_.val_dataloader.dataset', TEST: '_base_.test_dataloader.dataset'}
     unlabeled = paths.get(UNLABELED, set())
     return [expression for part, expression in expressions.items() if unlabeled & paths.get(part, set())]
 

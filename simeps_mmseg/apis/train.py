@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
 
-from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there
+from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
 from ..datasets.training_check import check_before_training
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
@@ -59,6 +59,7 @@ def train(
         SystemExit: With code 75 after SIGTERM or SIGHUP: everything is saved, and ``resume`` goes on.
     """
     cfg = load_config(config, options, work_dir, launcher)
+    leave_out_evaluation_images(cfg)
     check_config(cfg)
     check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import mmseg
 from mmengine.config import Config
@@ -19,26 +18,6 @@ LAZY = (
     'the config is in the pure Python style of mmengine (with read_base() or imports), which no other config can inherit; '
     "write it out first: python -c \"from mmengine.config import Config; Config.fromfile('CONFIG').dump('plain.py')\""
 )
-
-
-class Method(NamedTuple):
-    """A file below ``configs/_base_/semi/``.
-
-    Attributes:
-        file: Its path.
-        name: The variable that holds the model.
-        model: That variable.
-        hooks: Its hooks.
-        hooks_name: The variable that holds them.
-        keys: All variables of the file.
-    """
-
-    file: Path
-    name: str
-    model: dict
-    hooks: list
-    hooks_name: str
-    keys: frozenset[str]
 
 
 def load_supervised(config: str, out: Path) -> tuple[Config, str]:
@@ -85,21 +64,24 @@ def refer(path: Path, out: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
 
 
-def load_method(method: str) -> Method:
-    """A semi-supervised method by the name of its file.
+def load_method(method: str, base: Config) -> Path:
+    """The file of a semi-supervised method, below ``configs/_base_/semi/``.
 
     Raises:
-        UserError: If there is none; names those there are.
+        UserError: If there is none of this name, or it and the supervised config define the same variable.
     """
     folder = shipped_folder('configs') / '_base_/semi'
     names = sorted(file.stem for file in folder.glob('*.py') if file.stem != 'views')
     if method not in names:
         raise UserError(f'--method {method} is not there; choose one of {", ".join(names)}')
     file = folder / f'{method}.py'
-    cfg = Config.fromfile(file)
-    name = method if method in cfg else 'simeps'
-    hooks_name = f'{name}_hooks' if f'{name}_hooks' in cfg else 'custom_hooks'
-    return Method(file, name, cfg[name], cfg[hooks_name], hooks_name, frozenset(cfg.keys()))
+    common = Config.fromfile(file).keys() & base.keys()
+    if common:
+        raise UserError(
+            f'{", ".join(sorted(common))} in the supervised config: {file.name} has variables of that name too, and two '
+            'bases must not have one in common; rename them'
+        )
+    return file
 
 
 def check_unlabeled(folder: str, suffixes: Sequence[str]) -> list[str]:

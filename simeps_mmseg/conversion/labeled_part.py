@@ -1,7 +1,7 @@
 """A labelled data set restricted to a list of names or to a folder."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmseg.registry import DATASETS
@@ -123,7 +123,7 @@ def _pairs(names: Sequence[str], mask_names: set[str], image_suffix: str, mask_s
     return {name: mask for name, mask in masks.items() if mask in mask_names}
 
 
-def restricted(source: str, config: dict, changes) -> str:
+def restricted(source: str, config: dict, changes: Iterator[dict]) -> str:
     """Expression of a data set, wrapped or not, with the options of each inner one changed."""
     if 'datasets' in config:
         inner = [

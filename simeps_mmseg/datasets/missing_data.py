@@ -8,6 +8,8 @@ from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.config_tree import walk_dicts
+from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
+from .labeled_unlabeled_configs import is_kind
 
 TRAINED_AND_VALIDATED = ('train_dataloader', 'val_dataloader')
 LOADERS = (*TRAINED_AND_VALIDATED, 'test_dataloader')
@@ -29,7 +31,7 @@ def check_data_is_there(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None
 def missing_data(cfg: Config, loaders: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
     """For each missing folder or file: its path, the config key that names it, and what to do."""
     for loader in loaders:
-        for key, node in walk_dicts(cfg.get(loader) or {}, loader):
+        for key, node in walk_dicts(written_out(cfg.get(loader) or {}), loader):
             if 'data_root' not in node and 'data_prefix' not in node:
                 continue
             root = Path(node.get('data_root') or '')
@@ -43,6 +45,30 @@ def missing_data(cfg: Config, loaders: tuple[str, ...]) -> Iterator[tuple[str, s
             split = node.get('ann_file')
             if split and not (root / split).exists():
                 yield str(root / split), f'{key}.ann_file', step
+
+
+def written_out(loader: dict) -> dict:
+    """A loader whose ``LabeledUnlabeledDataset`` has the configs of its two data sets; any other as it is."""
+    dataset = loader.get('dataset')
+    if not dataset or not is_kind(dataset, LabeledUnlabeledDataset):
+        return loader
+    return {**loader, 'dataset': dict(zip(('labeled', 'unlabeled'), parts_of(dataset)))}
+
+
+def leave_out_evaluation_images(cfg: Config) -> None:
+    """Keep the images that are validated or tested on out of the unlabelled folders of a config, in place.
+
+    Data that is not there yet is passed over.
+    """
+    loader = cfg.get('train_dataloader') or {}
+    if not is_kind(loader.get('dataset') or {}, LabeledUnlabeledDataset) or loader.dataset.get('unlabeled') is None:
+        return
+    excluded = list(loader.dataset.get('exclude') or ())
+    for name in ('val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset')
+        if dataset and dataset not in excluded and not any(missing_data(cfg, (name,))):
+            excluded.append(dataset)
+    loader.dataset.exclude = excluded
 
 
 def next_step(dataset_type: str | type | None) -> str:

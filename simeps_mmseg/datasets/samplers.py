@@ -62,7 +62,7 @@ class LabeledUnlabeledSampler(Sampler):
     an iteration-based loop: there is no epoch.
 
     Args:
-        dataset: ``ConcatDataset`` of exactly two datasets, the labelled one first.
+        dataset: A ``LabeledUnlabeledDataset``, or a ``ConcatDataset`` of exactly two data sets, the labelled one first.
         num_labeled: Labelled images per batch and process, at least 1.
         num_unlabeled: Unlabelled images per batch and process, at least 1.
         seed: Any integer >= 0, the same on every process. None draws one and shares it.
@@ -127,6 +127,7 @@ def _source_sizes(dataset: ConcatDataset) -> tuple[int, int]:
         found = type(dataset).__name__ + (f' of {len(sources)}' if sources is not None else '')
         raise UserError(
             'LabeledUnlabeledSampler needs train_dataloader.dataset to be '
+            "dict(type='LabeledUnlabeledDataset', labeled=..., unlabeled=...) or "
             f"dict(type='ConcatDataset', datasets=[labeled, unlabeled]), got {found}; "
             'several sources of one kind go into a ConcatDataset of their own'
         )

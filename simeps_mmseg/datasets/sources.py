@@ -13,6 +13,8 @@ from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
+from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
+from .labeled_unlabeled_configs import is_kind
 from .lists import encoding_problem, list_problems
 from .samplers import LabeledUnlabeledSampler
 from .set_problems import same_evaluation_problem
@@ -60,19 +62,25 @@ def part_configs(cfg: Config) -> Iterator[tuple[str, str, dict]]:
     loaders = {name: (cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'val', 'test')}
     train = loaders['train']
     if train is not None:
-        sampler = (cfg.train_dataloader.get('sampler') or {}).get('type')
-        name = sampler.__name__ if isinstance(sampler, type) else str(sampler).split('.')[-1]  # also mmseg.Labeled...
-        if name == LabeledUnlabeledSampler.__name__ and len(train.get('datasets', ())) == 2:
-            for index, part in enumerate((LABELED, UNLABELED)):
-                for leaf in leaf_configs(train['datasets'][index]):
-                    yield part, f'train_dataloader.dataset.datasets[{index}]', leaf
-        else:
-            yield from ((LABELED, 'train_dataloader.dataset', leaf) for leaf in leaf_configs(train))
+        for part, key, config in train_parts(train, cfg.train_dataloader.get('sampler') or {}):
+            yield from ((part, key, leaf) for leaf in leaf_configs(config))
     if loaders['test'] == loaders['val']:
         loaders['test'] = None
     for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
         if loaders[name] is not None:
             yield from ((part, f'{name}_dataloader.dataset', leaf) for leaf in leaf_configs(loaders[name]))
+
+
+def train_parts(dataset: dict, sampler: dict) -> list[tuple[str, str, dict]]:
+    """Part, config key and config, wrappers included, of what is trained on."""
+    key = 'train_dataloader.dataset'
+    if is_kind(dataset, LabeledUnlabeledDataset):
+        keys = (f'{key}.labeled', f'{key}.unlabeled')
+    elif is_kind(sampler, LabeledUnlabeledSampler) and len(dataset.get('datasets', ())) == 2:
+        keys = (f'{key}.datasets[0]', f'{key}.datasets[1]')
+    else:
+        return [(LABELED, key, dataset)]
+    return list(zip((LABELED, UNLABELED), keys, parts_of(dataset)))
 
 
 def image_suffixes(cfg: Config) -> list[str]:

@@ -19,9 +19,7 @@ from .splits import find_listed, read_split
 class UnlabeledFolderDataset(BaseSegDataset):
     """Every image below a folder, whatever its suffix, size, depth and nesting. There are no masks to open.
 
-    It knows no classes: in ``dict(type='ConcatDataset', datasets=[labeled, unlabeled], ignore_keys=[...])`` those of the
-    labelled data set count. Without ``ignore_keys=['classes', 'palette', 'label_map', 'reduce_zero_label']`` mmengine
-    insists that both say the same; then hand over ``metainfo`` and ``reduce_zero_label`` here. Begin the pipeline with
+    It knows no classes; in a :class:`LabeledUnlabeledDataset` those of the labelled data set count. Begin the pipeline with
     :class:`LoadImageAsUint8` where images may have more than 8 bits.
 
     Args:
@@ -89,7 +87,7 @@ class UnlabeledFolderDataset(BaseSegDataset):
 def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[str]:
     """The names whose files are no image and no mask of data sets, wrapped ones included.
 
-    All of a folder with masks alone is in use.
+    All of a folder with masks alone is in use. A data set of which no folder is there uses nothing.
 
     Args:
         paths: Of the files, by name.
@@ -97,7 +95,8 @@ def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[
     """
     files: set[str] = set()
     folders: set[str] = set()
-    for dataset in (build_listing(leaf) for config in configs for leaf in leaf_configs(config)):
+    leaves = [leaf for config in configs for leaf in leaf_configs(config) if not is_absent(leaf)]
+    for dataset in map(build_listing, leaves):
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
         images = {real_path(info['img_path']) for info in infos}
         masks = {real_path(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
@@ -108,6 +107,12 @@ def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[
             folders.add(folder)
     real = {name: real_path(path) for name, path in paths.items()}
     return [name for name in paths if real[name] not in files and not real[name].startswith(tuple(folders))]
+
+
+def is_absent(config: dict) -> bool:
+    """Whether a data set (not a wrapper) names folders of which none is there."""
+    folders = [path for key, path in (config.get('data_prefix') or {}).items() if key in ('img_path', 'seg_map_path')]
+    return bool(folders) and not any(Path(config.get('data_root') or '', path).is_dir() for path in folders)
 
 
 def build_listing(config: dict) -> BaseSegDataset:

@@ -1,8 +1,11 @@
 """The pipeline of the unlabelled images, from that of the labelled ones."""
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from mmseg.registry import TRANSFORMS
 
 from ..utils.config_tree import NESTING, walk_steps
@@ -32,11 +35,11 @@ def loads_labels(kind: str) -> bool:
     return 'LoadAnnotations' in name or name in LOADS_LABELS
 
 
-def unlabeled_changes(pipeline: Sequence[dict]) -> dict[str, dict]:
+def unlabeled_changes(pipeline: Sequence[dict], any_depth: bool = True) -> dict[str, dict]:
     """By type of step, the options that change for images without masks.
 
-    ``LoadImageFromFile`` becomes ``LoadImageAsUint8`` where it reads ordinary colour images, and ``RandomCrop`` keeps its
-    first crop.
+    ``RandomCrop`` keeps its first crop. With ``any_depth``, ``LoadImageFromFile`` becomes ``LoadImageAsUint8`` where it reads
+    ordinary colour images.
 
     Example:
         >>> unlabeled_changes([dict(type='LoadImageFromFile'), dict(type='RandomCrop', cat_max_ratio=0.75)])
@@ -45,7 +48,7 @@ def unlabeled_changes(pipeline: Sequence[dict]) -> dict[str, dict]:
     changes = {}
     for step in walk_steps(pipeline):
         kind = step.get('type')
-        if kind == 'LoadImageFromFile' and _is_ordinary(step):
+        if any_depth and kind == 'LoadImageFromFile' and _is_ordinary(step):
             changes[kind] = dict(type='LoadImageAsUint8')
         elif kind in WITHOUT_LOOKING and any(
             step.get(key, value) != value for key, value in WITHOUT_LOOKING[kind].items()
@@ -85,11 +88,18 @@ def unlabeled_pipeline(pipeline: Sequence[dict], dropped: Iterable[str], changes
     return convert(pipeline)
 
 
-def is_nested(pipeline: Sequence[dict]) -> bool:
-    """Whether any step is made of steps."""
-    return any(step.get('type') in NESTING for step in pipeline)
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Put the global generators of Python and numpy, which transforms draw from, back in the end."""
+    before = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
 
 
+@kept_random_state()
 def steps_that_ask_for_masks(pipeline: Sequence[dict], image: str) -> list[str]:
     """Types of the steps that fail for want of a mask when an image passes them.
 

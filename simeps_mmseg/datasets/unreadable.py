@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ..utils import UserError, counted
 from ..utils.images import IMAGE_ERRORS, UnreadableImage, check_image_is_whole, read_header
+from .labeled_unlabeled import part_keys
 from .transforms.loading import decode_color
 
 LEAST_ALLOWED = 10  # unlabelled images that may break, however few there are
@@ -138,17 +139,18 @@ def unreadable_file(dataset: Dataset, index: int) -> str | None:
     return None
 
 
-def guarded(dataset: Dataset, key: str = 'train_dataloader.dataset') -> Dataset:
+def guarded(dataset: Dataset) -> Dataset:
     """A training set that copes with files that break: both sources of two concatenated ones, in place, or all of it."""
     if isinstance(dataset, ConcatDataset) and len(dataset.datasets) == 2:
         labeled, unlabeled = dataset.datasets
+        labeled_key, unlabeled_key = part_keys(dataset)
         if not any('seg_map_path' in unlabeled.get_data_info(index) for index in range(min(1, len(unlabeled)))):
             dataset.datasets = [
-                NamedImages(labeled, f'{key}.datasets[0]'),
-                ReplacedImages(unlabeled, f'{key}.datasets[1]'),
+                NamedImages(labeled, labeled_key),
+                ReplacedImages(unlabeled, unlabeled_key),
             ]
             return dataset
-    return NamedImages(dataset, key)
+    return NamedImages(dataset, 'train_dataloader.dataset')
 
 
 def guarded_loader(loader: Mapping, build: Callable[[Mapping], Dataset]) -> dict:

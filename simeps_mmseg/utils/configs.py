@@ -5,6 +5,7 @@ import copy
 import inspect
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def read_config(file: str | Path) -> Config:
     try:
         return Config.fromfile(file)
     except Exception as error:  # configs are programs, which may raise anything
-        raise UserError(f'config {file} cannot be read: {type(error).__name__}: {str(error)[:300]}') from error
+        problem = f'{type(error).__name__}: {str(error)[:300]}'
+        raise UserError(f'config {file} cannot be read: {problem}{hint_for_methods(problem)}') from error
 
 
 def load_config(
@@ -65,6 +67,24 @@ def check_class_weight_files(cfg: Config) -> None:
             raise UserError(
                 f'{key}={value}: pickled files are not opened; write the numbers there, or a .npy or .json file'
             )
+
+
+def hint_for_methods(problem: str) -> str:
+    """What to write in a config that asks for a method by its name; empty for other problems.
+
+    Example:
+        >>> hint_for_methods("AttributeError: 'ConfigDict' object has no attribute 'cps_hooks'")
+        '. Every file of configs/_base_/semi names semi_model and semi_hooks: write model = dict(_delete_=True, \
+branch=_base_.model, **_base_.semi_model) and custom_hooks = _base_.semi_hooks'
+    """
+    missing = re.search(r"no attribute '(\w+?)(_hooks)?'", problem)
+    methods = {file.stem for file in (shipped_folder('configs') / '_base_/semi').glob('*.py')}
+    if not missing or missing[1] not in methods:
+        return ''
+    return (
+        '. Every file of configs/_base_/semi names semi_model and semi_hooks: write model = dict(_delete_=True, '
+        'branch=_base_.model, **_base_.semi_model) and custom_hooks = _base_.semi_hooks'
+    )
 
 
 def default_work_dir(config: Path) -> Path:
@@ -103,7 +123,7 @@ def doubtful_options(cfg: Config, changes: Iterable[str]) -> Iterator[str]:
         if top not in PARTS_OF_A_RUN:
             yield (
                 f'--cfg-options: {top} is no part of a run (a variable inside the config, or misspelt), so {key} '
-                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.datasets.1.data_root'
+                'probably changes nothing; change what is made of it, such as train_dataloader.dataset.unlabeled'
             )
         elif not has_key(cfg._cfg_dict, [top, *rest]):
             yield f'--cfg-options: {key} is not in the config yet; it is added'

@@ -8,6 +8,7 @@ from benchmarks import compare, results
 from benchmarks.one_run import computes_bfloat16, config_hash, experiment, settle, use_precision
 from benchmarks.place import FAILED, UNFINISHED, Place
 from benchmarks.protocols import FIELDS, PROTOCOLS, expand, find_leaf, identity, name_of, protocol_of
+from simeps_mmseg.datasets.labeled_unlabeled import parts_of
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -24,7 +25,8 @@ def run_of(**changes):
 
 
 def splits_of(cfg):
-    return [node['ann_file'] for _, node in walk_dicts(cfg.train_dataloader) if 'ann_file' in node]
+    dataset = cfg.train_dataloader.dataset
+    return [part['ann_file'] for part in parts_of(dataset) or (dataset,)]
 
 
 def test_the_grid_has_every_combination_and_all_labels_for_labels_only():
@@ -85,11 +87,11 @@ def test_one_leaf_is_enough_for_all_percentages(tmp_path):
     ten = tmp_path / 'cps/unet_neu_10pct.py'
     ten.write_text('')
     (tmp_path / 'cps/unet_neu_10pct_paper.py').write_text('')
-    assert find_leaf(tmp_path, 'cps', 'unet', 'neu', 5) == ten
+    assert find_leaf(tmp_path, 'cps', 'unet', 'neu') == ten
     with pytest.raises(FileNotFoundError, match='cps has unet_neu_10pct, unet_neu_10pct_paper; choose with --model'):
-        find_leaf(tmp_path, 'cps', 'dropout_unet', 'neu', 10)
+        find_leaf(tmp_path, 'cps', 'dropout_unet', 'neu')
     with pytest.raises(FileNotFoundError, match='no such --methods'):
-        find_leaf(tmp_path, 'spc', 'unet', 'neu', 10)
+        find_leaf(tmp_path, 'spc', 'unet', 'neu')
 
 
 def test_methods_get_the_same_labels_steps_and_labelled_images():

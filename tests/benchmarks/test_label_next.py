@@ -3,6 +3,7 @@ from argparse import Namespace
 
 import pytest
 
+from simeps_mmseg.datasets.labeled_unlabeled import parts_of
 from simeps_mmseg.datasets.splits import make_splits, read_split
 from tests.conftest import ROOT
 
@@ -52,7 +53,7 @@ def test_any_config_gets_the_protocol(config, tmp_path):
     run = dict(arm='ranked', seed=1, config=config, iters=30, size=48, batch=3, test_images=None)
     cfg = label_next.experiment(run, args, tmp_path / 'split')
     dataset, semi = cfg.train_dataloader.dataset, config.startswith('simeps')
-    files = [source.ann_file for source in dataset.get('datasets', [dataset])]
+    files = [source['ann_file'] for source in parts_of(dataset) or (dataset,)]
     assert files == [str(tmp_path / f'split_{part}.txt') for part in ('labeled', 'unlabeled')][: 1 + semi]
     assert cfg.train_dataloader.batch_size == (6 if semi else 3)
     assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 30

@@ -85,7 +85,7 @@ class TestErrors:
 
     def test_missing_data(self, tmp_path):
         message = self.fails(ROOT / 'tools/train.py', ROOT / 'configs/simeps/unet_neu_10pct.py', cwd=tmp_path)
-        assert 'data/neu_seg/images (train_dataloader.dataset.datasets.0.data_prefix.img_path)' in message
+        assert 'data/neu_seg/images (train_dataloader.dataset.labeled.data_prefix.img_path)' in message
         assert 'data/neu_seg/splits/seed0/10pct_unlabeled.txt' in message
         assert 'python tools/prepare_data.py neu NEU_Seg-main.zip' in message
 

@@ -12,6 +12,5 @@ source = dict(
 )
 # 10 % would be 7 images.
 train_dataloader = dict(dataset=dict(**source, ann_file='splits/seed0/20pct_labeled.txt'))
-unlabeled_dataset = dict(**source, ann_file='splits/seed0/20pct_unlabeled.txt')
 val_dataloader = dict(dataset=source)
 test_dataloader = dict(dataset=source)

@@ -11,6 +11,5 @@ source = dict(
     ),
 )
 train_dataloader = dict(dataset=dict(**source, ann_file='splits/seed0/10pct_labeled.txt'))
-unlabeled_dataset = dict(**source, ann_file='splits/seed0/10pct_unlabeled.txt')
 val_dataloader = dict(dataset=source)
 test_dataloader = dict(dataset=source)

@@ -1,4 +1,5 @@
-# Pipelines and loaders of all defect data sets; the files beside this one fill in class, folder and splits.
+# Pipelines and loaders of all defect data sets, with a tenth of the labels; the files beside this one fill in class and
+# folder. Another share: --cfg-options train_dataloader.dataset.ann_file=splits/seed0/5pct_labeled.txt
 image_size = (256, 256)
 
 train_pipeline = [
@@ -9,7 +10,6 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
     dict(type='PackSegInputs'),
 ]
-unlabeled_pipeline = [step for step in train_pipeline if step['type'] != 'LoadAnnotations']
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=image_size, keep_ratio=False),
@@ -33,12 +33,6 @@ tta_pipeline = [
     ),
 ]
 
-# Never opens a mask: no seg_map_path, no LoadAnnotations.
-unlabeled_dataset = dict(
-    data_prefix=dict(img_path='images'),
-    pipeline=unlabeled_pipeline,
-)
-
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
@@ -46,6 +40,7 @@ train_dataloader = dict(
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         data_prefix=dict(img_path='images', seg_map_path='annotations'),
+        ann_file='splits/seed0/10pct_labeled.txt',
         pipeline=train_pipeline,
     ),
 )

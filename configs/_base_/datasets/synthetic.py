@@ -8,7 +8,6 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
     dict(type='PackSegInputs'),
 ]
-unlabeled_pipeline = [step for step in train_pipeline if step['type'] != 'LoadAnnotations']
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
@@ -31,7 +30,10 @@ tta_pipeline = [
 ]
 
 source = dict(type='SyntheticDefectDataset', data_root='data/synthetic')
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **source))
-unlabeled_dataset = dict(pipeline=unlabeled_pipeline, **source)
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline, **source))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **source))
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    dataset=dict(ann_file='splits/seed0/2pct_labeled.txt', pipeline=train_pipeline, **source),
+)
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
+test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))

@@ -1,18 +1,13 @@
 _base_ = 'mmseg::_base_/models/deeplabv3_r50-d8.py'
 
-# BN in place of SyncBN: the same on one GPU, and the CPU has no SyncBN.
-norm_cfg = dict(type='BN', requires_grad=True)
-
 model = dict(
     data_preprocessor=dict(size_divisor=32),
-    backbone=dict(norm_cfg=norm_cfg),
     decode_head=dict(
         num_classes=4,
-        norm_cfg=norm_cfg,
         loss_decode=[
             dict(type='CrossEntropyLoss', loss_weight=0.5),
             dict(type='SoftDiceLoss', loss_weight=0.5),
         ],
     ),
-    auxiliary_head=dict(num_classes=4, norm_cfg=norm_cfg),
+    auxiliary_head=dict(num_classes=4),
 )

@@ -34,7 +34,7 @@ segformer_b0 = dict(
         channels=256,
         dropout_ratio=0.1,
         num_classes=4,
-        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
         align_corners=False,
         loss_decode=[
             dict(type='CrossEntropyLoss', loss_weight=0.5),

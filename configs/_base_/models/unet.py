@@ -2,7 +2,6 @@
 # MMSeg's backbone has none.)
 _base_ = 'mmseg::_base_/models/fcn_unet_s5-d16.py'
 
-norm_cfg = dict(type='BN', requires_grad=True)
 act_cfg = dict(type='LeakyReLU')
 # PyTorch's own initialisation, as in the released code.
 init_cfg = [
@@ -19,14 +18,13 @@ init_cfg = [
 
 model = dict(
     data_preprocessor=dict(size_divisor=16, test_cfg=dict(size_divisor=16)),
-    backbone=dict(base_channels=16, norm_cfg=norm_cfg, act_cfg=act_cfg, init_cfg=init_cfg),
+    backbone=dict(base_channels=16, act_cfg=act_cfg, init_cfg=init_cfg),
     decode_head=dict(
         in_channels=16,
         channels=16,
         num_convs=0,
         dropout_ratio=0.0,
         num_classes=4,
-        norm_cfg=norm_cfg,
         init_cfg=init_cfg,
         loss_decode=[
             dict(type='CrossEntropyLoss', loss_weight=0.5),

@@ -1,6 +1,6 @@
 # UPerNet on backbones of mmpretrain, each under a name of its own: model = _base_.upernet_convnext_t. A config that uses them
 # names mmpretrain.models among its custom_imports.
-upernet_norm = dict(type='BN', requires_grad=True)
+upernet_norm = dict(type='SyncBN', requires_grad=True)
 upernet_losses = [dict(type='CrossEntropyLoss', loss_weight=0.5), dict(type='SoftDiceLoss', loss_weight=0.5)]
 upernet = dict(
     type='EncoderDecoder',

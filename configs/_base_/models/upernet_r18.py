@@ -1,21 +1,17 @@
 _base_ = 'mmseg::_base_/models/upernet_r50.py'
 
-# BN in place of SyncBN: the same on one GPU, and the CPU has no SyncBN.
-norm_cfg = dict(type='BN', requires_grad=True)
-
 model = dict(
     data_preprocessor=dict(size_divisor=32),
     pretrained='open-mmlab://resnet18_v1c',
-    backbone=dict(depth=18, norm_cfg=norm_cfg),
+    backbone=dict(depth=18),
     decode_head=dict(
         in_channels=[64, 128, 256, 512],
         channels=128,
         num_classes=4,
-        norm_cfg=norm_cfg,
         loss_decode=[
             dict(type='CrossEntropyLoss', loss_weight=0.5),
             dict(type='SoftDiceLoss', loss_weight=0.5),
         ],
     ),
-    auxiliary_head=dict(in_channels=256, channels=64, num_classes=4, norm_cfg=norm_cfg),
+    auxiliary_head=dict(in_channels=256, channels=64, num_classes=4),
 )

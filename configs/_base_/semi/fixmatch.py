@@ -1,13 +1,13 @@
 # FixMatch (Sohn et al., NeurIPS 2020) for segmentation, with CutMix, as in UniMatch's comparison.
 _base_ = 'views.py'
 
-fixmatch = dict(
+semi_model = dict(
     type='FixMatchSegmentor',
     pseudo=dict(type='ConfidentPseudoLoss', threshold=0.95),
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
 )
-fixmatch_hooks = [
+semi_hooks = [
     dict(type='SemiSupervisedHook', rampup_iters=0, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -6,7 +6,7 @@
 # low momentum, as one that is high at first would leave that network at once. From nothing, labels are learned alone first.
 _base_ = 'views.py'
 
-simeps_plus = dict(
+semi_model = dict(
     type='TriBranchSemiSegmentor',
     teacher=dict(type='ExponentialMovingAverage', momentum=0.003),
     view={{_base_.strong_view}},
@@ -17,7 +17,7 @@ simeps_plus = dict(
     ),
     test_cfg=dict(predict_on='ensemble', branch_predictions=True),
 )
-simeps_plus_hooks = [
+semi_hooks = [
     dict(type='SemiSupervisedHook', rampup_share=0.1, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -1,14 +1,14 @@
 # UniMatch (Yang et al., CVPR 2023): two strong views and perturbed features.
 _base_ = 'views.py'
 
-unimatch = dict(
+semi_model = dict(
     type='UniMatchSegmentor',
     feature_dropout=0.5,
     pseudo=dict(type='ConfidentPseudoLoss', threshold=0.95),
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
 )
-unimatch_hooks = [
+semi_hooks = [
     dict(type='SemiSupervisedHook', rampup_iters=0, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

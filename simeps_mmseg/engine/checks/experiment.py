@@ -11,6 +11,7 @@ from mmengine.runner.base_loop import BaseLoop
 from mmseg.models import BaseSegmentor
 from torch.utils.data import DataLoader, Dataset
 
+from ...datasets.labeled_unlabeled import LabeledUnlabeledDataset
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...models.utils import one_image_fails
 from ...utils import UserError
@@ -71,6 +72,11 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
     """The shares of a batch against its size and against what the similarity map needs."""
     sampler = loader.sampler
     if not isinstance(sampler, LabeledUnlabeledSampler):
+        if isinstance(loader.dataset, LabeledUnlabeledDataset):
+            yield (
+                f'train_dataloader.sampler: {type(sampler).__name__} draws labelled and unlabelled images as they come; use '
+                "dict(type='LabeledUnlabeledSampler', num_labeled=..., num_unlabeled=...)"
+            )
         return
     if loader.batch_size != sampler.batch_size:
         yield (

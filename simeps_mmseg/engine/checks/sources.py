@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from ...datasets.labeled_unlabeled import part_keys
 from ...utils.dataset_tree import leaf_datasets, walk_transforms
 from ...utils.paths import real_path
 from ..prediction import opens_masks
@@ -16,18 +17,16 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
     sources = getattr(dataset, 'datasets', [])
     if len(sources) != 2:
         return
+    labeled, unlabeled = part_keys(dataset)
     for source in leaf_datasets(sources[0]):
         if not _opens_masks(source):
-            yield 'train_dataloader.dataset.datasets[0] (labelled): the pipeline has no LoadAnnotations'
+            yield f'{labeled} (labelled): the pipeline has no LoadAnnotations'
     for source in leaf_datasets(sources[1]):
         if _opens_masks(source):
-            yield (
-                'train_dataloader.dataset.datasets[1] (unlabelled): the pipeline has LoadAnnotations, so masks would be '
-                'opened; remove it'
-            )
+            yield f'{unlabeled} (unlabelled): the pipeline has LoadAnnotations, so masks would be opened; remove it'
         if getattr(source, 'data_prefix', {}).get('seg_map_path'):
-            yield 'train_dataloader.dataset.datasets[1] (unlabelled): data_prefix has seg_map_path; remove it'
-        yield from _unlabeled_sample_problems(source)
+            yield f'{unlabeled} (unlabelled): data_prefix has seg_map_path; remove it'
+        yield from _unlabeled_sample_problems(source, unlabeled)
     shared = _paths(sources[0]) & _paths(sources[1])
     if shared:
         print_log(
@@ -37,7 +36,7 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
         )
 
 
-def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
+def _unlabeled_sample_problems(source: Dataset, key: str) -> Iterator[str]:
     """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
     sample = source.get_data_info(0)
     for transform in source.pipeline.transforms:
@@ -46,7 +45,7 @@ def _unlabeled_sample_problems(source: Dataset) -> Iterator[str]:
         except KeyError as error:
             advice = '; set its cat_max_ratio=1.0' if type(transform).__name__ == 'RandomCrop' else '; remove it'
             yield (
-                f'train_dataloader.dataset.datasets[1] (unlabelled): {type(transform).__name__} in the pipeline asks for '
+                f'{key} (unlabelled): {type(transform).__name__} in the pipeline asks for '
                 f'{error}, which an image without a mask does not have{advice}'
             )
             return
@@ -60,7 +59,7 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
     if shared:
         yield (
             f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
-            'take them out of the split files'
+            'take them out of the split files; of a folder, name their data set in train_dataloader.dataset.exclude'
         )
 
 

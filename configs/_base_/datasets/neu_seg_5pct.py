@@ -1,4 +1,0 @@
-_base_ = 'neu_seg.py'
-
-train_dataloader = dict(dataset=dict(ann_file='splits/seed0/5pct_labeled.txt'))
-unlabeled_dataset = dict(ann_file='splits/seed0/5pct_unlabeled.txt')

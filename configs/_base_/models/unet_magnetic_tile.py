@@ -1,0 +1,3 @@
+_base_ = ['unet.py', 'magnetic_tile_head.py']
+
+model = dict(decode_head=_base_.magnetic_tile_head)

@@ -1,0 +1,4 @@
+_base_ = 'unet.py'
+
+# Small enough for two CPU cores.
+model = dict(backbone=dict(base_channels=8), decode_head=dict(in_channels=8, channels=8))
