@@ -17,7 +17,7 @@ autodoc_typehints = 'signature'
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_include_init_with_doc = False
+napoleon_use_ivar = True  # fields of named tuples and data classes are described once
 
 html_theme = 'furo'
 html_title = 'simeps_mmseg'
