@@ -6,7 +6,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', *(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md'))]
+PAGES = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    *(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md')),
+]
 LINK = re.compile(r'\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)|src="([^"]+)"')
 
 
