@@ -3,7 +3,9 @@
 import re
 
 import pytest
+import yaml
 
+from simeps_mmseg import __version__
 from tests.conftest import ROOT
 
 PAGES = [
@@ -48,3 +50,8 @@ def test_every_page_is_in_the_table_of_contents():
     listed = {name for block in re.findall(r'```{toctree}\n(.*?)```', index, re.DOTALL) for name in block.split()}
     pages = {path.relative_to(ROOT / 'docs').with_suffix('').as_posix() for path in (ROOT / 'docs').rglob('*.md')}
     assert pages - {'index', 'research/results_notes'} <= listed  # the notes are a part of results.md
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))
+    assert citation['version'] == __version__
