@@ -1,6 +1,7 @@
 # make demo   own environment, then the main job on generated data
 # make test   own environment, then all tests
-# make lint   own environment, then the linters
+# make lint   own environment, then the linters and mypy
+# make docs   own environment, then the documentation into build/site; warnings are errors
 #
 # STACK=openmmlab takes stock OpenMMLab in place of the maintained forks (mmcv is compiled: about 12 to 25 minutes on two
 # cores). PYTHON=python3.12 takes another interpreter.
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export MALLOC_MMAP_THRESHOLD_ ?= 4294967295
 export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 
-.PHONY: demo test test-slow lint install clean
+.PHONY: demo test test-slow lint docs install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
@@ -32,6 +33,11 @@ test-slow: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(PIP) install -q -c constraints.txt -e ".[$(STACK),docs]"
+	$(BIN)/python -m sphinx -W --keep-going docs build/site
 
 install: $(INSTALLED)
 

@@ -46,6 +46,8 @@ EXPORT = [
 ]
 BROWSER = ['playwright>=1.60']  # drives a Chromium that is already there; without one its tests are skipped
 TEST = ['pytest>=9', 'pytest-xdist>=3.8', 'hypothesis>=6', *EXPORT]
+DOCS = ['sphinx>=9', 'myst-parser>=5', 'furo', 'sphinx-copybutton']
+LINT = ['ruff>=0.17', 'mypy>=2.4', 'pre-commit>=4']
 
 setup(
     name='simeps_mmseg',
@@ -56,7 +58,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['simeps_mmseg', 'simeps_mmseg.*']),
-    package_data={'simeps_mmseg.report': ['template.html']},
+    package_data={'simeps_mmseg': ['py.typed'], 'simeps_mmseg.report': ['template.html']},
     py_modules=['simeps_cli'],
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['simeps = simeps_cli:main']),
@@ -73,7 +75,7 @@ setup(
         'jinja2',
     ],
     extras_require=dict(
-        onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, dev=[*TEST, *BROWSER, 'ruff>=0.17']
+        onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, docs=DOCS, dev=[*TEST, *BROWSER, *LINT]
     ),
     classifiers=[
         'Development Status :: 3 - Alpha',

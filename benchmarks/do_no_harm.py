@@ -2,7 +2,7 @@
 
     python benchmarks/compare.py --protocol warm --methods supervised --iters 3600 ...   # as many steps in all
     python benchmarks/compare.py --protocol warm --methods simeps_plus ...               # trains its starts, too
-    python benchmarks/do_no_harm.py [--update README.md]
+    python benchmarks/do_no_harm.py --update               # into docs/gains.md
 
 A gain is a gain over the better of two: labels only until validation stops rising, which is what the method starts from, and
 labels only with as many steps as both stages have together. All are scored on the test set with the weights that are best on
@@ -24,6 +24,7 @@ from benchmarks.results import RESULTS, mean_branch, read
 from benchmarks.table import spread
 
 WARM = RESULTS / 'warm.jsonl'
+PAGE = Path(__file__).resolve().parents[1] / 'docs/gains.md'
 BEGIN, END = '<!-- benchmarks/do_no_harm.py -->\n', '<!-- end -->\n'
 METHOD = 'simeps_plus'
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
     parser.add_argument('--method', default=METHOD)
     parser.add_argument('--score', choices=SCORES, default='mIoU_fg')
-    parser.add_argument('--update', type=Path, metavar='FILE')
+    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
     args = parser.parse_args()
     lines = read(args.results)
     table = markdown(lines, args.method, args.score)

@@ -16,6 +16,7 @@ def test_the_package_carries_configs_and_tools(tmp_path):
         shipped = {path.relative_to(ROOT / name) for path in (ROOT / name).rglob('*.py')}
         carried = {path.relative_to(built / 'simeps_mmseg/.mim' / name) for path in built.rglob(f'.mim/{name}/**/*.py')}
         assert carried == shipped
+    assert (built / 'simeps_mmseg/py.typed').is_file()
     # From elsewhere, the installed command finds its tools and the tools find their configs.
     environment = {**os.environ, 'PYTHONPATH': str(built)}
     code = 'from simeps_mmseg.utils.paths import find_config as f; print(f("simeps/unet_neu_10pct.py"))'

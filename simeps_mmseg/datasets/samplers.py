@@ -123,7 +123,7 @@ class LabeledUnlabeledSampler(Sampler):
 
 def _source_sizes(dataset: ConcatDataset) -> tuple[int, int]:
     sources = getattr(dataset, 'datasets', None)
-    if not isinstance(dataset, ConcatDataset) or len(sources) != 2:
+    if not isinstance(dataset, ConcatDataset) or sources is None or len(sources) != 2:
         found = type(dataset).__name__ + (f' of {len(sources)}' if sources is not None else '')
         raise UserError(
             'LabeledUnlabeledSampler needs train_dataloader.dataset to be '

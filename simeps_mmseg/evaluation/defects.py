@@ -48,7 +48,9 @@ Defect(class_index=2, area=1, box=(0, 3, 1, 1))]
         if not mask.any():
             continue
         _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        regions = [Defect(index, int(area), tuple(map(int, box))) for *box, area in statistics[1:] if area >= min_area]
+        regions = [
+            Defect(index, area, (x, y, w, h)) for x, y, w, h, area in statistics[1:].tolist() if area >= min_area
+        ]
         found.extend(sorted(regions, key=lambda defect: (-defect.area, defect.box[1], defect.box[0])))
     return found
 

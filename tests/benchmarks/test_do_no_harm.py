@@ -2,10 +2,9 @@ import mmseg
 import pytest
 
 from benchmarks import results
-from benchmarks.do_no_harm import BEGIN, END, WARM, comparisons, markdown, replaced, verdict
+from benchmarks.do_no_harm import BEGIN, END, PAGE, WARM, comparisons, markdown, replaced, verdict
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
-from tests.conftest import ROOT
 
 
 def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
@@ -64,11 +63,11 @@ def test_only_what_is_between_the_markers_changes():
     assert replaced(text, 'new\n') == f'before\n{BEGIN}new\n{END}after\n'
 
 
-def test_the_readme_holds_the_table_of_the_results():
-    assert markdown(results.read([WARM])) in (ROOT / 'README.md').read_text()
+def test_the_page_holds_the_table_of_the_results():
+    assert markdown(results.read([WARM])) in PAGE.read_text()
 
 
-def test_the_readme_holds_runs_of_the_configs_as_they_are():
+def test_the_page_holds_runs_of_the_configs_as_they_are():
     """Whoever changes a config or a recipe repeats its runs."""
     lines = results.read([WARM])
     same_base = [line for line in lines if line['versions']['mmseg'] == mmseg.__version__]

@@ -67,7 +67,7 @@ def ensemble_of(probabilities: Sequence[Tensor], ensemble: str) -> Tensor:
     """Element-wise maximum or mean of tensors of one shape."""
     if ensemble == 'max':
         return reduce(torch.maximum, probabilities)
-    return sum(probabilities) / len(probabilities)
+    return reduce(torch.add, probabilities) / len(probabilities)
 
 
 def ce_dice_loss(

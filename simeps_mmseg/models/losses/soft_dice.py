@@ -121,7 +121,7 @@ class SoftDiceLoss(nn.Module):
         label: Tensor,
         weight: Tensor | None = None,
         ignore_index: int = 255,
-        **kwargs,
+        **kwargs: object,
     ) -> Tensor:
         """Weighted soft Dice of logits (b, C, h, w) and labels (b, h, w); ``weight`` is per pixel, as samplers give."""
         loss = soft_dice_loss(cls_score, label, ignore_index, self.class_weight, pixel_weight=weight)

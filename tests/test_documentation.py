@@ -1,0 +1,57 @@
+"""Pages that are read in the repository: their links lead somewhere; the README stays one page."""
+
+import re
+
+import pytest
+import yaml
+
+from simeps_mmseg import __version__
+from tests.conftest import ROOT
+
+PAGES = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    *(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md')),
+]
+LINK = re.compile(r'\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)|src="([^"]+)"')
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of the headings of a page, as GitHub and MyST make them."""
+    headings = re.findall(r'^#+ (.+)$', text, re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', heading.lower()).strip().replace(' ', '-') for heading in headings}
+
+
+def broken_links(page: str) -> list[str]:
+    """The links of a page to files or headings that are not there."""
+    text = (ROOT / page).read_text(encoding='utf-8')
+    broken = []
+    for target, anchor, image in LINK.findall(text):
+        path = (ROOT / page).parent / (target or image) if target or image else ROOT / page
+        if not path.exists() or (anchor and anchor not in anchors(path.read_text(encoding='utf-8'))):
+            broken.append(f'{target or image}#{anchor}')
+    return broken
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_links_lead_somewhere(page):
+    assert not broken_links(page)
+
+
+def test_the_readme_is_one_page():
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert len(text.split()) <= 700
+    assert len(re.findall(r'^\|[-| ]+\|$', text, re.MULTILINE)) == 1, 'one table'
+
+
+def test_every_page_is_in_the_table_of_contents():
+    index = (ROOT / 'docs/index.md').read_text(encoding='utf-8')
+    listed = {name for block in re.findall(r'```{toctree}\n(.*?)```', index, re.DOTALL) for name in block.split()}
+    pages = {path.relative_to(ROOT / 'docs').with_suffix('').as_posix() for path in (ROOT / 'docs').rglob('*.md')}
+    assert pages - {'index', 'research/results_notes'} <= listed  # the notes are a part of results.md
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))
+    assert citation['version'] == __version__
