@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 
 from simeps_mmseg.models.losses import CrossPseudoLoss, UncertaintyMixedLoss
 from simeps_mmseg.models.utils import perturbed_features
+from simeps_mmseg.models.utils.batch_norm import batch_norms
 from tests.conftest import ROOT
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch
 
@@ -408,58 +409,51 @@ class TestViewsOfBranches:
         assert any((labels != 0).any() for labels in model.last_step.pseudo_labels)
 
 
-class TestStatisticsOfTeachers:
-    """Batch norm of the branches' teachers is that of the unlabelled images as they come, not of views of them."""
+def running_statistics(network):
+    return torch.cat([buffer.flatten() for name, buffer in network.named_buffers() if 'running' in name])
 
-    def statistics(self, network):
-        return torch.cat([buffer.flatten() for name, buffer in network.named_buffers() if 'running' in name])
 
-    def test_they_come_from_the_images_that_are_taught(self):
-        model = build({**MULTI, 'teacher': EMA, 'view': VIEW})
-        inputs, samples = batch(0, 3)
-        model.loss(inputs, samples)
-        expected = copy.deepcopy(model.branches[1])
-        expected.load_state_dict(model.teachers[1].module.state_dict())
-        before = self.statistics(model.teachers[1].module)
-        model.loss(inputs, samples)
-        after = self.statistics(model.teachers[1].module)
-        assert not torch.equal(before, after)
-        # One pass of the averaged weights over the images, in training mode.
-        parameters = dict(model.teachers[1].module.named_parameters())
-        with torch.no_grad():
-            for name, parameter in expected.named_parameters():
-                parameter.copy_(parameters[name])
-        expected.train().encode_decode(inputs, METAS)
-        torch.testing.assert_close(after, self.statistics(expected))
+class TestRunningStatistics:
+    """What predicts goes by batch-norm statistics of labelled images, and teachers average them like weights."""
 
-    def test_they_stay_where_the_average_moves(self):
-        model = build({**MULTI, 'teacher': EMA})
+    @pytest.mark.parametrize('options', [dict(teacher=EMA), dict(view=VIEW), dict(teacher=EMA, view=VIEW)])
+    def test_views_and_taught_images_do_not_move_them(self, options):
+        models = [build({**MULTI, **options, 'consistency_on_labeled': False}) for _ in range(2)]
+        models[1].load_state_dict(models[0].state_dict())
+        inputs, samples = batch(2, 3)
+        models[0].loss(inputs, samples)
+        models[1].loss(inputs[:2], samples[:2])
+        start = running_statistics(build({**MULTI, **options}).branches)
+        assert not torch.equal(running_statistics(models[0].branches), start)
+        for both in zip(models[0].branches, models[1].branches):
+            torch.testing.assert_close(*map(running_statistics, both), rtol=0, atol=0)
+
+    def test_without_teachers_and_views_all_images_move_them(self):
+        model = build(MULTI)
+        before = running_statistics(model.branches)
+        model.loss(*batch(0, 3))
+        assert not torch.equal(running_statistics(model.branches), before)
+
+    def test_teachers_average_them(self):
+        model = build({**MULTI, 'teacher': {**EMA, 'update_buffers': True}})
         model.update_teachers()
-        teacher, branch = model.teachers[0].module, model.branches[0]
-        assert torch.equal(self.statistics(teacher), self.statistics(branch))  # the first time it is a copy
-        for norm in (m for m in branch.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        teacher, branch = model.teachers.networks[0], model.branches[0]
+        start = running_statistics(teacher)
+        assert torch.equal(start, running_statistics(branch))  # the first time it is a copy
+        for norm in batch_norms(branch):
             norm.running_mean.add_(1.0)
-        before = self.statistics(teacher)
+            norm.running_var.mul_(3.0)
         model.update_teachers()
-        assert torch.equal(self.statistics(teacher), before)
+        expected = torch.lerp(start, running_statistics(branch), EMA['momentum'])
+        torch.testing.assert_close(running_statistics(teacher), expected)
 
-    def test_frozen_ones_stay_frozen(self):
-        model = build({**MULTI, 'teacher': EMA})
-        model.update_teachers()
-        for norm in (m for m in model.branches.modules() if isinstance(m, torch.nn.BatchNorm2d)):
-            norm.eval()
-        before = self.statistics(model.teachers[2].module)
-        inputs, samples = batch(0, 3)
-        model.loss(inputs, samples)
-        assert torch.equal(self.statistics(model.teachers[2].module), before)
-
-    def test_of_one_student_they_are_its_own(self):
-        model = build(MEAN_TEACHER)
-        model.update_teachers()
-        for norm in (m for m in model.branches[0].modules() if isinstance(m, torch.nn.BatchNorm2d)):
-            norm.running_mean.add_(1.0)
-        model.update_teachers()
-        assert torch.equal(self.statistics(model.teachers[0].module), self.statistics(model.branches[0]))
+    def test_a_mean_over_all_batches_counts_labelled_ones_alone(self):
+        model = build({**MULTI, 'view': VIEW})
+        norms = batch_norms(model.branches)
+        for norm in norms:
+            norm.momentum = None
+        model.loss(*batch(2, 3))
+        assert {(norm.momentum, int(norm.num_batches_tracked)) for norm in norms} == {(None, 1)}
 
 
 def test_an_ensemble_that_is_not_there():

@@ -3,12 +3,13 @@
 # docs/methods.md; what each brings: docs/results.md.
 #
 # Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint): the averages have a constant,
-# low momentum, as one that is high at first would leave that network at once. From nothing, labels are learned alone first.
+# low momentum, as one that is high at first would leave that network at once; they average the statistics of batch norm as
+# well. From nothing, labels are learned alone first.
 _base_ = 'views.py'
 
 semi_model = dict(
     type='TriBranchSemiSegmentor',
-    teacher=dict(type='ExponentialMovingAverage', momentum=0.003),
+    teacher=dict(type='ExponentialMovingAverage', momentum=0.003, update_buffers=True),
     view={{_base_.strong_view}},
     cut_mix={{_base_.cut_mix}},
     cross_pseudo=dict(type='CrossPseudoLoss', ensemble='mean', loss_weight=0.5),

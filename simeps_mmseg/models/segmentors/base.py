@@ -56,8 +56,6 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         ValueError: On branches that differ in their classes, or a value of ``test_cfg`` that is not there.
     """
 
-    teachers_have_own_statistics = False  # of batch norm; else those of their branches
-
     def __init__(
         self,
         branches: Sequence[dict],
@@ -82,7 +80,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         use_plain_bn_where_sync_bn_fails(configs)
         self.branches = ModuleList([MODELS.build(config) for config in configs])
         check_branches(self.branches)
-        self.teachers = Teachers(teacher, self.branches, self.teachers_have_own_statistics) if teacher else None
+        self.teachers = Teachers(teacher, self.branches) if teacher else None
         # The counts of their updates are in host memory, which NCCL cannot send, and the same in all processes.
         counts = [f'teachers.{k}.steps' for k in range(len(self.teachers or []))]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, counts)
@@ -160,17 +158,14 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         """What the method learns from images (b, 3, h, w) without labels; also fills ``last_step``."""
         raise NotImplementedError
 
-    def teaching_logits(self, inputs: Tensor, data_samples: SampleList, batch_statistics: bool = False) -> list[Tensor]:
+    def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """Logits (b, C, h, w) to make pseudo-labels from: of the teachers or, without any, of the branches.
 
-        In evaluation mode, but for batch norm with ``batch_statistics``, and without gradient.
+        In evaluation mode and without gradient.
         """
         networks = self.branches if self.teachers is None else self.teachers.networks
         metas = [sample.metainfo for sample in data_samples]
-        return [
-            evaluation_logits(network, inputs, metas, norms_of=branch if batch_statistics else None)
-            for network, branch in zip(networks, self.branches)
-        ]
+        return [evaluation_logits(network, inputs, metas) for network in networks]
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """What the branches would be taught of images (b, 3, h, w), with all networks in evaluation mode: for looking at.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
-from ..utils import BranchOutput, forward_labeled, forward_unlabeled
+from ..utils import BranchOutput, forward_labeled, forward_unlabeled, kept_statistics
 from ..views import build_views
 from .base import BaseSemiSegmentor
 
@@ -41,8 +41,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     Raises:
         ValueError: On a wrong number of branches, or branches that differ in their classes.
     """
-
-    teachers_have_own_statistics = True
 
     def __init__(
         self,
@@ -89,12 +87,12 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             outputs = [forward_unlabeled(branch, inputs, metas) for branch in self.branches]
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
         else:
-            # Teachers go by these images in batch norm, too: with the statistics of the branches, which end each step on views
-            # of images, they see a third as much of the defects.
-            taught = self.teaching_logits(inputs, data_samples, batch_statistics=self.teachers is not None)
-            targets = self.pseudo_labels(taught, data_samples)
+            targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
-            outputs = [forward_unlabeled(branch, image, metas) for branch, image in zip(self.branches, images)]
+            # What predicts goes by the statistics of whole, labelled images: those of views, and of few unlabelled images at a
+            # time, cost up to ten points.
+            with kept_statistics(self.branches):
+                outputs = [forward_unlabeled(branch, image, metas) for branch, image in zip(self.branches, images)]
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.last_step.predictions = [output.logits.detach().argmax(dim=1) for output in outputs]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')

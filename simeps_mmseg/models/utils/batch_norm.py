@@ -1,9 +1,8 @@
 """Batch norm: whose statistics it uses, and which kind a config names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
 import torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -16,16 +15,22 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 @contextmanager
-def kept_statistics(network: nn.Module) -> Iterator[None]:
-    """Put the running statistics of batch norm back in the end."""
-    buffers = [buffer for norm in batch_norms(network) for buffer in norm.buffers()]
-    before = [buffer.clone() for buffer in buffers]
+def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Let images pass through networks without moving the running statistics of batch norm.
+
+    A momentum of zero does that. To put the statistics back afterwards would write to what the backward pass looks at.
+    """
+    norms = [norm for network in networks for norm in batch_norms(network)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        if norm.momentum is None:  # a mean over all batches, so these must not count
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        with torch.no_grad():
-            for buffer, value in zip(buffers, before):
-                buffer.copy_(value)
+        for norm, (momentum, count) in zip(norms, before):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def replace_sync_bn(model: dict) -> list[str]:

@@ -17,7 +17,6 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from .batch_norm import batch_norms
 from .taps import capture, heads_of, main_head
 
 
@@ -82,22 +81,16 @@ def training_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -
 
 
 @torch.no_grad()
-def evaluation_logits(
-    branch: BaseModule, inputs: Tensor, metas: Sequence[dict], norms_of: BaseModule | None = None
-) -> Tensor:
+def evaluation_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
     """Logits (b, C >= 2, h, w) at the size of the input, without gradient; leaves the mode of every layer as it was.
 
     Args:
         branch: A segmentor.
         inputs: Normalised images, shape (b, 3, h, w).
         metas: Meta information of each image.
-        norms_of: A network of the same layers. Where its batch norm trains (not so where it is frozen), that of the branch
-            goes by these images, and moves its running statistics towards theirs. None: none does.
     """
     flags = [(module, module.training) for module in branch.modules()]
     branch.eval()
-    for norm, other in zip(batch_norms(branch), batch_norms(norms_of) if norms_of is not None else []):
-        norm.train(other.training)
     try:
         return class_logits(branch, branch.encode_decode(inputs, _sized(metas, inputs)))
     finally:

@@ -1,14 +1,11 @@
 """Moving averages of the branches, which teach them."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import torch
 from mmseg.registry import MODELS
 from torch import nn
-
-from .batch_norm import kept_statistics
 
 
 class Teachers(nn.ModuleList):
@@ -20,13 +17,10 @@ class Teachers(nn.ModuleList):
     Args:
         average: Config of a moving average, such as ``dict(type='ExponentialMovingAverage', momentum=0.01)``.
         branches: The networks to average.
-        own_statistics: Whether the averages keep their own running statistics of batch norm; else they take those of their
-            branches in each update.
     """
 
-    def __init__(self, average: dict, branches: Iterable[nn.Module], own_statistics: bool) -> None:
+    def __init__(self, average: dict, branches: Iterable[nn.Module]) -> None:
         super().__init__([MODELS.build({**average, 'model': branch}) for branch in branches])
-        self.own_statistics = own_statistics
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -43,9 +37,7 @@ class Teachers(nn.ModuleList):
         for teacher, branch in zip(self, branches):
             if restart:
                 teacher.steps.zero_()
-            takes_statistics = not teacher.steps or not self.own_statistics
-            with nullcontext() if takes_statistics else kept_statistics(teacher.module):
-                teacher.update_parameters(branch)
+            teacher.update_parameters(branch)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'Teachers':
         counts = [teacher.steps for teacher in self]
