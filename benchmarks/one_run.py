@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 import mmengine
 import mmseg
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 import simeps_mmseg
@@ -229,9 +229,26 @@ def _use_schedule(cfg: Config, iters: int) -> None:
     )
 
 
+EXPERIMENT = (  # the keys of a config that say what is trained, on what, and how it is scored
+    'model',
+    *(f'{part}_dataloader' for part in ('train', 'val', 'test')),
+    *(f'{part}_evaluator' for part in ('val', 'test')),
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+    'randomness',
+)
+
+
 def config_hash(cfg: Config) -> str:
-    """Twelve hexadecimal digits that identify an experiment, wherever its data are."""
-    text = json.dumps(cfg._cfg_dict.to_dict(), sort_keys=True, default=str)
+    """Twelve hexadecimal digits that identify what is trained, on what, and how it is scored.
+
+    Not how it is logged, drawn or kept: a line is not outdated by another visualizer.
+    """
+    content = {key: cfg[key] for key in EXPERIMENT if key in cfg}
+    content['save_best'] = cfg.default_hooks.checkpoint.get('save_best')
+    text = json.dumps(ConfigDict(content).to_dict(), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -131,7 +131,10 @@ def test_the_hash_is_of_the_experiment_and_not_of_the_place(synthetic_root, tmp_
     digest = config_hash(cfg)
     settle(cfg, run, Place(data_root=str(synthetic_root), work_dir=str(tmp_path)))
     assert config_hash(experiment(run)) == digest
-    assert config_hash(experiment({**run, 'options': ['model.decode_head.dropout_ratio=0.5']})) != digest
+    for option in ('model.decode_head.dropout_ratio=0.5', 'optim_wrapper.optimizer.lr=0.5', 'randomness.seed=7'):
+        assert config_hash(experiment({**run, 'options': [option]})) != digest, option
+    for option in ('default_hooks.logger.interval=7', 'visualizer.alpha=0.1', 'log_level=DEBUG'):
+        assert config_hash(experiment({**run, 'options': [option]})) == digest, option
     assert cfg.test_dataloader.dataset.data_root == str(synthetic_root / 'synthetic')
 
 
