@@ -52,8 +52,7 @@ def parse_args() -> argparse.Namespace:
 def small(iters: int, workers: int, data: Path) -> list[str]:
     """Changes of a shipped config that make steps of some hundredths of a second."""
     loaders = [f'{name}_dataloader' for name in ('train', 'val', 'test')]
-    sources = ['train_dataloader.dataset.datasets.0', 'train_dataloader.dataset.datasets.1']
-    sources += [f'{name}.dataset' for name in loaders[1:]]
+    sources = ['train_dataloader.dataset.labeled', *(f'{name}.dataset' for name in loaders[1:])]
     return [
         f'train_cfg.max_iters={iters}',
         f'train_cfg.val_interval={max(1, iters // 4)}',

@@ -3,6 +3,7 @@
 import http.server
 import io
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -64,12 +65,22 @@ def test_load_from_and_resume(resume, checkpoint, synthetic_root, tmp_path):
     cfg.experiment_name = cfg.visualizer.name = f'foreign_{resume}'
     if resume:
         (tmp_path / 'run').mkdir()
-        (tmp_path / 'run/last_checkpoint').write_text(str(checkpoint))
+        shutil.copy(checkpoint, tmp_path / 'run/iter_2.pth')
     else:
         cfg.load_from = str(checkpoint)
     cfg.dump(tmp_path / 'config.py')
     with pytest.raises(UserError):
         train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'), resume=resume)
+
+
+def test_resume_follows_no_pointer_out_of_the_work_folder(checkpoint, synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
+    cfg.experiment_name = cfg.visualizer.name = 'foreign_pointer'
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run/last_checkpoint').write_text(str(checkpoint))
+    cfg.dump(tmp_path / 'config.py')
+    runner = train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'), resume=True)
+    assert not runner._resume  # the checkpoint fixture fails where any code in the file has run
 
 
 def test_by_the_runner_of_mmengine(checkpoint, synthetic_root, tmp_path):
