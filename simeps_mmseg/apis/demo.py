@@ -91,10 +91,8 @@ def train_best(
 
 def data_options(config: str, data: Path) -> list[str]:
     """Changes that let a config find its data in another folder."""
-    semi = not config.startswith('supervised')
-    train_keys = [f'datasets.{i}.data_root' for i in range(2)] if semi else ['data_root']
-    keys = [f'train_dataloader.dataset.{key}' for key in train_keys]
-    keys += [f'{loader}.dataset.data_root' for loader in ('val_dataloader', 'test_dataloader')]
+    labeled = 'data_root' if config.startswith('supervised') else 'labeled.data_root'
+    keys = [f'train_dataloader.dataset.{labeled}', *(f'{part}_dataloader.dataset.data_root' for part in ('val', 'test'))]
     return [f'{key}={data}' for key in keys]
 
 
