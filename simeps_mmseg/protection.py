@@ -6,6 +6,7 @@ Runs when the package is imported. Each part can go when mmengine does the same 
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from .utils import UserError
@@ -34,11 +35,11 @@ def protect_checkpoints() -> bool:
         return False
 
     @functools.wraps(original)
-    def load_checkpoint(cls: type, filename: str, *args, **kwargs) -> object:
+    def load_checkpoint(cls: type, filename: str, *args: Any, **kwargs: Any) -> object:
         with weights_only(filename):
             return original(cls, filename, *args, **kwargs)
 
-    load_checkpoint._simeps_protected = True
+    load_checkpoint._simeps_protected = True  # type: ignore[attr-defined]
     CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     return True
 
@@ -59,7 +60,7 @@ def weights_only(named: str) -> Iterator[None]:
 
     original = torch.load
 
-    def load(*args, **kwargs) -> object:
+    def load(*args: Any, **kwargs: Any) -> object:
         try:
             with history_readable():
                 return original(*args, **{**kwargs, 'weights_only': True})

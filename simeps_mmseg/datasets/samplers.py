@@ -26,7 +26,7 @@ class Draw(int):
         draw.position = position
         return draw
 
-    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:
+    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:  # type: ignore[override]
         return int(self), self.position
 
 

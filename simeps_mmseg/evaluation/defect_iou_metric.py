@@ -1,7 +1,7 @@
 """IoU of a data set and of single images, and errors about whole parts, for the prediction and each branch in one pass."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ class DefectIoUMetric(IoUMetric):
         UserError: If ``min_area`` is not a whole number of 1 or more.
     """
 
-    def __init__(self, *args, min_area: int = 1, **kwargs) -> None:
+    def __init__(self, *args: Any, min_area: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not isinstance(min_area, int) or isinstance(min_area, bool) or min_area < 1:
             raise UserError(

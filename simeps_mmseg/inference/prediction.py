@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
 
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import class_logits, is_query_head, mean_logits
@@ -68,11 +69,11 @@ def _predict_image(model: BaseSegmentor, data: Mapping) -> Prediction:
     return Prediction(_labels(result), _confidence(result, networks), float(differ.mean()))
 
 
-def _labels(result) -> np.ndarray:
+def _labels(result: SegDataSample) -> np.ndarray:
     return result.pred_sem_seg.data[0].to(torch.uint8).cpu().numpy()
 
 
-def _confidence(result, networks: Sequence[BaseSegmentor]) -> float:
+def _confidence(result: SegDataSample, networks: Sequence[BaseSegmentor]) -> float:
     scores = result.seg_logits.data
     if len(scores) == 1:  # already a sigmoid
         chosen = result.pred_sem_seg.data.bool()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -148,7 +149,7 @@ def take_turns(order: Sequence[int], group_of: Callable[[int], int]) -> list[int
 
 
 def sheet_figure(
-    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout
+    model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout: Any
 ) -> Figure:
     """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``thumbnail_grid``."""
     tiles = []

@@ -72,5 +72,5 @@ def history_readable() -> Iterator[None]:
         yield
 
 
-def _no_attribute(*args) -> None:
+def _no_attribute(*args: object) -> None:
     """Stands for ``getattr`` while a checkpoint is read."""

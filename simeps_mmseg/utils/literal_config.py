@@ -66,7 +66,7 @@ def _value(node: ast.expr) -> object:
         ):
             return float(text)
         case ast.Dict(keys=keys, values=values) if None not in keys:
-            return {_value(key): _value(value) for key, value in zip(keys, values)}
+            return {_value(key): _value(value) for key, value in zip(keys, values) if key is not None}
         case ast.List(elts=items):
             return [_value(item) for item in items]
         case ast.Tuple(elts=items):

@@ -6,7 +6,7 @@ from pathlib import Path
 try:
     import resource
 except ImportError:  # Windows
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 CGROUPS = Path('/sys/fs/cgroup')
 

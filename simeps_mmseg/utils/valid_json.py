@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def nulled(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def valid_json(value: object, **options) -> str:
+def valid_json(value: object, **options: Any) -> str:
     """Text of a nested structure; what is not finite becomes ``null``.
 
     Args:
