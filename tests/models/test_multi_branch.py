@@ -186,7 +186,7 @@ class TestBuild:
 
     def test_whose_sync_bn_becomes_bn_is_said(self, monkeypatch):
         said = []
-        monkeypatch.setattr('simeps_mmseg.models.utils.config.print_log', lambda text, **_: said.append(text))
+        monkeypatch.setattr('simeps_mmseg.models.utils.sync_bn.print_log', lambda text, **_: said.append(text))
         build()
         plain = tiny_branch()
         replace_sync_bn(plain)
