@@ -105,8 +105,8 @@ def source_config(
         changed['exclude'] = [*source.get('exclude', ()), labeled, *exclude]
         if not source.get('suffixes') and (suffixes := suffixes_of(leaf)):
             changed['suffixes'] = suffixes
-    elif source.get('data_prefix'):
-        changed['data_prefix'] = {key: path for key, path in source['data_prefix'].items() if key != 'seg_map_path'}
+    elif prefix := source.get('data_prefix') or default_argument(class_of(source), 'data_prefix'):
+        changed['data_prefix'] = {key: path for key, path in prefix.items() if key != 'seg_map_path'}
     if not has_own_pipeline(source):
         changes = unlabeled_changes(leaf['pipeline'], any_depth=is_folder)
         changed['pipeline'] = unlabeled_pipeline(leaf['pipeline'], dropped, changes)
@@ -124,9 +124,23 @@ def suffixes_of(leaf: dict) -> list[str]:
     """Suffix of files that are no ordinary images, such as ``.npy``; empty where the pipeline reads ordinary ones."""
     if any(step.get('type') in ('LoadImageFromFile', 'LoadImageAsUint8') for step in leaf['pipeline']):
         return []
-    known = inspect.signature(DATASETS.get(leaf['type']).__init__).parameters.get('img_suffix')
-    suffix = leaf.get('img_suffix') or (known and known.default)
+    suffix = leaf.get('img_suffix') or default_argument(class_of(leaf), 'img_suffix')
     return [Path(suffix).suffix or suffix] if isinstance(suffix, str) else []
+
+
+def class_of(config: dict) -> type | None:
+    """The class of a data set config; None where it is not registered."""
+    kind = config.get('type')
+    return kind if isinstance(kind, type) else DATASETS.get(str(kind))
+
+
+def default_argument(kind: type | None, argument: str) -> object:
+    """Default of a constructor's argument, from the first class in line that states it; None where none does."""
+    for found in inspect.getmro(kind or object):
+        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
+        if parameter is not None and parameter.default is not inspect.Parameter.empty:
+            return parameter.default
+    return None
 
 
 def listed(unlabeled: object) -> list:

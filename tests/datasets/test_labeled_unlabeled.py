@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from simeps_mmseg.datasets import LabeledUnlabeledDataset
+from simeps_mmseg.datasets import LabeledUnlabeledDataset, SyntheticDefectDataset
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
+from simeps_mmseg.engine.checks.sources import source_problems
 from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, save
 
@@ -75,6 +76,35 @@ def test_two_lists_of_one_data_set(labeled):
     )
     dataset = build(labeled, split='splits/seed0/25pct')
     assert all('seg_map_path' not in dataset.datasets[1].get_data_info(i) for i in range(len(dataset.datasets[1])))
+
+
+def test_where_masks_lie_is_not_told_to_a_source_whose_class_knows(labeled, monkeypatch):
+    class KnowsItsFolders(SyntheticDefectDataset):
+        def __init__(self, data_prefix=labeled['data_prefix'], **kwargs):
+            super().__init__(data_prefix=data_prefix, **kwargs)
+
+    monkeypatch.setitem(DATASETS.module_dict, 'KnowsItsFolders', KnowsItsFolders)
+    source = dict(type='KnowsItsFolders', data_root=labeled['data_root'], ann_file='splits/seed0/val.txt')
+    dataset = build(labeled, source)
+    assert 'seg_map_path' in dataset.datasets[0].get_data_info(0)
+    assert 'seg_map_path' not in dataset.datasets[1].get_data_info(0)
+    assert not list(source_problems(dataset))
+
+
+def test_a_loader_of_masks_by_another_name_is_refused(labeled, folder, monkeypatch):
+    class LoadMyMasks:
+        def __call__(self, results):
+            results['gt_seg_map'] = np.zeros((64, 64), dtype=np.uint8)
+            results['seg_fields'] = ['gt_seg_map']
+            return results
+
+    monkeypatch.setitem(TRANSFORMS.module_dict, 'LoadMyMasks', LoadMyMasks)
+    labeled['pipeline'].insert(1, dict(type='LoadMyMasks'))
+    problems = list(source_problems(build(labeled, str(folder))))
+    assert len(problems) == 1
+    assert (
+        'LoadMyMasks in the pipeline gives the image a mask, so it would be trained on as a labelled one' in problems[0]
+    )
 
 
 def test_several_sources(labeled, folder):

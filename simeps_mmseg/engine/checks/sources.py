@@ -37,7 +37,7 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
 
 
 def _unlabeled_sample_problems(source: Dataset, key: str) -> Iterator[str]:
-    """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio: run each once."""
+    """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio, others make one: run each once."""
     sample = source.get_data_info(0)
     for transform in source.pipeline.transforms:
         try:
@@ -47,6 +47,12 @@ def _unlabeled_sample_problems(source: Dataset, key: str) -> Iterator[str]:
             yield (
                 f'{key} (unlabelled): {type(transform).__name__} in the pipeline asks for '
                 f'{error}, which an image without a mask does not have{advice}'
+            )
+            return
+        if sample and ('gt_seg_map' in sample or 'gt_sem_seg' in sample.get('data_samples', ())):
+            yield (
+                f'{key} (unlabelled): {type(transform).__name__} in the pipeline gives the image a mask, so it would be '
+                'trained on as a labelled one; remove it'
             )
             return
 
