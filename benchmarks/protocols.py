@@ -41,7 +41,6 @@ FIELDS = dict(
     options=(),
 )
 PUBLIC_SETS = Path(__file__).resolve().parent / 'public_sets/configs'
-DATASET_FOLDERS = dict(neu='neu_seg')  # where the folder below data/ has another name than in the config's file name
 
 
 def expand(

@@ -3,16 +3,17 @@
 import copy
 import inspect
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
+from mmengine.visualization import LocalVisBackend
 from mmseg import registry
 from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
-from ..datasets.sources import default_argument
+from ..datasets.labeled_unlabeled_configs import default_argument
 from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
 from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError
@@ -68,6 +69,12 @@ def _stock_visualizer(visualizer: Mapping) -> dict:
     return {**kept, 'type': 'SegLocalVisualizer'}
 
 
+def _use_stock_backends(node: Mapping | Sequence) -> None:
+    for _, backend in list(walk_dicts(node)):
+        if is_own(backend.get('type')) and _inherits(backend['type'], LocalVisBackend):
+            backend['type'] = 'LocalVisBackend'
+
+
 def _several(model: Mapping) -> bool:
     parameters = inspect.signature(registry.MODELS.get(model['type']).__init__).parameters
     return 'branches' in parameters
@@ -105,6 +112,8 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     stock['model'] = _stock_model(model)
     if is_own((stock.get('visualizer') or {}).get('type')):
         stock['visualizer'] = _stock_visualizer(stock['visualizer'])
+    for key in ('vis_backends', 'visualizer'):
+        _use_stock_backends(stock.get(key) or [])
     for part in ('val', 'test'):
         loader, evaluator, loop = f'{part}_dataloader', f'{part}_evaluator', f'{part}_cfg'
         if cfg.get(loader) and cfg.get(evaluator) and cfg.get(loop):  # the runner takes all three or none
@@ -216,7 +225,7 @@ def _stock_data(loader: dict, dataset_meta: Mapping) -> dict:
 def _use_stock_loading(stock: Mapping) -> None:
     """``LoadImageAsUint8`` without options is ``LoadImageFromFile`` for files with 8 bits, and within one of 255 for 16."""
     for _, node in list(walk_dicts(stock)):
-        if is_own(node.get('type')) and not scaling_of(node):
+        if type_name(node.get('type', '')) == 'LoadImageAsUint8' and not scaling_of(node):
             for option in ('bit_depth', 'percentiles'):
                 node.pop(option, None)
             node['type'] = 'LoadImageFromFile'

@@ -1,4 +1,4 @@
-"""Images of a config's validation or test set with their ground truth, and trained models to predict on them."""
+"""Images of a config's validation or test set with their ground truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +13,6 @@ from ..engine.prediction import opens_masks
 from ..utils import UserError
 from ..utils.dataset_tree import leaf_datasets
 from ..utils.images import displayed
-
-SPLITS = ('val', 'test')
 
 
 class EvaluationImages:

@@ -1,11 +1,10 @@
-from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from mmengine.config import Config
-from mmengine.runner import Runner
 
+from simeps_mmseg.apis import train
 from tests.helpers import experiment, tiny_branch, tiny_model
 
 
@@ -19,8 +18,8 @@ def _train(data: Path, folder: Path, **changes) -> Trained:
     cfg = experiment(data, folder, max_iters=2, **changes)
     # mmengine keeps one visualizer, log and history per name: with a common one, scores would go to another test's folder.
     cfg.experiment_name = cfg.visualizer.name = folder.name
-    Runner.from_cfg(deepcopy(cfg)).train()
     cfg.dump(folder / 'config.py')
+    train(str(folder / 'config.py'))
     return Trained(cfg, str(folder / 'config.py'), str(folder / 'iter_2.pth'))
 
 

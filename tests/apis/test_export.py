@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from mmseg.registry import VISUALIZERS
 
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
@@ -526,6 +527,8 @@ def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
     stock = stock_config(cfg, branch_model(cfg, 2), META)
     assert not [key for key, node in walk_dicts(stock._cfg_dict) if is_own(node.get('type'))]
     assert stock.model.type == 'EncoderDecoder'
+    assert [backend.type for backend in stock.vis_backends] == ['LocalVisBackend']
+    VISUALIZERS.build({**stock.visualizer, 'name': f'stock {name}'})
     first = (cfg.model.get('branches') or [cfg.model.branch])[0]
     assert stock.model.data_preprocessor.mean == first.data_preprocessor.mean
     # The class says which suffix its images have; BaseSegDataset has to be told.

@@ -144,7 +144,7 @@ def known_scores(evaluator: Mapping) -> set[str] | None:
         name for metric in ([metrics] if isinstance(metrics, str) else metrics) for name in IOU_METRICS.get(metric, ())
     }
     stock = {'aAcc', 'mAcc', *names}
-    kinds = dict(IoUMetric=stock, DefectIoUMetric={*stock, *SUMMARY, 'defect_free_images'})
+    kinds = dict(IoUMetric=stock, DefectIoUMetric={*stock, *SUMMARY, 'defective_images', 'defect_free_images'})
     return kinds.get(str(evaluator.get('type')).split('.')[-1])
 
 
@@ -160,7 +160,7 @@ def save_best_problems(cfg: Config) -> Iterator[str]:
         plain = str(name)
         for prefix in prefixes:
             plain = plain.removeprefix(f'{prefix}/')
-        if plain not in known and not plain.startswith(('IoU.', 'branch_')):
+        if plain not in known and not plain.startswith(('IoU.', 'missed.', 'branch_')):
             meant = get_close_matches(plain, known, 1)
             hint = f'did you mean {meant[0]}?' if meant else f'choose from {", ".join(known)}'
             yield f'default_hooks.checkpoint.save_best={name!r} is no score of val_evaluator; {hint}'

@@ -31,15 +31,15 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     """Compare the weights in ``load_from`` with those of the model, or of its branches; warn where some do not fit.
 
     Raises:
-        UserError: If the file is not there, or none of its weights are the model's.
+        UserError: If the file is not there, damaged or holds more than weights, or none of its weights are the model's.
     """
     path = Path(checkpoint).expanduser()
     if not path.is_file():
         raise UserError(f'load_from={checkpoint} is not there')
     try:
         state = read_checkpoint(path)['state_dict']
-    except UserError:  # holds more than weights: mmengine has its own way with it
-        return
+    except UserError as error:
+        raise UserError(f'load_from={checkpoint}: {error}') from error
     found = {re.sub(r'^module\.', '', key): value for key, value in state.items()}  # of several processes
     if found.keys() & model.state_dict().keys():
         return

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -59,7 +58,7 @@ def check_pretrained(cfg: Config) -> None:
     for source, key in {source: key for key, source in pretrained_sources(cfg.model)}.items():
         try:
             CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
-        except (URLError, OSError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        except (URLError, OSError, RuntimeError, KeyError, EOFError, UserError) as error:
             raise UserError(
                 f'the pretrained weights {source} ({key}) cannot be loaded: {error}\n{_where_to_put(source)}\n'
                 'To train without them add --from-scratch.'
