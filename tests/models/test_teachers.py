@@ -12,10 +12,22 @@ from tests.helpers import tiny_model
 @pytest.fixture(params=['ExponentialMovingAverage', 'MomentumAnnealingEMA'])
 def on_device(request):
     """A model on the meta device: as on a GPU its values are not in host memory, and asking for one raises."""
-    model = MODELS.build(tiny_model(teacher=dict(type=request.param, momentum=0.01))).to('meta').train()
-    for teacher in model.teachers:  # the way to meta, unlike that to a GPU, makes new parameters
-        teacher.avg_parameters = dict(teacher.module.named_parameters())
-    return model
+    return MODELS.build(tiny_model(teacher=dict(type=request.param, momentum=0.01))).to('meta').train()
+
+
+@pytest.mark.parametrize('update_buffers', [False, True])
+@pytest.mark.parametrize('place', [dict(memory_format=torch.channels_last), dict(dtype=torch.float64)])
+def test_they_move_wherever_the_weights_have_gone(update_buffers, place):
+    average = dict(type='ExponentialMovingAverage', momentum=0.25, update_buffers=update_buffers)
+    model = MODELS.build(tiny_model(teacher=average)).to(**place).train()
+    model.update_teachers()
+    with torch.no_grad():
+        for parameter in model.branches.parameters():
+            parameter.add_(1.0)
+    before = [parameter.clone() for parameter in model.teachers.networks[1].parameters()]
+    model.update_teachers()
+    for old, new in zip(before, model.teachers.networks[1].parameters()):
+        torch.testing.assert_close(new, old + 0.25)
 
 
 def test_the_count_of_updates_stays_in_host_memory(on_device):

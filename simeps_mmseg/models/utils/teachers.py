@@ -44,4 +44,8 @@ class Teachers(nn.ModuleList):
         super()._apply(fn, *args, **kwargs)
         for teacher, count in zip(self, counts):
             teacher.steps = count
+            # mmengine keeps the tensors that it found when it was built. On another device or in another memory format the
+            # module has others, and the old ones would be averaged unseen.
+            module = teacher.module
+            teacher.avg_parameters = module.state_dict() if teacher.update_buffers else dict(module.named_parameters())
         return self
