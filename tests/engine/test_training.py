@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, TRANSFORMS
 
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
@@ -22,6 +22,7 @@ from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.engine.starvation import StarvationWatch
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.helpers import experiment, tiny_branch, tiny_model
 
 train_module = import_module('simeps_mmseg.apis.train')  # apis.train is the function
@@ -89,6 +90,14 @@ def test_resume_equals_an_uninterrupted_run(synthetic_root, tmp_path):
         torch.testing.assert_close(value, other, msg=name)
 
 
+def with_step(dataset, step):
+    """A data set config with a step behind each first one."""
+    for _, node in list(walk_dicts(dataset)):
+        if 'pipeline' in node:
+            node['pipeline'].insert(1, step)
+    return dataset
+
+
 class TestChecks:
     def refuses(self, cfg, message):
         with pytest.raises(UserError, match=message):
@@ -103,6 +112,20 @@ class TestChecks:
         cfg = experiment(synthetic_root, tmp_path)
         cfg.train_dataloader.batch_size = 8
         self.refuses(cfg, r'batch_size=8, but the sampler draws num_labeled=2 \+ num_unlabeled=4 = 6')
+
+    @pytest.mark.parametrize('labels_only_iters', [0, 3])
+    def test_images_of_which_views_see_nothing(self, synthetic_root, tmp_path, monkeypatch, labels_only_iters):
+        class AsFractions:
+            def __call__(self, results):
+                return {**results, 'img': results['img'].astype('float32') / 255}
+
+        monkeypatch.setitem(TRANSFORMS.module_dict, 'AsFractions', AsFractions)
+        view = dict(type='RandomView', transforms=[dict(type='ColorJitter', brightness=0.2)])
+        hook = dict(type='SemiSupervisedHook', rampup_iters=0, labels_only_iters=labels_only_iters)
+        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(view=view), custom_hooks=[hook])
+        cfg.train_dataloader.dataset = with_step(cfg.train_dataloader.dataset.to_dict(), dict(type='AsFractions'))
+        self.refuses(cfg, r'model\.view: transforms take images with values from 0 to 255, and these reach')
+        assert not list(tmp_path.glob('iter_*.pth'))
 
     def test_single_image_per_part(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path)

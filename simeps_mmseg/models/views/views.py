@@ -36,6 +36,16 @@ class Views(nn.Module):
         self._looked_at = False
         self._preprocessor = [preprocessor]  # in a list: it is the model's module, not a part of this one
 
+    def check(self, inputs: Tensor) -> None:
+        """Refuse normalised images (b, c, h, w) of which the transforms would see nothing; the first ones stand for all.
+
+        Raises:
+            UserError: On other bands or another range than they take.
+        """
+        if self.view is not None and not self._looked_at:
+            check_range(inputs, *self._normalisation())
+            self._looked_at = True
+
     def draw_mix(self, inputs: Tensor) -> Mix | None:
         """A mix for images (b, c, h, w), to be shared by several views."""
         return self.cut_mix(inputs) if self.cut_mix is not None else None
@@ -55,9 +65,7 @@ class Views(nn.Module):
         """
         maps = list(maps)
         if self.view is not None:
-            if not self._looked_at:
-                check_range(inputs, *self._normalisation())
-                self._looked_at = True
+            self.check(inputs)
             images, maps = self.view(self._to_unit(inputs), maps, self.ignore_index)
             inputs = self._from_unit(images)
         if mix is not None:
