@@ -53,7 +53,7 @@ def save_and_leave(rank, runner, folder, **more):
 def train(rank, port, root, folder):
     runner = runner_of(rank, port, root, folder, max_iters=3)
     sampler = runner.train_loop.dataloader.sampler
-    drawn = [sampler.index_at(i) for i in range(sampler.batch_size)]
+    drawn = [int(sampler.index_at(i)) for i in range(sampler.batch_size)]
     before = torch.cat([p.detach().flatten() for p in runner.model.module.branches.parameters()])
     runner.train()
     save_and_leave(rank, runner, folder, drawn=drawn, before=before)
