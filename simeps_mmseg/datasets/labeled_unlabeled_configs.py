@@ -1,4 +1,4 @@
-"""The labelled and the unlabelled data set of a config, from what the user writes. No file is looked at."""
+"""The labelled and the unlabelled data set of a config, from what the user writes."""
 
 import inspect
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_steps
+from .labeled_part import restricted
 from .unlabeled_folder import UnlabeledFolderDataset
 from .unlabeled_pipeline import (
     loads_labels,
@@ -24,8 +25,12 @@ def labeled_and_unlabeled(
     unlabeled: str | dict | Sequence[str | dict] | None = None,
     split: str | None = None,
     exclude: Sequence[dict] = (),
+    labeled_part: str | Sequence[str] | None = None,
 ) -> tuple[dict, dict]:
-    """Configs of the labelled and the unlabelled data set. No file is looked at. See :class:`LabeledUnlabeledDataset`."""
+    """Configs of the labelled and the unlabelled data set. See :class:`LabeledUnlabeledDataset`.
+
+    The names in a ``labeled_part`` that is a folder are looked at, and no other file.
+    """
     if not isinstance(labeled, dict) or 'type' not in labeled:
         raise UserError(f'{KEY}.labeled must be the config of a data set, got {labeled!r}')
     if (unlabeled is None) == (split is None):
@@ -35,6 +40,10 @@ def labeled_and_unlabeled(
         )
     if name_of(labeled) == 'RepeatDataset':
         labeled = labeled['dataset']
+    if labeled_part is not None:
+        if split is not None:
+            raise UserError(f'{KEY}: split and labeled_part both say what is labelled; give one of them')
+        labeled = restricted(labeled, listed(labeled_part), f'{KEY}.labeled_part')
     if split is not None:
         if 'dataset' in labeled or 'datasets' in labeled:
             raise UserError(

@@ -1,6 +1,5 @@
 """Which files the data sets of a config are made of, none of them opened."""
 
-import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .defaults import default_argument
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from .labeled_unlabeled_configs import is_kind
@@ -94,15 +94,6 @@ def image_suffixes(cfg: Config) -> list[str]:
 def _class(config: dict) -> type | None:
     kind = config['type']
     return kind if isinstance(kind, type) else DATASETS.get(kind)
-
-
-def default_argument(kind: type | None, argument: str) -> object:
-    """Default of a constructor's argument, from the first class in line that states it; None where none does."""
-    for found in inspect.getmro(kind or object):
-        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
-        if parameter is not None and parameter.default is not inspect.Parameter.empty:
-            return parameter.default
-    return None
 
 
 def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
