@@ -57,7 +57,7 @@ def restriction(leaf: dict, source: Path, key: str) -> dict:
         path, folder = source.resolve(), root.resolve()
         return dict(ann_file=(path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix())
     if not source.is_dir():
-        raise UserError(f'{key} {source} is neither a list of names nor a folder')
+        raise UserError(f'{key} {source} is neither a list of names nor a folder of images with their masks')
     for images, masks, options in layouts(leaf, source):
         if masks.is_dir() and (names := list_images(images)):
             if listed and options.keys() == {'data_root'} and (source / listed).is_file():

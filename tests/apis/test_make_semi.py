@@ -62,9 +62,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def make_files(config: dict, count: int = 3, size: int = 64) -> None:
+def make_files(config: dict, count: int = 3, size: int = 64, seed: int = 0) -> None:
     """Images and masks in the layout that a data set of MMSeg expects, with all raw values that it knows."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     suffixes = dict(
         CityscapesDataset=('_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
         DRIVEDataset=('.png', '_manual1.png'),
