@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import HOOKS
 
-from ..conversion import LAZY, Plan, check_unlabeled, load_method, load_supervised
-from ..datasets.inspection import TEST, UNLABELED, VALIDATION
+from ..conversion import LAZY, check_unlabeled, load_method, load_supervised, notes, statements
+from ..datasets.labeled_part import restricted
+from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
 from ..datasets.missing_data import LOADERS, missing_data
 from ..datasets.quick_check import quick_problems
 from ..datasets.sources import Source, find_sources, part_configs
 from ..datasets.training_check import by_kind
+from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
 from ..utils import UserError
-from ..utils.config_tree import walk_dicts
+from ..utils.config_source import config_text
+from ..utils.config_tree import leaf_configs, walk_dicts
 from ..utils.files import check_writable
-from ..utils.paths import real_path
+from ..utils.images import IMAGE_SUFFIXES
+from ..utils.paths import reference_to
 
 STILL_RISING = 3.0  # points per 1,000 steps
 
@@ -62,17 +67,21 @@ def make_semi(
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
     base, reference = load_supervised(config, out)
     method_file = load_method(method, base)
-    images = check_unlabeled(unlabeled, suffixes)
     start = find_checkpoint(checkpoint) if checkpoint else None
-    plan = Plan(base, reference, method_file, unlabeled, images, labeled, suffixes, start)
-    cfg = write_verified(plan.text(out), out)
+    init_default_scope(base.get('default_scope') or 'mmseg')
+    if labeled:
+        restricted(base.train_dataloader.dataset, labeled, '--labeled')
+    source = (
+        dict(type='UnlabeledFolderDataset', data_root=unlabeled, suffixes=list(suffixes)) if suffixes else unlabeled
+    )
+    (leaf,) = leaf_configs(labeled_and_unlabeled(base.train_dataloader.dataset, source)[1])
+    images = check_unlabeled(unlabeled, leaf.get('suffixes') or IMAGE_SUFFIXES)
+    content = statements(base, [reference, reference_to(method_file, out)], labeled, source, start)
+    title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
+    cfg = write_verified(title + config_text(content), out)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
     sources, problems = find_sources(cfg)
-    excluded = overlapping_parts(sources)
-    if excluded:
-        cfg = write_verified(plan.text(out, excluded), out)
-        sources, problems = find_sources(cfg)
     problems += quick_problems(sources)
     problems = [
         problem for problem in problems if problem.part not in absent
@@ -84,9 +93,10 @@ def make_semi(
             f'{", ".join(missing)}: not there, so neither checked nor kept out of the unlabelled images; where it will be '
             f'below {unlabeled}, run this again then, with --overwrite'
         )
+    asking = steps_that_ask_for_masks(leaf['pipeline'], str(Path(unlabeled) / images[0]))
     print(counts(sources))
     print(f'{out}: written')
-    for note in [*plan.notes(), *start_notes(start), *ramp_notes(cfg), *warnings]:
+    for note in [*notes(base, cfg, asking), *start_notes(start), *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
     print(next_commands(out, cfg))
     if errors:
@@ -141,17 +151,6 @@ def start_notes(checkpoint: Path | None) -> list[str]:
 def absent_parts(cfg: Config) -> set[str]:
     """The parts of which a folder or a list is not there."""
     return {part for part, _, leaf in part_configs(cfg) if any(missing_data(Config(dict(leaf=leaf)), ('leaf',)))}
-
-
-def overlapping_parts(sources: Sequence[Source]) -> list[str]:
-    """Expressions of the evaluated data sets whose images or masks are also found in the unlabelled folder."""
-    paths: dict[str, set[str]] = {}
-    for source in sources:
-        files = [info[key] for info in source.infos for key in ('img_path', 'seg_map_path') if info.get(key)]
-        paths.setdefault(source.part, set()).update(map(real_path, files))
-    expressions = {VALIDATION: '_base_.val_dataloader.dataset', TEST: '_base_.test_dataloader.dataset'}
-    unlabeled = paths.get(UNLABELED, set())
-    return [expression for part, expression in expressions.items() if unlabeled & paths.get(part, set())]
 
 
 def counts(sources: Sequence[Source]) -> str:

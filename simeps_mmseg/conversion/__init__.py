@@ -1,6 +1,7 @@
 """A supervised config turned into a semi-supervised one."""
 
 from .inputs import LAZY, check_unlabeled, load_method, load_supervised
-from .plan import Plan
+from .notes import notes
+from .statements import statements
 
-__all__ = ['LAZY', 'Plan', 'check_unlabeled', 'load_method', 'load_supervised']
+__all__ = ['LAZY', 'check_unlabeled', 'load_method', 'load_supervised', 'notes', 'statements']

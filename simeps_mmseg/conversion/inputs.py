@@ -1,6 +1,5 @@
 """What a conversion starts from: a supervised config, a method, a folder of unlabelled images."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from ..datasets.unlabeled_pipeline import OTHER_TASKS
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_dicts, walk_steps
 from ..utils.configs import read_config
-from ..utils.images import IMAGE_SUFFIXES, list_images
-from ..utils.paths import find_config, shipped_folder
+from ..utils.images import list_images
+from ..utils.paths import find_config, reference_to, shipped_folder
 
 LAZY = (
     'the config is in the pure Python style of mmengine (with read_base() or imports), which no other config can inherit; '
@@ -37,7 +36,9 @@ def load_supervised(config: str, out: Path) -> tuple[Config, str]:
         raise UserError(LAZY)
     check_supervised(cfg, config)
     inside = path.resolve().is_relative_to(shipped.resolve())
-    return cfg, f'mmseg::{path.resolve().relative_to(shipped.resolve()).as_posix()}' if inside else refer(path, out)
+    return cfg, f'mmseg::{path.resolve().relative_to(shipped.resolve()).as_posix()}' if inside else reference_to(
+        path, out
+    )
 
 
 def check_supervised(cfg: Config, config: str) -> None:
@@ -54,14 +55,6 @@ def check_supervised(cfg: Config, config: str) -> None:
                     f'{config} is for {OTHER_TASKS[step.type]} ({step.type} in its pipeline); '
                     'only configs that segment single images can be converted'
                 )
-
-
-def refer(path: Path, out: Path) -> str:
-    """A path as the config at ``out`` names it: relative where both are in one project or home folder, else absolute."""
-    path, folder = path.resolve(), out.resolve().parent
-    common = Path(os.path.commonpath([path, folder]))
-    is_near = len(common.parts) > 2  # not only / or /home
-    return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
 
 
 def load_method(method: str, base: Config) -> Path:
@@ -94,9 +87,9 @@ def check_unlabeled(folder: str, suffixes: Sequence[str]) -> list[str]:
         raise UserError(
             f'--unlabeled {folder} is not a folder; it takes a folder of images, which may have sub-folders'
         )
-    images = list_images(folder, suffixes or IMAGE_SUFFIXES)
+    images = list_images(folder, suffixes)
     if not images:
-        raise UserError(f'--unlabeled {folder} holds no image; looked for {", ".join(suffixes or IMAGE_SUFFIXES)}')
+        raise UserError(f'--unlabeled {folder} holds no image; looked for {", ".join(suffixes)}')
     stems: dict[str, str] = {}
     for image in images:
         other = stems.setdefault(image.rpartition('.')[0], image)

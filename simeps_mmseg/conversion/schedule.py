@@ -1,79 +1,73 @@
 """A schedule in epochs as the same schedule in iterations."""
 
-from dataclasses import dataclass, field
+from mmseg.registry import DATASETS
 
 from ..utils import UserError
+from ..utils.config_tree import without_pipelines
 
 # Options of parameter schedulers that count epochs where by_epoch is set.
 COUNTED = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'periods', 'total_steps')
 FOREVER = int(1e9)  # how mmengine writes "no end"
 
 
-@dataclass
-class EpochSchedule:
-    """The result of a conversion.
+def counts_epochs(train_cfg: dict) -> bool:
+    """Whether a ``train_cfg`` counts epochs, as mmengine reads it."""
+    kind = train_cfg.get('type')
+    return kind == 'EpochBasedTrainLoop' or (
+        kind is None and train_cfg.get('by_epoch', True) and 'max_epochs' in train_cfg
+    )
 
-    Attributes:
-        epochs: Of the schedule in epochs.
-        steps: Iterations of an epoch.
-        max_iters: ``epochs * steps``.
-        changes: By config key, what replaces or changes the old values.
+
+def steps_of_an_epoch(loader: dict) -> int:
+    """Steps of one epoch of a supervised ``train_dataloader``.
+
+    Raises:
+        UserError: If its data set cannot be listed.
     """
-
-    epochs: int
-    steps: int
-    max_iters: int
-    changes: dict[str, object] = field(default_factory=dict)
-
-    @staticmethod
-    def counts_epochs(train_cfg: dict) -> bool:
-        """Whether a ``train_cfg`` counts epochs, as mmengine reads it."""
-        kind = train_cfg.get('type')
-        return kind == 'EpochBasedTrainLoop' or (
-            kind is None and train_cfg.get('by_epoch', True) and 'max_epochs' in train_cfg
-        )
+    try:
+        size = len(DATASETS.build(without_pipelines(loader['dataset'])))
+    except Exception as error:  # whatever a data set class raises
+        raise UserError(
+            'the config counts epochs, and how many steps one has is known only with its training set, which cannot be '
+            f'listed: {str(error) or type(error).__name__}'
+        ) from error
+    batch = loader.get('batch_size', 1)
+    return max(1, size // batch if loader.get('drop_last') else -(-size // batch))
 
 
-def iteration_based(cfg: dict, steps: int) -> EpochSchedule:
-    """The schedule of a config that counts epochs, in iterations.
+def iteration_based(cfg: dict, steps: int) -> dict[str, object]:
+    """By config key, what turns a schedule in epochs into one in iterations.
 
     Args:
-        cfg: With ``train_cfg`` and, where there are any, ``param_scheduler``, ``default_hooks`` and ``log_processor``.
+        cfg: With ``train_cfg`` and, where there are any, ``param_scheduler`` and ``default_hooks``.
         steps: Iterations of an epoch.
-
-    Returns:
-        What to change in the config.
 
     Raises:
         UserError: If a scheduler cannot be converted.
 
     Example:
         >>> cfg = dict(train_cfg=dict(by_epoch=True, max_epochs=10, val_interval=2))
-        >>> iteration_based(cfg, steps=50).changes['train_cfg']['max_iters']
+        >>> iteration_based(cfg, steps=50)['train_cfg']['max_iters']
         500
     """
     loop = cfg['train_cfg']
-    epochs = loop['max_epochs']
-    schedule = EpochSchedule(epochs, steps, epochs * steps)
-    train_cfg = dict(
-        _delete_=True,
-        type='IterBasedTrainLoop',
-        max_iters=epochs * steps,
-        val_interval=loop.get('val_interval', 1) * steps,
-    )
+    train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=loop['max_epochs'] * steps)
+    train_cfg['val_interval'] = loop.get('val_interval', 1) * steps
     if loop.get('val_begin', 1) > 1:
         train_cfg['val_begin'] = loop['val_begin'] * steps
     if loop.get('dynamic_intervals'):
         train_cfg['dynamic_intervals'] = [(start * steps, every * steps) for start, every in loop['dynamic_intervals']]
-    schedule.changes['train_cfg'] = train_cfg
-    if cfg.get('param_scheduler'):
-        old = cfg['param_scheduler']
-        schedule.changes['param_scheduler'] = [
-            scheduler_in_iterations(one, steps) for one in (old if isinstance(old, (list, tuple)) else [old])
-        ]
-    schedule.changes['default_hooks'] = _hooks(cfg.get('default_hooks') or {}, steps)
-    schedule.changes['log_processor'] = dict(by_epoch=False)
-    return schedule
+    changes: dict[str, object] = dict(train_cfg=train_cfg)
+    if old := cfg.get('param_scheduler'):
+        schedulers = old if isinstance(old, (list, tuple)) else [old]
+        changes['param_scheduler'] = [scheduler_in_iterations(one, steps) for one in schedulers]
+    hooks = cfg.get('default_hooks') or {}
+    checkpoint = hooks.get('checkpoint') or dict(type='CheckpointHook')
+    saving = dict(type=checkpoint['type'], by_epoch=False)
+    if checkpoint.get('by_epoch', True) and checkpoint.get('interval', 1) > 0:
+        saving['interval'] = checkpoint.get('interval', 1) * steps
+    logging = dict(type=(hooks.get('logger') or {}).get('type', 'LoggerHook'), log_metric_by_epoch=False)
+    return {**changes, 'default_hooks': dict(checkpoint=saving, logger=logging), 'log_processor': dict(by_epoch=False)}
 
 
 def scheduler_in_iterations(scheduler: dict, steps: int) -> dict:
@@ -83,35 +77,21 @@ def scheduler_in_iterations(scheduler: dict, steps: int) -> dict:
         >>> scheduler_in_iterations(dict(type='MultiStepLR', milestones=[8, 11]), steps=100)
         {'type': 'MultiStepLR', 'milestones': [800, 1100], 'by_epoch': False}
     """
-    new = dict(scheduler)
-    kind = new.get('type')
-    convert = new.pop('convert_to_iter_based', False)
-    if not new.get('by_epoch', True):
+    kind = str(scheduler.get('type'))
+    # ReduceOnPlateau steps after each validation, whatever the loop.
+    if not scheduler.get('by_epoch', True) or kind.startswith('ReduceOnPlateau'):
         return dict(scheduler)
-    if str(kind).startswith('ReduceOnPlateau'):
-        return dict(scheduler)  # steps after each validation, whatever the loop
-    if str(kind).startswith('OneCycle') and not convert and 'total_steps' not in new:
+    new = dict(scheduler)
+    convert = new.pop('convert_to_iter_based', False)
+    if kind.startswith('OneCycle') and not convert and 'total_steps' not in new:
         raise UserError('param_scheduler: OneCycleLR needs total_steps to be counted in iterations')
-    for key in COUNTED:
-        if key in new:
-            new[key] = _times(new[key], steps)
-    if str(kind).startswith('Exponential'):
+    new.update({key: _times(new[key], steps) for key in COUNTED if key in new})
+    if kind.startswith('Exponential'):
         new['gamma'] = new['gamma'] ** (1 / steps)
-    new['by_epoch'] = False
-    return new
+    return {**new, 'by_epoch': False}
 
 
 def _times(value, steps: int):
     if isinstance(value, (list, tuple)):
         return [_times(one, steps) for one in value]
     return value if value >= FOREVER else value * steps
-
-
-def _hooks(hooks: dict, steps: int) -> dict:
-    """Checkpoints at the same moments, logs by iteration."""
-    checkpoint = dict(hooks.get('checkpoint') or dict(type='CheckpointHook'))
-    changes = dict(type=checkpoint['type'], by_epoch=False)
-    if checkpoint.get('by_epoch', True) and checkpoint.get('interval', 1) > 0:
-        changes['interval'] = checkpoint.get('interval', 1) * steps
-    logger = (hooks.get('logger') or {}).get('type', 'LoggerHook')
-    return dict(checkpoint=changes, logger=dict(type=logger, log_metric_by_epoch=False))

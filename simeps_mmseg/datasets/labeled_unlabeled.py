@@ -51,10 +51,13 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         split: In place of ``unlabeled``: what ``_labeled.txt`` and ``_unlabeled.txt`` are put behind to name two lists
             of one data set, relative to its ``data_root``, such as ``splits/seed0/10pct``.
         exclude: Configs of data sets whose images and masks are not to be taken from a folder, such as the validation set.
+        labeled_part: What the labelled data set is restricted to, as ``make_semi --labeled`` has it: a list of names or a
+            folder; one for each data set where several are concatenated. Of a folder, the layout and the suffixes are found.
 
     Raises:
         UserError: If nothing is labelled, a source is neither folder nor config or would open masks, a wrapper has a pipeline
-            of its own (``MultiImageMixDataset`` may, outermost), or not just one of ``unlabeled`` and ``split`` is given.
+            of its own (``MultiImageMixDataset`` may, outermost), not just one of ``unlabeled`` and ``split`` is given, or
+            ``labeled_part`` is neither a list nor a folder with images and masks.
     """
 
     def __init__(
@@ -63,8 +66,9 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         unlabeled: str | dict | Sequence[str | dict] | None = None,
         split: str | None = None,
         exclude: Sequence[dict] = (),
+        labeled_part: str | Sequence[str] | None = None,
     ) -> None:
-        configs = labeled_and_unlabeled(labeled, unlabeled, split, exclude)
+        configs = labeled_and_unlabeled(labeled, unlabeled, split, exclude, labeled_part)
         super().__init__(configs)
         for dataset, config, source in zip(
             leaf_datasets(self.datasets[1]), leaf_configs(configs[1]), listed(unlabeled)

@@ -1,6 +1,5 @@
-"""The labelled and the unlabelled data set of a config, from what the user writes. No file is looked at."""
+"""The labelled and the unlabelled data set of a config, from what the user writes."""
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,8 @@ from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_steps
+from .defaults import default_argument
+from .labeled_part import restricted
 from .unlabeled_folder import UnlabeledFolderDataset
 from .unlabeled_pipeline import (
     loads_labels,
@@ -24,8 +25,12 @@ def labeled_and_unlabeled(
     unlabeled: str | dict | Sequence[str | dict] | None = None,
     split: str | None = None,
     exclude: Sequence[dict] = (),
+    labeled_part: str | Sequence[str] | None = None,
 ) -> tuple[dict, dict]:
-    """Configs of the labelled and the unlabelled data set. No file is looked at. See :class:`LabeledUnlabeledDataset`."""
+    """Configs of the labelled and the unlabelled data set. See :class:`LabeledUnlabeledDataset`.
+
+    The names in a ``labeled_part`` that is a folder are looked at, and no other file.
+    """
     if not isinstance(labeled, dict) or 'type' not in labeled:
         raise UserError(f'{KEY}.labeled must be the config of a data set, got {labeled!r}')
     if (unlabeled is None) == (split is None):
@@ -35,6 +40,10 @@ def labeled_and_unlabeled(
         )
     if name_of(labeled) == 'RepeatDataset':
         labeled = labeled['dataset']
+    if labeled_part is not None:
+        if split is not None:
+            raise UserError(f'{KEY}: split and labeled_part both say what is labelled; give one of them')
+        labeled = restricted(labeled, listed(labeled_part), f'{KEY}.labeled_part')
     if split is not None:
         if 'dataset' in labeled or 'datasets' in labeled:
             raise UserError(
@@ -132,15 +141,6 @@ def class_of(config: dict) -> type | None:
     """The class of a data set config; None where it is not registered."""
     kind = config.get('type')
     return kind if isinstance(kind, type) else DATASETS.get(str(kind))
-
-
-def default_argument(kind: type | None, argument: str) -> object:
-    """Default of a constructor's argument, from the first class in line that states it; None where none does."""
-    for found in inspect.getmro(kind or object):
-        parameter = inspect.signature(found.__init__).parameters.get(argument) if '__init__' in vars(found) else None
-        if parameter is not None and parameter.default is not inspect.Parameter.empty:
-            return parameter.default
-    return None
 
 
 def listed(unlabeled: object) -> list:

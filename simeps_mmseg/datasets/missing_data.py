@@ -64,11 +64,18 @@ def leave_out_evaluation_images(cfg: Config) -> None:
     if not is_kind(loader.get('dataset') or {}, LabeledUnlabeledDataset) or loader.dataset.get('unlabeled') is None:
         return
     excluded = list(loader.dataset.get('exclude') or ())
+    excluded += [dataset for dataset in evaluation_sets(cfg).values() if dataset not in excluded]
+    loader.dataset.exclude = excluded
+
+
+def evaluation_sets(cfg: Config) -> dict[str, dict]:
+    """Data sets that are validated or tested on and that are there, by their loaders; each once."""
+    found: dict[str, dict] = {}
     for name in ('val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset')
-        if dataset and dataset not in excluded and not any(missing_data(cfg, (name,))):
-            excluded.append(dataset)
-    loader.dataset.exclude = excluded
+        if dataset and dataset not in found.values() and not any(missing_data(cfg, (name,))):
+            found[name] = dataset
+    return found
 
 
 def next_step(dataset_type: str | type | None) -> str:

@@ -11,9 +11,10 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .defaults import default_argument
 from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
-from .labeled_unlabeled_configs import default_argument, is_kind
+from .labeled_unlabeled_configs import is_kind
 from .lists import encoding_problem, list_problems
 from .samplers import LabeledUnlabeledSampler
 from .set_problems import same_evaluation_problem

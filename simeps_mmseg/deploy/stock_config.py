@@ -13,7 +13,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
-from ..datasets.labeled_unlabeled_configs import default_argument
+from ..datasets.defaults import default_argument
 from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
 from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError

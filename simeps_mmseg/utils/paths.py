@@ -16,6 +16,13 @@ def real_path(path: str | Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
+def reference_to(path: Path, file: Path) -> str:
+    """A path as a file names it: relative to its folder where both are in one project or home folder, else absolute."""
+    path, folder = path.resolve(), file.resolve().parent
+    is_near = len(Path(os.path.commonpath([path, folder])).parts) > 2  # not only / or /home
+    return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
+
+
 def names_of_results(paths: Sequence[str]) -> dict[str, str]:
     """A name for what is written of each file: without folder and suffix where that is one, else with both.
 

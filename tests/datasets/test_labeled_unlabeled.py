@@ -107,6 +107,31 @@ def test_a_loader_of_masks_by_another_name_is_refused(labeled, folder, monkeypat
     )
 
 
+@pytest.mark.parametrize(
+    ('images', 'masks', 'suffixes'),
+    [('images', 'masks', ('.jpg', '.png')), ('img_dir', 'ann_dir', ('.bmp', '.tif')), ('', '', ('.jpg', '.png'))],
+)
+def test_a_labelled_part_in_a_folder_of_its_own(images, masks, suffixes, labeled, folder, tmp_path):
+    """Layout and suffixes are found; what is not in it is not labelled."""
+    for name in ('a', 'b', 'c'):
+        save(tmp_path / 'own' / images / f'{name}{suffixes[0]}', np.zeros((32, 32, 3), np.uint8))
+        save(tmp_path / 'own' / masks / f'{name}{suffixes[1]}', np.eye(32, dtype=np.uint8))
+    part, unlabeled = build(labeled, str(folder), labeled_part=str(tmp_path / 'own')).datasets
+    assert (len(part), len(unlabeled)) == (3, 2)
+    assert part[0]['data_samples'].gt_sem_seg.data[0].tolist() == np.eye(32).tolist()
+
+
+def test_a_labelled_part_by_a_list_leaves_the_rest_to_the_unlabelled(labeled, synthetic_root, tmp_path):
+    root = synthetic_root / 'synthetic'
+    names = (root / labeled['ann_file']).read_text().split()
+    (tmp_path / 'own.txt').write_text('\n'.join(names[:3]))
+    both = dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[labeled, labeled]))
+    for config, parts in ((labeled, str(tmp_path / 'own.txt')), (both, [str(tmp_path / 'own.txt')] * 2)):
+        part, unlabeled = build(config, str(root / 'images'), labeled_part=parts).datasets
+        assert len(part) == 3 * (2 if config is both else 1)
+        assert len(unlabeled) == len(build(config, str(root / 'images')).datasets[1]) + len(names) - 3
+
+
 def test_several_sources(labeled, folder):
     more = dict(ann_file='splits/seed0/25pct_unlabeled.txt')
     own = dict(type='UnlabeledFolderDataset', data_root=str(folder), suffixes=['.png'], pipeline=[LOAD, PACK])
@@ -169,6 +194,12 @@ def test_steps_that_ask_for_a_mask_are_left_out_and_draw_nothing(labeled, folder
         (dict(unlabeled='pool', split='a'), 'got both'),
         (dict(unlabeled=3), 'must be a folder, the config of a source, or a list of these, got 3'),
         (dict(unlabeled=[]), 'is an empty list'),
+        (dict(split='a', labeled_part='b'), 'split and labeled_part both say what is labelled'),
+        (dict(unlabeled='pool', labeled_part=['a', 'b']), r'labeled_part: .* concatenates 1 labelled data set\(s\)'),
+        (
+            dict(unlabeled='pool', labeled_part='nowhere'),
+            r'train_dataloader\.dataset\.labeled_part nowhere is neither a list of names nor a folder',
+        ),
         (dict(unlabeled='nowhere'), r'nowhere \(data_root of UnlabeledFolderDataset\) is not a folder'),
         (dict(unlabeled=dict(pipeline=[LOAD, MASKS])), 'its pipeline has LoadAnnotations, so masks would be opened'),
         (dict(unlabeled=dict(type='ConcatDataset', datasets=[])), 'unlabeled is a ConcatDataset; give the data sets'),

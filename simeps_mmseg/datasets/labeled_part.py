@@ -1,0 +1,116 @@
+"""A labelled data set restricted to a list of names or to a folder."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmseg.registry import DATASETS
+
+from ..utils import UserError
+from ..utils.config_tree import leaf_configs
+from ..utils.images import list_images
+from .defaults import default_argument
+from .pairs import pairs_by_suffixes
+
+# Folders of images and masks in one folder; the last: masks beside the images.
+SUBFOLDERS = (('images', 'annotations'), ('images', 'masks'), ('images', 'labels'), ('img_dir', 'ann_dir'), ('', ''))
+PREFIXES = ('img_path', 'seg_map_path')
+SUFFIXES = dict(img_suffix='.jpg', seg_map_suffix='.png')  # those of MMSegmentation
+
+
+def restricted(config: dict, sources: Sequence[str], key: str) -> dict:
+    """A data set, wrapped or not, of which each inner one is restricted to a list of names or to a folder.
+
+    Args:
+        config: Of the data set.
+        sources: A list or folder for each data set inside wrappers.
+        key: The config key or option that names the sources, for messages.
+
+    Raises:
+        UserError: If there are not as many sources as data sets, or one is not what it has to be.
+    """
+    count = len(leaf_configs(config))
+    if len(sources) != count:
+        raise UserError(
+            f'{key}: the config concatenates {count} labelled data set(s), so give {count} lists or folders, in their '
+            f'order; got {len(sources)}'
+        )
+    remaining = iter(sources)
+
+    def restrict(node: dict) -> dict:
+        if 'datasets' in node:
+            return {**node, 'datasets': [restrict(inner) for inner in node['datasets']]}
+        if 'dataset' in node:
+            return {**node, 'dataset': restrict(node['dataset'])}
+        return {**node, **restriction(node, Path(next(remaining)), key)}
+
+    return restrict(config)
+
+
+def restriction(leaf: dict, source: Path, key: str) -> dict:
+    """Options of a data set (not a wrapper) that restrict it to a list of names or to a folder.
+
+    Raises:
+        UserError: If the folder has none of the layouts, or its images have several suffixes.
+    """
+    root, listed = Path(leaf.get('data_root') or ''), leaf.get('ann_file')
+    if source.is_file():
+        path, folder = source.resolve(), root.resolve()
+        return dict(ann_file=(path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix())
+    if not source.is_dir():
+        raise UserError(f'{key} {source} is neither a list of names nor a folder of images with their masks')
+    for images, masks, options in layouts(leaf, source):
+        if masks.is_dir() and (names := list_images(images)):
+            if listed and options.keys() == {'data_root'} and (source / listed).is_file():
+                return options  # another root with the same folders and the same list
+            own = suffixes(leaf, images, masks, names, f'{key} {source}')
+            return {**options, **(dict(ann_file='') if listed else {}), **own}
+    own_images, own_masks = (
+        (leaf.get('data_prefix') or {}).get(key) or name for key, name in zip(PREFIXES, SUBFOLDERS[0])
+    )
+    raise UserError(
+        f'{key} {source}: no images found. It may hold {own_images} and {own_masks}, be a part of {root / own_images}, '
+        'or hold images with their masks beside them'
+    )
+
+
+def layouts(leaf: dict, source: Path) -> Iterator[tuple[Path, Path, dict]]:
+    """Where the images and masks of a folder may be, and the options that say so; the likeliest first.
+
+    It is another root with the folders of the data set below it; a part of the data set's image folder, whose masks are in the
+    same part of its mask folder; or a folder with ``SUBFOLDERS``.
+    """
+    root = Path(leaf.get('data_root') or '')
+    images, masks = ((leaf.get('data_prefix') or {}).get(key) or '' for key in PREFIXES)
+    if images and masks:
+        yield source / images, source / masks, dict(data_root=source.as_posix())
+    if source.resolve().is_relative_to((root / images).resolve()):
+        part = source.resolve().relative_to((root / images).resolve())
+        own = [(Path(folder) / part).as_posix() for folder in (images, masks)]
+        yield root / own[0], root / own[1], dict(data_prefix=dict(zip(PREFIXES, own)))
+    for own in SUBFOLDERS:
+        yield source / own[0], source / own[1], dict(data_root=source.as_posix(), data_prefix=dict(zip(PREFIXES, own)))
+
+
+def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source: str) -> dict:
+    """Suffixes of the pairs in a folder, where they are not those of the data set.
+
+    Raises:
+        UserError: If not one image has a mask, or if images of another suffix have one, too: a data set takes one suffix.
+    """
+    known = {key: leaf.get(key) or default_argument(DATASETS.get(leaf['type']), key) for key in SUFFIXES}
+    usual = tuple(value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())
+    found = pairs_by_suffixes(names, list_images(masks), usual, are_together=images == masks)
+    if not found:
+        raise UserError(
+            f'{source}: no image in {images} has a mask in {masks}; looked for names with {usual[0]} and '
+            f'{usual[1]}, and for other suffixes of the same names'
+        )
+    (own, pairs), *others = found.items()
+    if left := {image for _, other in others for image in other} - pairs.keys():
+        image, mask = next(iter(pairs.items()))
+        raise UserError(
+            f'{source}: {len(pairs)} pairs such as {image} and {mask}, but {len(left)} with other suffixes, such '
+            f'as {min(left)}, and a data set takes one; convert the files to one suffix, or move each kind to a folder of '
+            'its own and concatenate the two data sets in the supervised config'
+        )
+    return {key: suffix for key, suffix, other in zip(SUFFIXES, own, usual) if suffix != other}
