@@ -23,7 +23,7 @@ def check_dataset(
     Args:
         config: Path of a config, also below the shipped ``configs/``.
         options: ``key=value`` changes of the config.
-        workers: Processes; None takes one per core, 0 none beside this one.
+        workers: Processes that open files. None: one per core. 0: none beside the one that was called.
         limit: Problems of a kind that are printed; 0 prints all.
 
     Returns:

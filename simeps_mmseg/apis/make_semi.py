@@ -37,15 +37,15 @@ def make_semi(
     """Write a config that inherits a supervised one and adds the unlabelled images; verify it; say what comes next.
 
     Args:
-        config: A supervised MMSeg config: a path, also below the shipped ``configs/``, or ``mmseg::...``.
+        config: A supervised MMSeg config: a path, also below the shipped ``configs/``, or one of MMSeg by ``mmseg::``.
         unlabeled: Folder of images; nested folders, mixed suffixes, sizes and depths are fine.
         out: The config to write.
         labeled: What the labelled part is restricted to: a list of names (as ``ann_file``) or a folder; one for each data
-            set where the config concatenates several. Empty: the config's own training set.
+            set where the config concatenates several. Without any it is the config's own training set.
         method: Name of a file in ``configs/_base_/semi/``.
-        suffixes: Suffixes of the unlabelled images, where not every image of the folder is one.
-        overwrite: Whether ``out`` may exist.
-        checkpoint: Of the supervised config, trained: what every branch starts from. None: what the config loads, if anything.
+        suffixes: Suffixes of the unlabelled images, such as ``.png``, where the folder has others, too.
+        overwrite: Replace ``out`` where it is there already.
+        checkpoint: Weights of the trained supervised config, which every branch starts from. None: what it loads, if anything.
 
     Returns:
         ``out``.
