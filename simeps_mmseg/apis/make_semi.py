@@ -18,6 +18,7 @@ from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations
 from ..utils import UserError
 from ..utils.config_tree import walk_dicts
+from ..utils.configs import default_work_dir
 from ..utils.files import check_writable
 from ..utils.paths import real_path
 
@@ -164,15 +165,35 @@ def counts(sources: Sequence[Source]) -> str:
 
 def next_commands(out: Path, cfg: Config) -> str:
     """What to run now."""
-    iters = (cfg.get('train_cfg') or {}).get('max_iters', 'N')
     pretrained = any(node.get('type') == 'Pretrained' or node.get('pretrained') for _, node in walk_dicts(cfg.model))
     hint = '    # --from-scratch: without pretrained weights' if pretrained else ''
-    name, weights = (shlex.quote(path.as_posix()) for path in (out, Path('work_dirs') / out.stem / f'iter_{iters}.pth'))
+    name, folder = (
+        shlex.quote(out.as_posix()),
+        shlex.quote(Path(cfg.get('work_dir') or default_work_dir(out)).as_posix()),
+    )
+    weights = f'{folder}/{weights_to_test(cfg)}'
     return '\n'.join(
         [
             'next:',
-            f'  python tools/check_dataset.py {name}    # looks at every file (or: simeps check_dataset {name})',
-            f'  python tools/train.py {name}{hint}',
-            *([f'  python tools/test.py {name} {weights}'] if cfg.get('test_dataloader') else []),
+            f'  simeps check_dataset {name}    # looks at every file',
+            f'  simeps train {name}{hint}',
+            *([f'  simeps test {name} {weights}'] if cfg.get('test_dataloader') else []),
         ]
     )
+
+
+def weights_to_test(cfg: Config) -> str:
+    """The file that a training leaves: a pattern for the best on validation, where that is kept, else the name of the last.
+
+    Example:
+        >>> hooks = dict(checkpoint=dict(save_best='mIoU_fg'))
+        >>> weights_to_test(Config(dict(val_dataloader=dict(batch_size=1), default_hooks=hooks)))
+        'best_mIoU_fg_iter_*.pth'
+        >>> weights_to_test(Config(dict(train_cfg=dict(max_iters=300))))
+        'iter_300.pth'
+    """
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    if not wanted or not cfg.get('val_dataloader'):
+        return f'iter_{(cfg.get("train_cfg") or {}).get("max_iters", "N")}.pth'
+    score = wanted if isinstance(wanted, str) else wanted[0]
+    return 'best_*.pth' if score == 'auto' else f'best_{score.replace("/", "_")}_iter_*.pth'
