@@ -42,7 +42,8 @@ was made, too, and the loss behind it was finite; lines without it are older: th
 unless another number was asked for. *Built for it*: the config's `img_size` was changed to that of the image.
 """
 TOTAL = """
-Both stacks together: {all} families were tried, MMSegmentation itself can train {able} of them, and {both} of these train as branches.
+Both stacks together: {all} families were tried, MMSegmentation itself can train {able} of them, and {both} of these train as
+branches.
 """
 COUNT = """
 ## On {stack}

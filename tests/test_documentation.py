@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from mmengine.config import Config
 
 from simeps_mmseg import __version__
 from tests.conftest import ROOT
@@ -43,6 +44,17 @@ def test_the_readme_is_one_page():
     text = (ROOT / 'README.md').read_text(encoding='utf-8')
     assert len(text.split()) <= 700
     assert len(re.findall(r'^\|[-| ]+\|$', text, re.MULTILINE)) == 1, 'one table'
+
+
+@pytest.mark.parametrize('page', ['docs/configs.md', 'docs/methods.md'])
+def test_leaves_that_are_printed_are_those_that_are_shipped(page):
+    printed = re.findall(
+        r'`(configs/[\w/]+\.py)`:\n\n```python\n(.*?)```', (ROOT / page).read_text(encoding='utf-8'), re.DOTALL
+    )
+    assert printed
+    for name, text in printed:
+        shown = Config.fromstring(text.replace("'../", f"'{(ROOT / 'configs').as_posix()}/"), '.py')
+        assert shown.to_dict() == Config.fromfile(ROOT / name).to_dict()
 
 
 def test_every_page_is_in_the_table_of_contents():

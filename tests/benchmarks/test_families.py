@@ -63,7 +63,7 @@ def test_the_page_counts_what_both_can():
         line('d', 'works', 'works', stack='openmmlab'),
     ]
     page = families.page(lines)
-    assert '4 families were tried, MMSegmentation itself can train 4 of them, and 3 of these train as branches.' in page
+    assert '4 families were tried, MMSegmentation itself can train 4 of them, and 3 of these train as\n' in page
     assert '**1 of the 2 families that MMSegmentation itself can train here train as branches** (3 families' in page
     assert '| a | `c` | 2.0 M | 128, built for it | 2 | works | works |' in page
     assert '| b | `c` | 2.0 M | 128 |  | works | ValueError: no |' in page
