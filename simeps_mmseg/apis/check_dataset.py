@@ -54,12 +54,12 @@ def check_dataset(
 
 
 def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyTable:
-    """One row per part: images, sizes, colour, and for each class the share of the pixels that count."""
+    """One row per role: images, sizes, colour, and for each class the share of the pixels that count."""
     classes = classes_of(sources)
     shown = classes if len(classes) <= 12 else ()
-    table = PrettyTable(['part', 'images', 'masks', 'sizes', 'grey', *shown])
+    table = PrettyTable(['role', 'images', 'masks', 'sizes', 'grey', *shown])
     table.align = 'r'
-    table.align['part'] = 'l'
+    table.align['role'] = 'l'
     for part in (LABELED, UNLABELED, VALIDATION, TEST):
         own = [report for report in reports if report.part == part]
         if not own:
