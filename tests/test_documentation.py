@@ -1,5 +1,7 @@
 """Pages that are read in the repository: their links lead somewhere; the README stays one page."""
 
+import ast
+import inspect
 import math
 import re
 
@@ -9,6 +11,7 @@ import yaml
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
+import simeps_mmseg.apis
 from simeps_mmseg import __version__
 from tests.conftest import ROOT
 
@@ -16,7 +19,10 @@ PAGES = [
     'README.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
+    'benchmarks/README.md',
+    'configs/README.md',
     *(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md')),
+    *(f'docs/api/{path.name}' for path in (ROOT / 'docs/api').glob('*.md')),
 ]
 LINK = re.compile(r'\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)|src="([^"]+)"')
 
@@ -46,6 +52,11 @@ def broken_links(page: str) -> list[str]:
 @pytest.mark.parametrize('page', PAGES)
 def test_links_lead_somewhere(page):
     assert not broken_links(page)
+
+
+def test_the_readme_of_the_benchmarks_names_each_script():
+    scripts = {path.name for path in (ROOT / 'benchmarks').iterdir() if path.suffix in ('.py', '.sh')} - {'__init__.py'}
+    assert set(re.findall(r'^\| `([\w.]+)` \|', page_text('benchmarks/README.md'), re.MULTILINE)) == scripts
 
 
 def test_the_readme_is_one_page():
@@ -80,6 +91,16 @@ def test_the_loss_that_contributing_prints():
     loss(logits).backward()
     slope = 0.5 * 0.75 * 0.25 * math.log(3)  # p (1 - p) (log (1 - p) - log p) of the first
     assert logits.grad.flatten().tolist() == pytest.approx([-slope, slope])
+
+
+def test_the_python_example_calls_what_is_there():
+    example = ast.parse(re.search(r'```python\n(.*?)```', page_text('docs/api/apis.md'), re.DOTALL)[1])
+    calls = [node for node in ast.walk(example) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    entries = [node for node in calls if node.func.id in simeps_mmseg.apis.__all__]
+    assert {node.func.id for node in entries} == {'export', 'make_semi', 'predict', 'train'}
+    for node in entries:
+        named = {keyword.arg: None for keyword in node.keywords}
+        inspect.signature(getattr(simeps_mmseg.apis, node.func.id)).bind(*node.args, **named)
 
 
 def test_every_page_is_in_the_table_of_contents():
