@@ -39,6 +39,7 @@ class Command:
         positional: Parameters with a default that are given by place; those without a default are anyway.
         named: Parameters without a default that are given as options nevertheless.
         renamed: Names of options by parameter, where they differ.
+        without: What the flag ``--no-NAME`` does, for each parameter that is true by default: its docstring says the opposite.
         after_interruption: What to add to the message after Ctrl-C.
     """
 
@@ -47,6 +48,7 @@ class Command:
     positional: Sequence[str] = ()
     named: Sequence[str] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
     after_interruption: str = ''
 
     def __call__(self, arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +67,7 @@ class Command:
         if 'launcher' in parameters:
             arguments = set_local_rank(arguments)
         stub.__annotations__ = {name: self._annotated(parameter) for name, parameter in parameters.items()}
+        stub.__doc__ = as_help(stub.__doc__, {name: self._spelled(parameter) for name, parameter in parameters.items()})
         prog = Path(sys.argv[0]).name
         return tyro.cli(stub, args=arguments, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
 
@@ -72,16 +75,28 @@ class Command:
         from tyro.conf import Positional, arg
 
         name = parameter.name
-        by_place = name in self.positional or (parameter.default is parameter.empty and name not in self.named)
+        by_place = self._by_place(parameter)
         metavar = metavar_of(parameter)
         details = arg(
-            name=self.renamed.get(name, OPTION_NAMES.get(name)),
+            name=self._option(name),
+            help=self.without.get(name),
             aliases=None if by_place else SHORT_NAMES.get(name),
             metavar=f'[{metavar}]' if by_place and parameter.default is None else metavar,
             help_behavior_hint=default_in_words(parameter.default),
         )
         annotated = Annotated[text_only(parameter.annotation), details]
         return Positional[annotated] if by_place else annotated
+
+    def _by_place(self, parameter: inspect.Parameter) -> bool:
+        name = parameter.name
+        return name in self.positional or (parameter.default is parameter.empty and name not in self.named)
+
+    def _option(self, name: str) -> str | None:
+        return self.renamed.get(name, OPTION_NAMES.get(name))
+
+    def _spelled(self, parameter: inspect.Parameter) -> str:
+        name = parameter.name
+        return name.upper() if self._by_place(parameter) else f'--{self._option(name) or name}'.replace('_', '-')
 
 
 def signature_only(file: Path, name: str) -> Callable[..., dict]:
@@ -91,7 +106,7 @@ def signature_only(file: Path, name: str) -> Callable[..., dict]:
     """
     tree = ast.parse(file.read_text(encoding='utf-8'))
     function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
-    docstring = one_line_each(ast.get_docstring(function) or '')
+    docstring = ast.get_docstring(function) or ''
     function.body = [ast.Expr(ast.Constant(docstring)), ast.Return(ast.parse('locals()', mode='eval').body)]
     function.returns = None
     types = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in LIGHT_MODULES]
@@ -101,17 +116,21 @@ def signature_only(file: Path, name: str) -> Callable[..., dict]:
     return namespace[name]
 
 
-def one_line_each(docstring: str) -> str:
+def as_help(docstring: str, spelled: Mapping[str, str]) -> str:
     """A docstring as ``--help`` shows it: each paragraph and each argument in one line, which the terminal breaks.
 
+    Args:
+        docstring: In Google's style. Parameters that it mentions stand between double backticks.
+        spelled: What a parameter is called on the command line.
+
     Example:
-        >>> one_line_each('Train\\nit.\\n\\nArgs:\\n    seed: Of\\n        all.')
-        'Train it.\\n\\nArgs:\\n    seed: Of all.'
+        >>> as_help('Train\\nit.\\n\\nArgs:\\n    seed: Of\\n        ``out_dir``. None: 0.', dict(out_dir='--out-dir'))
+        'Train it.\\n\\nArgs:\\n    seed: Of --out-dir. Default: 0.'
     """
     joined = re.sub(r'\n {8,}(?=\S)', ' ', docstring)
     joined = re.sub(r'(?<=\S)\n(?=\S)', ' ', joined)
-    joined = re.sub(r':\w+:`(\w+)`', r'\1', joined)
-    return joined.replace('``', '').replace('None: ', 'Default: ')
+    named = re.sub(r'``(\w+)``', lambda found: spelled.get(found[1], found[1]), joined)
+    return named.replace('``', '').replace('None: ', 'Default: ')
 
 
 def text_only(annotation: Any) -> Any:

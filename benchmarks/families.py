@@ -41,6 +41,10 @@ gradient and that the prediction has the size of the image. Where the number of 
 was made, too, and the loss behind it was finite; lines without it are older: they end at the gradients, of three branches
 unless another number was asked for. *Built for it*: the config's `img_size` was changed to that of the image.
 """
+TOTAL = """
+Both stacks together: {all} families were tried, MMSegmentation itself can train {able} of them, and {both} of these train as
+branches.
+"""
 COUNT = """
 ## On {stack}
 
@@ -288,7 +292,10 @@ def images(model, size: int, labeled: int, unlabeled: int) -> dict:
 
 def page(lines: list[dict]) -> str:
     """The results in Markdown."""
-    parts = [HEADER]
+    alone = {line['family'] for line in lines if line['alone'] == 'works'}
+    both = {line['family'] for line in lines if line['alone'] == line['semi'] == 'works'}
+    every = {line['family'] for line in lines}
+    parts = [HEADER, TOTAL.format(able=len(alone), both=len(both), all=len(every))]
     for stack, title in STACKS.items():
         own = sorted((line for line in lines if line['stack'] == stack), key=lambda line: line['family'])
         if own:

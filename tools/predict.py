@@ -4,7 +4,12 @@ import sys
 
 from simeps_cli import Command
 
-main = Command('predict', named=('out',), after_interruption='; the same command continues')
+main = Command(
+    'predict',
+    named=('out',),
+    without=dict(overlays='Leave out the images with the prediction painted on; masks and records are written.'),
+    after_interruption='; the same command continues',
+)
 
 if __name__ == '__main__':
     sys.exit(main())

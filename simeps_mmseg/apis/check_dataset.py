@@ -23,7 +23,7 @@ def check_dataset(
     Args:
         config: Path of a config, also below the shipped ``configs/``.
         options: ``key=value`` changes of the config.
-        workers: Processes; None takes one per core, 0 none beside this one.
+        workers: Processes that open files. None: one per core. 0: none beside the one that was called.
         limit: Problems of a kind that are printed; 0 prints all.
 
     Returns:
@@ -54,12 +54,12 @@ def check_dataset(
 
 
 def summary(reports: Sequence[FileReport], sources: Sequence[Source]) -> PrettyTable:
-    """One row per part: images, sizes, colour, and for each class the share of the pixels that count."""
+    """One row per role: images, sizes, colour, and for each class the share of the pixels that count."""
     classes = classes_of(sources)
     shown = classes if len(classes) <= 12 else ()
-    table = PrettyTable(['part', 'images', 'masks', 'sizes', 'grey', *shown])
+    table = PrettyTable(['role', 'images', 'masks', 'sizes', 'grey', *shown])
     table.align = 'r'
-    table.align['part'] = 'l'
+    table.align['role'] = 'l'
     for part in (LABELED, UNLABELED, VALIDATION, TEST):
         own = [report for report in reports if report.part == part]
         if not own:

@@ -39,19 +39,19 @@ def compare_predictions(
     """Draw image, ground truth and the prediction of each method, as PNG and PDF.
 
     Args:
-        configs: One per checkpoint, or one for all.
-        checkpoints: At least one.
-        labels: Names of the columns; by default the folders of the checkpoints.
+        configs: Paths of configs, one per checkpoint or one for all.
+        checkpoints: Paths of the weights, at least one.
+        labels: Names of the columns. None: the folders of the checkpoints.
         out: Path of the figure without suffix.
         names: File names of the images. Without any, five are chosen at random.
-        random: So many images at random, in place of names.
-        best: So many images that the method ``by`` does best, by per-image mIoU, in place of names.
-        worst: So many images that it does worst, in place of names.
-        by: Label of the method that decides what is best and worst; by default the last one.
-        seed: Of the random choice.
-        split: Images of which set of the first config.
-        errors: Whether to show each method's errors by kind in place of its classes.
-        colors: Those of the data set, or ones that the colour-blind can tell apart.
+        random: So many images at random, in place of ``names``.
+        best: So many images that the method ``by`` does best, by per-image mIoU, in place of ``names``.
+        worst: So many images that it does worst, in place of ``names``.
+        by: Label of the method that decides what is best and worst. None: the last one.
+        seed: Seed of the random choice.
+        split: Set of the first config whose images are drawn.
+        errors: Show each method's errors by kind in place of its classes.
+        colors: ``color_blind``, which the colour-blind can tell apart, or ``dataset``, those of the data set.
         dpi: Pixels to the inch.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of all configs.

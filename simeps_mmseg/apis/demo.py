@@ -42,9 +42,9 @@ def run_demo(folder: str | Path = 'demo', iters: int | None = None, seed: int = 
     """Prepare the synthetic set, train a network on its labels, then three from there with the unlabelled images; compare.
 
     Args:
-        folder: For data, checkpoints, the picture and the report.
-        iters: Training steps of either in place of those in the config.
-        seed: Of initialisation and the order of the images.
+        folder: Where data, checkpoints, the picture and the report go.
+        iters: Steps of each of the two trainings. None: those in its config.
+        seed: Seed of initialisation and of the order of the images.
 
     Returns:
         The picture; the report lies in ``simeps_plus/report.html``.
@@ -77,7 +77,7 @@ def train_best(
         folder: Of the demo.
         data: The prepared synthetic set.
         iters: Training steps in place of those in the config.
-        seed: Of initialisation and the order of the images.
+        seed: Seed of initialisation and of the order of the images.
         start: Checkpoint that every branch starts from.
     """
     config = CONFIGS[name]
@@ -92,7 +92,10 @@ def train_best(
 def data_options(config: str, data: Path) -> list[str]:
     """Changes that let a config find its data in another folder."""
     labeled = 'data_root' if config.startswith('supervised') else 'labeled.data_root'
-    keys = [f'train_dataloader.dataset.{labeled}', *(f'{part}_dataloader.dataset.data_root' for part in ('val', 'test'))]
+    keys = [
+        f'train_dataloader.dataset.{labeled}',
+        *(f'{part}_dataloader.dataset.data_root' for part in ('val', 'test')),
+    ]
     return [f'{key}={data}' for key in keys]
 
 

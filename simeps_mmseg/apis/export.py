@@ -48,17 +48,17 @@ def export(
     What was written is read back and compared with the original model on images; only then it gets its name.
 
     Args:
-        checkpoint: Of a semi-supervised segmentor, or of a plain one.
-        branch: ``best`` (by the recorded validation), a number, or ``ensemble``.
-        config: Of the training. None: the one inside the checkpoint.
-        out: File to write; None: beside the checkpoint.
+        checkpoint: Path of the weights of a semi-supervised segmentor, or of a plain one.
+        branch: ``best`` (by the recorded validation), a number from 0, or ``ensemble``.
+        config: Path of the config of the training. None: the one inside the checkpoint.
+        out: File to write. None: beside the checkpoint.
         kind: ``pth`` is a checkpoint and a config for MMSegmentation. None: by the suffix of ``out``, ``pth`` without.
         size: Height and width of the images that a graph takes. None: those of the config's test pipeline.
         images: Folder of images to compare on. None: the config's validation set, or noise where that is not there.
-        student: Whether to export the branch although its moving average, where it has one, is what predicts.
+        student: Export the branch itself where a moving average of it is what predicts.
         bound: Largest difference of the logits that is accepted. None: 1e-5 for ``pth``, 1e-3 for graphs.
-        input_type: Of a graph's images; TorchScript takes either.
-        overwrite: Whether a file of that name, or the config beside it, may be replaced.
+        input_type: Type of a graph's images; TorchScript takes either.
+        overwrite: Replace a file of that name, and the config beside it.
 
     Returns:
         The file; a ``.py`` config lies beside a ``.pth``.

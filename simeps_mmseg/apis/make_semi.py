@@ -22,6 +22,7 @@ from ..deploy.checkpoint import late_rise, validations
 from ..utils import UserError
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
+from ..utils.configs import default_work_dir
 from ..utils.files import check_writable
 from ..utils.images import IMAGE_SUFFIXES
 from ..utils.paths import reference_to
@@ -42,15 +43,15 @@ def make_semi(
     """Write a config that inherits a supervised one and adds the unlabelled images; verify it; say what comes next.
 
     Args:
-        config: A supervised MMSeg config: a path, also below the shipped ``configs/``, or ``mmseg::...``.
+        config: A supervised MMSeg config: a path, also below the shipped ``configs/``, or one of MMSeg by ``mmseg::``.
         unlabeled: Folder of images; nested folders, mixed suffixes, sizes and depths are fine.
         out: The config to write.
         labeled: What the labelled part is restricted to: a list of names (as ``ann_file``) or a folder; one for each data
-            set where the config concatenates several. Empty: the config's own training set.
+            set where the config concatenates several. Without any it is the config's own training set.
         method: Name of a file in ``configs/_base_/semi/``.
-        suffixes: Suffixes of the unlabelled images, where not every image of the folder is one.
-        overwrite: Whether ``out`` may exist.
-        checkpoint: Of the supervised config, trained: what every branch starts from. None: what the config loads, if anything.
+        suffixes: Suffixes of the unlabelled images, such as ``.png``, where the folder has others, too.
+        overwrite: Replace ``out`` where it is there already.
+        checkpoint: Weights of the trained supervised config, which every branch starts from. None: what it loads, if anything.
 
     Returns:
         ``out``.
@@ -163,15 +164,35 @@ def counts(sources: Sequence[Source]) -> str:
 
 def next_commands(out: Path, cfg: Config) -> str:
     """What to run now."""
-    iters = (cfg.get('train_cfg') or {}).get('max_iters', 'N')
     pretrained = any(node.get('type') == 'Pretrained' or node.get('pretrained') for _, node in walk_dicts(cfg.model))
     hint = '    # --from-scratch: without pretrained weights' if pretrained else ''
-    name, weights = (shlex.quote(path.as_posix()) for path in (out, Path('work_dirs') / out.stem / f'iter_{iters}.pth'))
+    name, folder = (
+        shlex.quote(out.as_posix()),
+        shlex.quote(Path(cfg.get('work_dir') or default_work_dir(out)).as_posix()),
+    )
+    weights = f'{folder}/{weights_to_test(cfg)}'
     return '\n'.join(
         [
             'next:',
-            f'  python tools/check_dataset.py {name}    # looks at every file (or: simeps check_dataset {name})',
-            f'  python tools/train.py {name}{hint}',
-            *([f'  python tools/test.py {name} {weights}'] if cfg.get('test_dataloader') else []),
+            f'  simeps check_dataset {name}    # looks at every file',
+            f'  simeps train {name}{hint}',
+            *([f'  simeps test {name} {weights}'] if cfg.get('test_dataloader') else []),
         ]
     )
+
+
+def weights_to_test(cfg: Config) -> str:
+    """The file that a training leaves: a pattern for the best on validation, where that is kept, else the name of the last.
+
+    Example:
+        >>> hooks = dict(checkpoint=dict(save_best='mIoU_fg'))
+        >>> weights_to_test(Config(dict(val_dataloader=dict(batch_size=1), default_hooks=hooks)))
+        'best_mIoU_fg_iter_*.pth'
+        >>> weights_to_test(Config(dict(train_cfg=dict(max_iters=300))))
+        'iter_300.pth'
+    """
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    if not wanted or not cfg.get('val_dataloader'):
+        return f'iter_{(cfg.get("train_cfg") or {}).get("max_iters", "N")}.pth'
+    score = wanted if isinstance(wanted, str) else wanted[0]
+    return 'best_*.pth' if score == 'auto' else f'best_{score.replace("/", "_")}_iter_*.pth'

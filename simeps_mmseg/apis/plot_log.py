@@ -16,7 +16,7 @@ def plot_log(
 
     Args:
         runs: Work folders, folders of single starts, or JSON files.
-        labels: Names of the trainings; by default those of the folders.
+        labels: Names of the trainings. None: those of the folders.
         out: Path of the figure without suffix.
         dpi: Pixels to the inch.
 

@@ -39,13 +39,13 @@ def predict(
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
-        checkpoint: Of a semi-supervised segmentor or of a plain one.
+        checkpoint: Path of the weights of a semi-supervised segmentor, or of a plain one.
         source: Image, video, folder or glob pattern.
         out: Folder for the results.
-        min_area: Connected regions smaller than this are no defects.
+        min_area: Connected regions of fewer pixels are no defects.
         every: Of a video, take each n-th frame.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
-        overlays: Images with the prediction painted on; without them, masks and records are written.
+        overlays: Write the images with the prediction painted on, beside masks and records.
         options: ``key=value`` changes of the config.
 
     Returns:

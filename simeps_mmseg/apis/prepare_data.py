@@ -40,16 +40,16 @@ def prepare_data(
     Args:
         dataset: NEU-Seg, Magnetic Tile, DAGM 2007, or generated surfaces, for which nothing is downloaded.
         source: The downloaded archive, or the folder it unpacks to; not for ``synthetic``.
-        data_root: Parent of the data set's folder.
-        seed: Of the splits; each seed has a folder of its own.
+        data_root: Folder in which the folder of the data set is made.
+        seed: Seed of the splits; each seed has a folder of its own.
         fractions: Percentages of labels beside 1, 5, 10, 20, 30 and 50.
-        val_fraction: Share of training for validation.
-        stratify: Whether to balance the splits by the classes present.
-        allow_other_counts: Whether to accept other numbers of images than those of the complete data set.
+        val_fraction: Share of the training images that is kept for validation.
+        stratify: Balance the splits by the classes present.
+        allow_other_counts: Accept other numbers of images than those of the complete data set.
         num_train: Training images; of ``synthetic`` only, as are the next three. None: 640.
         num_test: Test images. None: 160.
         size: Height and width in pixels. None: 96.
-        image_seed: Of the images. None: 0.
+        image_seed: Seed of the images. None: 0.
 
     Returns:
         The folder of the data set.

@@ -47,8 +47,8 @@ def rank_unlabeled(
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
-        checkpoint: Of a segmentor with two branches or more.
-        folder: Images; with ``split_in`` what the names in the split are relative to.
+        checkpoint: Path of the weights of a segmentor with two branches or more.
+        folder: Folder of images; with ``split_in`` the one that the names in the split start from.
         out: Folder for the results.
         count: How many to label next, for ``split_out``.
         similarity: Cosine similarity of the encoder features above which two images are near-duplicates; the worse ranked

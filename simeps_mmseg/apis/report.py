@@ -59,11 +59,11 @@ def report(
     stand; the rest is there. A labels-only run has no sections on pseudo-labels, similarity and ranking.
 
     Args:
-        work_dir: Of the training.
-        out: The file; by default ``report.html`` in the work folder.
-        checkpoint: Path of the weights; by default the best one by validation if there is one, else the last one.
-        split: Whose images are scored and shown.
-        images: At most so many, evenly spaced. 0: all.
+        work_dir: Work folder of the training.
+        out: The file. None: ``report.html`` in the work folder.
+        checkpoint: Path of the weights. None: the best one by validation if there is one, else the last one.
+        split: Set whose images are scored and shown.
+        images: At most so many of them, evenly spaced. 0: all.
         unlabeled: At most so many unlabelled images are ranked. 0: none.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config, such as where the data is now.

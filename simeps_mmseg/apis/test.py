@@ -39,12 +39,12 @@ def test(
     Args:
         config: Path of a config, also below the shipped ``configs/``.
         checkpoint: Path of the weights.
-        work_dir: Folder for the scores and the log.
+        work_dir: Folder for the scores and the log. None: the one that the config names, else ``work_dirs/NAME_OF_CONFIG``.
         out: Folder for the predicted label maps, as PNG.
-        show: Whether to show predictions in a window.
+        show: Show predictions in a window.
         show_dir: Folder for painted images.
-        wait_time: Seconds to show each image.
-        tta: Whether to average over flips.
+        wait_time: Seconds for which ``show`` shows each image.
+        tta: Average over flips, or what else ``tta_pipeline`` of the config says.
         options: ``key=value`` changes of the config.
         launcher: What starts the processes of a distributed run.
 

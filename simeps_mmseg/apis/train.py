@@ -41,14 +41,14 @@ def train(
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
-        work_dir: Folder for checkpoints and logs.
-        resume: Whether to continue from the newest checkpoint in ``work_dir`` that is whole, where there is one. False: what
-            an earlier training left there is moved aside.
-        amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
-        from_scratch: Whether to leave pretrained weights out.
+        work_dir: Folder for checkpoints and logs. None: the one that the config names, else ``work_dirs/NAME_OF_CONFIG``.
+        resume: Continue from the newest whole checkpoint in the work folder, where there is one. Without this, what an
+            earlier training left there is moved aside.
+        amp: Train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
+        from_scratch: Leave pretrained weights out.
         options: ``key=value`` changes of the config.
         launcher: What starts the processes of a distributed run.
-        check: Whether to open every image and mask first, as ``check_dataset`` does; with ``--no-check`` a few of each part.
+        check: Open every image and mask first, as ``check_dataset`` does, in place of the first few of each part.
 
     Returns:
         The runner after training.

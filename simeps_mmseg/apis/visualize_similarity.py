@@ -33,16 +33,17 @@ def visualize_similarity(
 ) -> list[Path]:
     """Draw the similarity maps of one batch at encoder, decoder and logits, for each branch, and their differences.
 
-    With a log, draw how far apart the maps of the branches were during a training: see :func:`visualize_similarity_log`.
+    With ``log``, draw how far apart these maps were during a training, by the similarity losses that were logged. With a
+    config (given, or found beside the log) these are divided by their weights.
 
     Args:
-        config: Path of a config, also below the shipped ``configs/``. With a log only where it does not lie beside it.
-        checkpoint: Path of the weights. Not with a log.
-        out: Path of the figure without suffix. None: ``similarity``, with a log ``similarity_log``.
+        config: Path of a config, also below the shipped ``configs/``. With ``log`` only where none lies beside the log.
+        checkpoint: Path of the weights. Not with ``log``.
+        out: Path of the figure without suffix. None: ``similarity``, with ``log`` ``similarity_log``.
         log: Work folder of a training, folder of a single start, or JSON file.
         names: File names of the images of the batch, in place of evenly spaced ones.
         count: Size of the batch.
-        split: Images of which set.
+        split: Set whose images are drawn.
         dpi: Pixels to the inch.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         options: ``key=value`` changes of the config.
@@ -83,7 +84,7 @@ def visualize_similarity_log(
     Args:
         log: Work folder, folder of a single start, or JSON file.
         out: Path of the figure without suffix.
-        config: Of the training; by default that which mmengine wrote beside the log.
+        config: Of the training. None: that which mmengine wrote beside the log.
         dpi: Pixels to the inch.
         options: ``key=value`` changes of the config.
 

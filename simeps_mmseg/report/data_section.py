@@ -36,7 +36,7 @@ def data_section(cfg: Config, sources: Sequence[Source], problems: Sequence[Prob
             rows.append([part, f'{counts[part]:,}', share, splits[part], ', '.join(dict.fromkeys(map(_place, own)))])
     blocks: list[Block] = [Text(f'{problem.kind}: {problem}') for problem in problems if problem.is_error]
     if rows:
-        blocks.append(Table(['part', 'images', 'of the training images', 'split', 'in'], rows, words=True))
+        blocks.append(Table(['role', 'images', 'of the training images', 'split', 'in'], rows, words=True))
     labeled = [source for source in sources if source.part == LABELED and source.classes]
     if labeled:
         blocks.append(_class_table(labeled))

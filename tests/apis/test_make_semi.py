@@ -89,7 +89,7 @@ def make_files(config: dict, count: int = 3, size: int = 64, seed: int = 0) -> N
 def test_stock_configs(name, here, capsys):
     base = Config.fromfile(STOCK / name)
     out = make_semi(f'mmseg::{name}' if CONFIGS.index(name) % 2 else str(STOCK / name), 'images', 'out.py')
-    assert 'python tools/train.py out.py' in capsys.readouterr().out
+    assert 'simeps train out.py' in capsys.readouterr().out
     cfg = Config.fromfile(out)
 
     # The model is wrapped, nothing in it is changed.
@@ -221,6 +221,23 @@ class TestOwnConfig:
         assert check_quickly(cfg) == []
         train_one(cfg)
 
+    @pytest.mark.parametrize(
+        ('changes', 'weights'),
+        [
+            (dict(), 'best_mIoU_fg_iter_*.pth'),
+            (dict(val_dataloader=None, val_evaluator=None, val_cfg=None), 'iter_30.pth'),
+        ],
+    )
+    def test_what_comes_next_tests_the_best_weights_where_they_are_kept(
+        self, changes, weights, synthetic_root, here, capsys
+    ):
+        schedule = dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=30, val_interval=10))
+        config = supervised(synthetic_root, here, **schedule, **changes)
+        make_semi(str(config), 'images', 'semi.py')
+        assert capsys.readouterr().out.endswith(
+            f'\n  simeps train semi.py\n  simeps test semi.py {here}/run/{weights}\n'
+        )
+
     def test_images_behind_a_link_are_those_images(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         Path('pool').mkdir()
@@ -295,7 +312,7 @@ class TestOwnConfig:
         )
         with pytest.raises(UserError, match=message):
             make_semi(str(config), 'images', 'semi.py')
-        assert 'python tools/check_dataset.py semi.py' in capsys.readouterr().out
+        assert 'simeps check_dataset semi.py' in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ('fill', 'message'),

@@ -59,8 +59,11 @@ def test_the_page_counts_what_both_can():
         line('a', 'works', 'works', branches=2, img_size_changed=True),
         line('b', 'works', 'ValueError: no'),
         line('c', 'ImportError: mmdet', ''),
+        line('c', 'works', 'works', stack='openmmlab'),
+        line('d', 'works', 'works', stack='openmmlab'),
     ]
     page = families.page(lines)
+    assert '4 families were tried, MMSegmentation itself can train 4 of them, and 3 of these train as\n' in page
     assert '**1 of the 2 families that MMSegmentation itself can train here train as branches** (3 families' in page
     assert '| a | `c` | 2.0 M | 128, built for it | 2 | works | works |' in page
     assert '| b | `c` | 2.0 M | 128 |  | works | ValueError: no |' in page

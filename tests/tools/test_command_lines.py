@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -160,6 +161,29 @@ def test_arguments_that_do_not_go_together(name, line, message, capsys):
         command(name)(line.split())
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', TOOLS)
+def test_help_speaks_of_options_and_not_of_python(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(name, '--help')
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert not re.findall(r'\b(?:None|True|False|Whether)\b|``|:\w+:`|Default: \.', told)
+    main = command(name)
+    parameters = inspect.signature(getattr(simeps_mmseg.apis, main.function or main.module)).parameters
+    assert [one for one in parameters if '_' in one and re.search(rf'\b{one}\b', told)] == []
+
+
+@pytest.mark.parametrize('name', TOOLS)
+def test_flags_that_turn_something_off_say_so(name, capsys):
+    main = command(name)
+    parameters = inspect.signature(getattr(simeps_mmseg.apis, main.function or main.module)).parameters
+    assert set(main.without) == {key for key, one in parameters.items() if one.default is True}
+    with pytest.raises(SystemExit):
+        parse(name, '--help')
+    told = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+    assert all(f'--no-{key} {text}' in told for key, text in main.without.items())
 
 
 @pytest.mark.parametrize('spelling', ['--local_rank=3', '--local-rank=3', '--local-rank 3'])
