@@ -190,6 +190,8 @@ def not_used_by(cfg: Config, files: dict[str, Path]) -> dict[str, Path]:
         if part == inspection.UNLABELED:
             continue
         try:
+            if unlabeled_folder.is_absent(config):
+                raise FileNotFoundError('its folders are not there')
             names = unlabeled_folder.without_used({name: files[name] for name in names}, [config])
         except Exception as error:  # whatever a data set class raises where its data is not there
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
