@@ -22,11 +22,9 @@ from ..report import (
     Section,
     Table,
     Text,
-    by_severity,
     checks_made,
-    course_findings,
+    log_findings,
     render,
-    verdicts,
 )
 from ..report.data_section import data_section
 from ..report.environment import environment_of
@@ -97,7 +95,7 @@ def report(
         decided_by=run.decided_by,
         labels_only=read_record(work_dir),
     )
-    findings = [*course_findings(log, context)]
+    findings = []
     sections = [curve_section('Validation scores', log, VALIDATION, run.decided_by)]
     distances = similarity_over_time(log)
     facts = run.facts(weights)
@@ -122,7 +120,7 @@ def report(
         title=run.title,
         subtitle=f'Training report of {work_dir.resolve().name}, written by simeps_mmseg {__version__}',
         facts=facts,
-        findings=[*verdicts(log, context), *by_severity(findings)],
+        findings=log_findings(log, context, findings),
         checks=checks_made(log),
         sections=[section for section in sections if section.blocks],
     )
