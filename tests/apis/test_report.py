@@ -209,7 +209,7 @@ class TestErrors:
         [
             (dict(images=-3), '--images must be 0 or more, got -3'),
             (dict(unlabeled=-1), '--unlabeled must be 0 or more, got -1'),
-            (dict(options=['train_dataloader.dataset.datasets.7.data_root=x']), 'the config has no such place'),
+            (dict(options=['val_dataloader.dataset.pipeline.7.type=x']), 'the config has no such place'),
         ],
     )
     def test_options_out_of_range(self, trained, tmp_path, changes, message):
