@@ -1,13 +1,17 @@
 """Small models, batches and data sets in the real layouts, for several test files."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from PIL import Image
+
+from simeps_mmseg.datasets.labeled_unlabeled import parts_of
 
 NUM_CLASSES = 4
 
@@ -130,28 +134,40 @@ def make_dagm(folder: Path, per_class: int = 8, defective: int = 6, size: int = 
     return root
 
 
+def with_concat_dataset(cfg: Config) -> Config:
+    """The experiment with its two training sets written out in a ``ConcatDataset``, each with its own pipeline."""
+    init_default_scope('mmseg')
+    labeled, unlabeled = parts_of(cfg.train_dataloader.dataset)
+    keys = ['classes', 'palette', 'label_map', 'reduce_zero_label']
+    written = dict(type='ConcatDataset', datasets=[labeled, unlabeled], ignore_keys=keys)
+    cfg.train_dataloader.dataset = ConfigDict(copy.deepcopy(written))
+    return cfg
+
+
 def experiment(data_root: Path, work_dir: Path, semi: bool = True, max_iters: int = 4, **changes) -> Config:
     """A whole config on the synthetic set below ``data_root``, with tiny networks."""
-    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
-    with_masks = [load, dict(type='LoadAnnotations'), pack]
+    with_masks = [dict(type=kind) for kind in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')]
     source = dict(type='SyntheticDefectDataset', data_root=str(data_root / 'synthetic'))
 
-    def dataset(split, masks=True):
-        prefix = dict(img_path='images', **(dict(seg_map_path='annotations') if masks else {}))
-        return dict(**source, data_prefix=prefix, ann_file=split, pipeline=with_masks if masks else [load, pack])
+    def dataset(split):
+        prefix = dict(img_path='images', seg_map_path='annotations')
+        return dict(**source, data_prefix=prefix, ann_file=split, pipeline=with_masks)
 
     def evaluation(split):
         sampler = dict(type='DefaultSampler', shuffle=False)
         return dict(batch_size=1, num_workers=0, sampler=sampler, dataset=dataset(split))
 
     labeled = dataset('splits/seed0/25pct_labeled.txt')
-    unlabeled = dataset('splits/seed0/25pct_unlabeled.txt', masks=False)
     if semi:
         train = dict(
             batch_size=6,
             num_workers=0,
             sampler=dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=4),
-            dataset=dict(type='ConcatDataset', datasets=[labeled, unlabeled]),
+            dataset=dict(
+                type='LabeledUnlabeledDataset',
+                labeled=labeled,
+                unlabeled=dict(ann_file='splits/seed0/25pct_unlabeled.txt'),
+            ),
         )
     else:
         train = dict(batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler'), dataset=labeled)

@@ -164,7 +164,7 @@ values = st.recursive(
 @given(st.dictionaries(st.sampled_from(['model', 'x', 'y']), values, max_size=3))
 def test_plain_values_are_read(config):
     text = '\n'.join(f'{key} = {value!r}' for key, value in config.items())
-    assert read_literals(text, 'it')._cfg_dict.to_dict() == config
+    assert read_literals(text, 'it', '')._cfg_dict.to_dict() == config
 
 
 @few

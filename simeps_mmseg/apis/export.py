@@ -25,6 +25,7 @@ from ..utils.files import check_writable
 from ..utils.literal_config import read_literals
 from ..utils.paths import find_config
 
+NAME_THE_CONFIG = 'name that of the training, if you trust it, with --config'
 SUFFIXES = dict(pth='.pth', onnx='.onnx', torchscript='.pt')
 # Largest difference of the logits: a plain checkpoint computes the same, a graph sums in another order.
 BOUNDS = dict(pth=1e-5, onnx=1e-3, torchscript=1e-3)
@@ -157,7 +158,7 @@ def source_config(checkpoint: Mapping, path: Path, config: str | None = None) ->
     if config is not None:
         cfg = read_config(find_config(config))
     elif checkpoint['meta'].get('cfg'):
-        cfg = read_literals(checkpoint['meta']['cfg'], str(path))
+        cfg = read_literals(checkpoint['meta']['cfg'], str(path), NAME_THE_CONFIG)
     else:
         raise UserError(f'{path} holds no config; name the one of the training with --config')
     if not cfg.get('model'):

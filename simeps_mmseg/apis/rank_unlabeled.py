@@ -14,14 +14,14 @@ from ..evaluation.uncertainty import ImageUncertainty
 from ..inference.dark_images import warn_of_dark_images
 from ..inference.loading import load_model, networks_of
 from ..inference.preparation import Preparation
-from ..inference.ranking import RankedImage, rank_files, sheet_figure
+from ..inference.ranking import RankedImage, contact_sheet, rank_files
 from ..utils import UserError, counted
 from ..utils.configs import load_config, test_pipeline
 from ..utils.files import check_writable, whole_file
 from ..utils.images import list_images
 from ..utils.tables import table_text
 
-RANKING, SHEET = 'ranking.csv', 'contact_sheet.png'
+RANKING, CONTACT_SHEET = 'ranking.csv', 'contact_sheet.png'
 LABELED, UNLABELED = '_labeled.txt', '_unlabeled.txt'
 
 
@@ -109,9 +109,9 @@ def rank_unlabeled(
         'ranked ones'
     )
     if sheet:
-        with whole_file(target / SHEET) as partial:
-            sheet_figure(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
-        print(f'the first {min(sheet, len(ranking))} in {target / SHEET}')
+        with whole_file(target / CONTACT_SHEET) as partial:
+            contact_sheet(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
+        print(f'the first {min(sheet, len(ranking))} in {target / CONTACT_SHEET}')
     if split_out:
         move(split_in, split_out, [names[image.name] for image in ranking], count, fresh)
         chosen = {files[image.name].as_posix() for image in ranking[:count]}

@@ -22,11 +22,9 @@ from ..report import (
     Section,
     Table,
     Text,
-    by_severity,
     checks_made,
-    course_findings,
+    log_findings,
     render,
-    verdicts,
 )
 from ..report.data_section import data_section
 from ..report.environment import environment_of
@@ -36,17 +34,20 @@ from ..report.model_sections import model_sections
 from ..report.validation_config import decided_by
 from ..report.validation_findings import deciding_score
 from ..utils import UserError
-from ..utils.configs import merge_options
+from ..utils.configs import load_config, merge_options
 from ..utils.files import check_writable, whole_file
 from ..visualization.config_beside import config_beside
 from ..visualization.curves import COURSE, HEALTH, LOSSES, VALIDATION
 from ..visualization.training_log import TrainingLog, read_training_log
+
+NAME_THE_CONFIG = 'name that of the training, if you trust it, with --config'
 
 
 def report(
     work_dir: str | Path,
     out: str | Path | None = None,
     checkpoint: str | None = None,
+    config: str | None = None,
     split: Literal['test', 'val'] = 'val',
     images: int = 200,
     unlabeled: int = 100,
@@ -62,6 +63,8 @@ def report(
         work_dir: Work folder of the training.
         out: The file. None: ``report.html`` in the work folder.
         checkpoint: Path of the weights. None: the best one by validation if there is one, else the last one.
+        config: File of the training's config, which is run. None: the one beside the log, which is read and not run, so
+            that it may import no modules but those of MMSegmentation and this package.
         split: Set whose images are scored and shown.
         images: At most so many of them, evenly spaced. 0: all.
         unlabeled: At most so many unlabelled images are ranked. 0: none.
@@ -72,7 +75,7 @@ def report(
         The file.
 
     Raises:
-        UserError: If it is no folder, has no training log, or a checkpoint that was asked for is not there.
+        UserError: If it is no folder, has no training log, or a checkpoint or config that was asked for is not there.
     """
     work_dir = Path(work_dir)
     if work_dir.is_file():
@@ -84,7 +87,7 @@ def report(
     if target.is_dir():
         target = target / 'report.html'
     check_writable(target)
-    run = _Run.read(work_dir, options)
+    run = _Run.read(work_dir, config, options)
     log = run.log
     weights, why = run.checkpoint(checkpoint)
     train_cfg = run.cfg.get('train_cfg') or {} if run.cfg is not None else {}
@@ -97,7 +100,7 @@ def report(
         decided_by=run.decided_by,
         labels_only=read_record(work_dir),
     )
-    findings = [*course_findings(log, context)]
+    findings = []
     sections = [curve_section('Validation scores', log, VALIDATION, run.decided_by)]
     distances = similarity_over_time(log)
     facts = run.facts(weights)
@@ -122,7 +125,7 @@ def report(
         title=run.title,
         subtitle=f'Training report of {work_dir.resolve().name}, written by simeps_mmseg {__version__}',
         facts=facts,
-        findings=[*verdicts(log, context), *by_severity(findings)],
+        findings=log_findings(log, context, findings),
         checks=checks_made(log),
         sections=[section for section in sections if section.blocks],
     )
@@ -139,7 +142,7 @@ class _Run:
     Attributes:
         work_dir: The folder.
         log: What was logged.
-        cfg: The config beside the log, None if there is none that can be read.
+        cfg: The config that was given, or the one beside the log; None if there is none that can be read.
         why: Why there is none.
     """
 
@@ -149,15 +152,17 @@ class _Run:
     why: str
 
     @classmethod
-    def read(cls, work_dir: Path, options: Sequence[str]) -> '_Run':
-        """From its work folder; ``options`` are changes of the config."""
+    def read(cls, work_dir: Path, config: str | None, options: Sequence[str]) -> '_Run':
+        """From its work folder, with a config in place of the one beside the log; ``options`` are changes of it."""
         log = read_training_log(work_dir)
+        if config is not None:
+            return cls(work_dir, log, load_config(config, options), '')
         try:
-            cfg = config_beside(work_dir)
+            cfg = config_beside(work_dir, NAME_THE_CONFIG)
         except UserError as error:  # more than plain values, which would have to be run
             return cls(work_dir, log, None, f'The config beside the log cannot be read here: {error}.')
         if cfg is None:
-            return cls(work_dir, log, None, 'No config lies beside the log (vis_data/config.py).')
+            return cls(work_dir, log, None, f'No config lies beside the log (vis_data/config.py): {NAME_THE_CONFIG}.')
         merge_options(cfg, options)
         return cls(work_dir, log, cfg, '')
 

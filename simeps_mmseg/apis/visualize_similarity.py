@@ -18,6 +18,8 @@ from ..visualization.files import save_figure
 from ..visualization.similarity import distance_figure, logged_similarity, similarity_figure
 from ..visualization.training_log import TrainingLog, read_training_log
 
+NAME_THE_CONFIG = 'name that of the training, if you trust it, as CONFIG'
+
 
 def visualize_similarity(
     config: str | None = None,
@@ -98,7 +100,7 @@ def visualize_similarity_log(
     logged = logged_similarity(history)
     if not logged:
         raise UserError(f'{log} holds no loss_similarity_*: it is the log of a training without model.similarity')
-    cfg = load_config(config, options) if config else config_beside(Path(log))
+    cfg = load_config(config, options) if config else config_beside(Path(log), NAME_THE_CONFIG)
     weight = similarity_weight(cfg, logged_ramp(history, cfg)) if cfg is not None else None
     unit = 'loss_similarity, weighted as logged'
     curves = {}

@@ -148,10 +148,18 @@ def take_turns(order: Sequence[int], group_of: Callable[[int], int]) -> list[int
     return [index for _, index in sorted(zip(rounds, order), key=lambda pair: pair[0])]
 
 
-def sheet_figure(
+def contact_sheet(
     model: BaseSegmentor, prepare: Preparation, ranking: Sequence[RankedImage], files: dict[str, Path], **layout: Any
 ) -> Figure:
-    """Image, prediction of the ensemble and mutual information of the first images; ``layout`` as of ``thumbnail_grid``."""
+    """A figure with image, prediction of the ensemble and mutual information of each ranked image.
+
+    Args:
+        model: With two branches or more.
+        prepare: What leads from a file to the input of the model.
+        ranking: The images to draw, in order.
+        files: Path of each by its name.
+        layout: As of :func:`~simeps_mmseg.visualization.thumbnail_grid.thumbnail_grid`.
+    """
     tiles = []
     for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
         shown, data = prepare(str(files[image.name]))

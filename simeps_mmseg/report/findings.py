@@ -1,6 +1,6 @@
 """What a training log says, in plain words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -23,15 +23,16 @@ WORDS = (
 )
 
 
-def log_findings(log: TrainingLog, run: RunContext | None = None) -> list[Finding]:
+def log_findings(log: TrainingLog, run: RunContext | None = None, others: Iterable[Finding] = ()) -> list[Finding]:
     """Everything that a log tells: the guard's decision and dead branches, then the rest, serious ones first.
 
     Args:
         log: Of a training.
         run: What is known beside the log.
+        others: Findings that are not from the log, such as those on images; their place is among the rest.
     """
     run = run or RunContext()
-    return [*verdicts(log, run), *by_severity(course_findings(log, run))]
+    return [*verdicts(log, run), *by_severity([*course_findings(log, run), *others])]
 
 
 def course_findings(log: TrainingLog, run: RunContext) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from ..evaluation.defect_iou_metric import compare_maps
 from ..evaluation.functional import scores_from_areas
 from ..inference.evaluation_images import EvaluationImages
 from ..inference.loading import networks_of
-from ..inference.ranking import rank_files, sheet_figure
+from ..inference.ranking import contact_sheet, rank_files
 from ..inference.similarity_maps import similarity_maps
 from ..inference.trained_model import TrainedModel
 from ..models.segmentors import ENSEMBLE
@@ -231,7 +231,7 @@ def _next_to_label(sources: Sequence[Source], trained: TrainedModel, count: int)
             'of them and writes the new split.'
         ),
         picture_of(
-            sheet_figure(trained.model, trained.preparation, ranking[:TO_LABEL], files, columns=2, tile=1.6),
+            contact_sheet(trained.model, trained.preparation, ranking[:TO_LABEL], files, columns=2, tile=1.6),
             'Image, prediction of the ensemble, and mutual information of the branches (brighter: they differ).',
         ),
         Table(

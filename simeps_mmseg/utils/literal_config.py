@@ -4,29 +4,34 @@ import ast
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
+from inspect import isclass
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.utils import get_object_from_string
 
 from .errors import UserError
 
-# A registry imports and calls whatever a dotted type names: only classes of these.
+# Packages whose import, and whose classes with plain values as arguments, do nothing to files but what they are there for.
 TRUSTED = ('mmcls', 'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'simeps_mmseg')
-TRUSTED_CLASS = re.compile(rf'({"|".join(TRUSTED)})(\.\w+)*\.[A-Z]\w*')
+# Of torch only networks and optimisers: torch.PyTorchFileWriter, for one, is a class that overwrites the file it is given.
+TRUSTED_CLASS = re.compile(rf'({"|".join(TRUSTED)}|torch\.nn|torch\.optim)(\.\w+)*\.[A-Z]\w*')
 
 
-def read_literals(text: str, named: str) -> Config:
+def read_literals(text: str, named: str, next_step: str) -> Config:
     """A config as mmengine dumps it: assignments of literals and of ``dict(...)``.
 
     Args:
         text: The config.
         named: Where it is from, for messages.
+        next_step: What the user of the caller can do with a config that is refused, for messages.
 
     Raises:
-        UserError: If there is anything else in it: calls, imports, types that are not of an MMSegmentation stack.
+        UserError: If there is anything else in it: calls, imports, types and modules of other packages than those of an
+            MMSegmentation stack, ``torch.nn`` and ``torch.optim``.
 
     Example:
-        >>> read_literals("a = dict(b=(1, -2.5), type='mmseg.FCNHead')", 'it').a.b
+        >>> read_literals("a = dict(b=(1, -2.5), type='mmseg.FCNHead')", 'it', '').a.b
         (1, -2.5)
     """
     try:
@@ -34,16 +39,15 @@ def read_literals(text: str, named: str) -> Config:
         _check_trusted(values)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(
-            f'the config in {named} is not read, as it is more than names with plain values ({error}): name that of the '
-            'training, if you trust it, with --config'
+            f'the config in {named} is not read, as it is more than names with plain values ({error}): {next_step}'
         ) from error
     return Config(values)
 
 
-def read_literals_of(file: Path) -> Config:
+def read_literals_of(file: Path, next_step: str) -> Config:
     """:func:`read_literals` of a file."""
     try:
-        return read_literals(file.read_text(encoding='utf-8'), str(file))
+        return read_literals(file.read_text(encoding='utf-8'), str(file), next_step)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f'config {file} cannot be read: {error}') from error
 
@@ -82,18 +86,31 @@ def _check_trusted(values: dict) -> None:
     for key, value in _leaves(values, ''):
         name = key.split('.')[-1]
         if name == 'type' and isinstance(value, str) and not _is_trusted_type(value):
-            raise ValueError(f'{key}={value!r}')
+            raise ValueError(f'{key}={value!r}, code of another package')
+        if name in ('default_scope', '_scope_') and value is not None and value not in TRUSTED:
+            raise ValueError(f'{key}={value!r}, a package that would be imported')
         if name == 'class_weight' and isinstance(value, str):
             raise ValueError(f'{key}={value!r}, a file')
     imports = (values.get('custom_imports') or {}).get('imports', [])
     for module in [imports] if isinstance(imports, str) else imports:
         if str(module).split('.')[0] not in TRUSTED:
-            raise ValueError(f'custom_imports={module!r}')
+            raise ValueError(f'custom_imports={module!r}, a module that would be imported')
 
 
 def _is_trusted_type(name: str) -> bool:
-    """Whether a registry that does not know the name would import nothing foreign for it."""
-    return bool(TRUSTED_CLASS.fullmatch(name)) if '.' in name else find_spec(name) is None
+    """Whether a registry that does not know the name would import and call nothing foreign for it."""
+    if '.' not in name:
+        return find_spec(name) is None
+    if not TRUSTED_CLASS.fullmatch(name):
+        return False
+    try:
+        found = get_object_from_string(name)  # as a registry does
+    except Exception as error:  # of a package that does not fit the installed ones
+        raise ValueError(f'{name} cannot be imported: {error}') from error
+    if found is None:  # a scope and a registered name
+        return True
+    # A trusted module also holds classes that it has imported from elsewhere.
+    return isclass(found) and bool(TRUSTED_CLASS.fullmatch(f'{found.__module__}.{found.__qualname__}'))
 
 
 def _leaves(node: object, key: str) -> Iterator[tuple[str, object]]:

@@ -21,7 +21,7 @@ from simeps_mmseg.datasets.training_check import check_before_training
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.faults.small_set import SIZE, config, image, make, mask
-from tests.helpers import save
+from tests.helpers import save, with_concat_dataset
 from tests.tools.test_tools import run
 
 
@@ -153,7 +153,7 @@ def test_files_are_read_as_the_pipeline_reads_them(root, tmp_path, capsys):
     (root / 'unlabelled/images/float.tiff').unlink()
     cfg = config(root)
     for changes, refused in ((dict(imdecode_backend='pillow'), False), (dict(color_type='grayscale'), True)):
-        labelled = cfg.train_dataloader.dataset.datasets[0]
+        labelled = cfg.train_dataloader.dataset.labeled
         labelled.pipeline[0] = dict(type='LoadImageFromFile', **changes)
         error, printed = check(cfg, tmp_path, capsys)
         assert bool(error) == ('unreadable: 1' in printed) == refused
@@ -196,11 +196,11 @@ def test_warnings_do_not_fail(root, tmp_path, capsys):
 def test_what_the_data_set_says_is_respected(root, tmp_path, capsys):
     """reduce_zero_label, ignore_index, classes left out, wrappers, test sets without masks."""
     cfg = config(root)
-    labelled = cfg.train_dataloader.dataset.datasets[0]
+    labelled = cfg.train_dataloader.dataset.labeled
     labelled.reduce_zero_label = True  # 0 is ignored, 1 and 2 become 0 and 1
     labelled.metainfo = dict(classes=('crack', 'pit'), palette=[[1] * 3, [2] * 3])
     wrapped = dict(type='RepeatDataset', times=3, dataset=dict(type='ConcatDataset', datasets=[labelled]))
-    cfg.train_dataloader.dataset.datasets[0] = wrapped
+    cfg.train_dataloader.dataset.labeled = wrapped
     cfg.val_dataloader.dataset.ignore_index = 2
     cfg.val_dataloader.dataset.metainfo = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
     test = cfg.test_dataloader.dataset
@@ -214,7 +214,7 @@ def test_what_the_data_set_says_is_respected(root, tmp_path, capsys):
 
 def test_supervised_configs_too(root, tmp_path, capsys):
     cfg = config(root)
-    cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.datasets[0]
+    cfg.train_dataloader.dataset = cfg.train_dataloader.dataset.labeled
     cfg.train_dataloader.sampler = dict(_delete_=True, type='InfiniteSampler')
     cfg.test_dataloader = cfg.val_dataloader
     error, printed = check(cfg, tmp_path, capsys)
@@ -265,7 +265,7 @@ class TestBeforeTraining:
 
     def test_overlap_by_path(self, root):
         cfg = config(root)
-        cfg.train_dataloader.dataset.datasets[1].data_root = str(root / 'val/images')
+        cfg.train_dataloader.dataset.unlabeled = str(root / 'val/images')
         problems = check_quickly(cfg)
         assert {(p.kind, p.is_error) for p in problems} == {('same image: unlabelled and validation', True)}
         assert len(problems) == 3
@@ -273,7 +273,7 @@ class TestBeforeTraining:
     def test_a_list_with_suffixes(self, root):
         (root / 'list.txt').write_text('0.png\n1.png\n')
         cfg = config(root)
-        cfg.train_dataloader.dataset.datasets[0].ann_file = 'list.txt'
+        cfg.train_dataloader.dataset.labeled.ann_file = 'list.txt'
         assert 'names without .png' in check_quickly(cfg)[0].found
 
     def test_a_set_that_cannot_be_listed(self, root):
@@ -338,14 +338,14 @@ def test_command(root, tmp_path):
 
 
 def test_masks_where_there_must_be_none_and_none_where_there_must_be_some(root, tmp_path, capsys):
-    cfg = config(root)
+    cfg = with_concat_dataset(config(root))
     labelled, unlabelled = cfg.train_dataloader.dataset.datasets
     cfg.train_dataloader.dataset.datasets[1] = dict(labelled, data_root=str(root))
     error, printed = check(cfg, tmp_path, capsys)
     assert error
     assert 'unlabelled part opens masks: 1' in printed
     assert 'datasets[1] (unlabelled): expected no LoadAnnotations in its pipeline' in printed
-    cfg = config(root)
+    cfg = with_concat_dataset(config(root))
     labelled = cfg.train_dataloader.dataset.datasets[0]
     labelled.pipeline, labelled.data_prefix = unlabelled.pipeline, dict(img_path='labelled/images')
     error, printed = check(cfg, tmp_path, capsys)

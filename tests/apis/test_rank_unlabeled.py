@@ -88,7 +88,7 @@ def test_suffixes_longer_than_that_of_the_file(trained, pool):
     """Cityscapes' lists name ``aachen_0`` what the file calls ``aachen_0_leftImg8bit.png``."""
     for file in list((pool / 'images/training').iterdir()):
         file.rename(file.with_name(f'{file.stem}_leftImg8bit.png'))
-    options = ["train_dataloader.dataset.datasets.0.img_suffix='_leftImg8bit.png'"]
+    options = ["train_dataloader.dataset.labeled.img_suffix='_leftImg8bit.png'"]
     arguments = dict(out=str(pool / 'out'), count=1, sheet=0, options=options)
     for split_in in (None, str(pool / 'in')):
         out = str(pool / f'next/{bool(split_in)}')
@@ -121,7 +121,7 @@ def test_images_in_use_are_not_ranked(trained, synthetic_root, tmp_path, capsys)
         trained.config, trained.checkpoint, str(synthetic_root / 'synthetic'), str(tmp_path), sheet=0
     )
     used = set()
-    labeled = trained.cfg.train_dataloader.dataset.datasets[0]
+    labeled = trained.cfg.train_dataloader.dataset.labeled
     for config in (labeled, trained.cfg.val_dataloader.dataset, trained.cfg.test_dataloader.dataset):
         dataset = DATASETS.build({**config, 'pipeline': []})
         used |= {dataset.get_data_info(i)['img_path'] for i in range(len(dataset))}

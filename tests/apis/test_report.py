@@ -2,7 +2,9 @@
 
 import re
 import shutil
+import sys
 from copy import deepcopy
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +155,45 @@ class TestContent:
         assert 'What is taken for what' in html
 
 
+class TestConfig:
+    @pytest.fixture
+    def own_training(self, trained, tmp_path, monkeypatch) -> Path:
+        """A work folder whose config imports a package of its user, which registers the optimiser."""
+        work_dir = copied(trained, tmp_path)
+        (tmp_path / 'package_of_a_user.py').write_text('IMPORTED = True\n')
+        monkeypatch.syspath_prepend(tmp_path)
+        cfg = deepcopy(trained.cfg)
+        cfg.custom_imports.imports.append('package_of_a_user')
+        cfg.optim_wrapper.optimizer.type = 'torch.optim.AdamW'
+        cfg.dump(work_dir / 'config.py')
+        for beside in work_dir.glob('*/vis_data/config.py'):
+            cfg.dump(beside)
+        yield work_dir
+        sys.modules.pop('package_of_a_user', None)
+
+    def test_the_one_beside_the_log_imports_nothing_of_a_user(self, own_training):
+        html = unescape(report(own_training, images=1, unlabeled=0).read_text())
+        assert "custom_imports='package_of_a_user', a module that would be imported" in html
+        assert 'with --config' in html
+        assert 'What is taken for what' not in html
+        assert 'package_of_a_user' not in sys.modules
+
+    def test_a_file_that_is_named_runs(self, own_training):
+        html = report(own_training, images=1, unlabeled=0, config=str(own_training / 'config.py')).read_text()
+        assert 'What is taken for what' in html
+        assert 'cannot be read' not in html
+        assert 'package_of_a_user' in sys.modules
+
+    def test_options_change_the_one_that_is_named(self, own_training):
+        arguments = dict(images=1, unlabeled=0, config=str(own_training / 'config.py'))
+        html = report(own_training, options=['train_cfg.max_iters=9'], **arguments).read_text()
+        assert 'The log ends at iteration 2 of 9' in html
+
+    def test_one_that_is_not_there(self, trained, tmp_path):
+        with pytest.raises(UserError, match=r'lost\.py'):
+            report(Path(trained.config).parent, tmp_path / 'a.html', config='lost.py')
+
+
 class TestErrors:
     def test_a_folder_without_a_log(self, tmp_path):
         with pytest.raises(UserError, match='no log'):
@@ -168,7 +209,7 @@ class TestErrors:
         [
             (dict(images=-3), '--images must be 0 or more, got -3'),
             (dict(unlabeled=-1), '--unlabeled must be 0 or more, got -1'),
-            (dict(options=['train_dataloader.dataset.datasets.7.data_root=x']), 'the config has no such place'),
+            (dict(options=['val_dataloader.dataset.pipeline.7.type=x']), 'the config has no such place'),
         ],
     )
     def test_options_out_of_range(self, trained, tmp_path, changes, message):

@@ -3,9 +3,11 @@
 import http.server
 import io
 import os
+import re
 import shutil
 import threading
 import zipfile
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from simeps_mmseg.apis.export import source_config
+from simeps_mmseg.apis.report import report
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.apis.visualize_similarity import visualize_similarity
 from simeps_mmseg.datasets.preparation import source as archives
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.models.utils.pretrained import check_pretrained
@@ -125,6 +129,11 @@ FOREIGN_CONFIGS = {
     'a type that is a function': "model = dict(type='os.system', command='touch {mark}')",
     'a type that is a module': "model = dict(type='antigravity')",
     'a type of an MMSegmentation stack that is a function': "model = dict(type='mmengine.load', file='x.pkl')",
+    'a type of torch that writes files': "model = dict(type='torch.PyTorchFileWriter', name='{mark}')",
+    'a type that a module of torch has from elsewhere': "model = dict(type='torch.nn.modules.module.OrderedDict')",
+    'a type inside a type that is a function': "model = dict(type='torch.nn.Module.Foreign.system')",
+    'a scope': "default_scope = 'foreign'\nmodel = dict(type='EncoderDecoder')",
+    'a scope of a part': "model = dict(type='EncoderDecoder', backbone=dict(type='UNet', _scope_='foreign'))",
     'an import': "model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])",
     'class weights': "model = dict(type='EncoderDecoder', loss_decode=dict(class_weight='x.pkl'))",
     'a base': "_base_ = ['https://example.org/config.py']",
@@ -145,14 +154,49 @@ def test_a_config_in_a_work_folder(tmp_path, mark):
     (folder / 'scalars.json').write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
     (folder / 'config.py').write_text(FOREIGN_CONFIGS['a call'].format(mark=mark))
     with pytest.raises(UserError, match=r'config\.py is not read'):
-        config_beside(tmp_path / 'run')
+        config_beside(tmp_path / 'run', '')
+
+
+@pytest.mark.parametrize('work_folder_tool', ['report', 'visualize_similarity'])
+def test_a_config_that_is_refused_says_what_to_do(work_folder_tool, tmp_path):
+    """The next step is an option that the tool has."""
+    folder = tmp_path / 'run/20260101_000000/vis_data'
+    folder.mkdir(parents=True)
+    record = '{"loss": 1.0, "labeled.loss_similarity_logits": 1.0, "iter": 1, "step": 1}'
+    (folder / 'scalars.json').write_text(record + '\n')
+    (folder / 'config.py').write_text("model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])")
+    reason = (
+        r"\(custom_imports='foreign', a module that would be imported\): name that of the training, if you trust it, "
+    )
+    if work_folder_tool == 'report':
+        html = report(tmp_path / 'run', tmp_path / 'report.html').read_text()
+        assert re.search(reason + 'with --config', unescape(html))
+    else:
+        with pytest.raises(UserError, match=reason + 'as CONFIG'):
+            visualize_similarity(log=str(tmp_path / 'run'), out=tmp_path / 'figure')
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        "custom_imports = dict(imports=['mmpretrain.models', 'mmdet', 'simeps_mmseg'])\ndefault_scope = 'mmseg'",
+        "optim_wrapper = dict(optimizer=dict(type='torch.optim.AdamW', lr=1e-4), scheduler='torch.anything')",
+        "model = dict(type='mmseg.models.segmentors.EncoderDecoder', act_cfg=dict(type='torch.nn.modules.GELU'))",
+    ],
+)
+def test_types_and_imports_of_the_stack_are_read(text):
+    executed = {}
+    exec(text, executed)
+    del executed['__builtins__']
+    assert read_literals(text, 'it', '')._cfg_dict.to_dict() == executed
 
 
 def test_what_mmengine_dumps_is_read_as_it_is(synthetic_root, tmp_path):
     cfg = experiment(synthetic_root, tmp_path / 'run')
     cfg.some = dict(nothing=None, low=-1e-3, pair=(1, -2), text="it's", none=[], **{'not-a-name': {1: 2.5}})
     assert (
-        read_literals(cfg.pretty_text, 'it')._cfg_dict.to_dict() == Config.fromstring(cfg.pretty_text, '.py').to_dict()
+        read_literals(cfg.pretty_text, 'it', '')._cfg_dict.to_dict()
+        == Config.fromstring(cfg.pretty_text, '.py').to_dict()
     )
 
 

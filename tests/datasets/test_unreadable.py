@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, init_default_scope
 from mmseg.registry import DATASETS
 
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets import unreadable
+from simeps_mmseg.datasets.labeled_unlabeled import parts_of
 from simeps_mmseg.datasets.unreadable import NamedImages, ReplacedImages, guarded, replaced_images
 from simeps_mmseg.utils import UserError
 from tests.faults.small_set import config, image, make
@@ -103,7 +104,8 @@ class BreakFile(Hook):
 def test_training(part, synthetic_root, tmp_path):
     shutil.copytree(synthetic_root, tmp_path / 'data')
     cfg = experiment(tmp_path / 'data', tmp_path / 'run', max_iters=7)
-    source = cfg.train_dataloader.dataset.datasets[part == 'unlabelled']
+    init_default_scope('mmseg')
+    source = parts_of(cfg.train_dataloader.dataset)[part == 'unlabelled']
     files = [info['img_path'] for info in DATASETS.build(source).load_data_list()]
     cfg.custom_hooks.append(dict(type='BreakFile', files=files if part == 'labelled' else files[:1]))
     cfg.experiment_name = cfg.visualizer.name = f'breaks_{part}'
@@ -118,7 +120,7 @@ def test_training(part, synthetic_root, tmp_path):
             train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
         file, _, reason = str(raised.value).partition(' cannot be read: ')
         assert file in files
-        assert reason.startswith('the file is empty (train_dataloader.dataset.datasets[0])')
+        assert reason.startswith('the file is empty (train_dataloader.dataset.labeled)')
 
 
 def test_the_files_that_training_opens_are_opened_once(cfg, tmp_path, monkeypatch):

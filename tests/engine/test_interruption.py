@@ -50,10 +50,9 @@ def interruptible(data_root, folder, method='simeps', workers=0, max_iters=6, va
     cfg.default_hooks.checkpoint.update(save_best='mIoU_fg', rule='greater', max_keep_ckpts=2)
     cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
     cfg.env_cfg.mp_cfg = dict(mp_start_method='fork', opencv_num_threads=0)  # forked threads of OpenCV would hang
-    datasets = cfg.train_dataloader.dataset
-    for dataset in datasets.get('datasets', [datasets]):
-        dataset.pipeline.insert(-1, dict(type='RandomFlip', prob=0.5))
-        dataset.pipeline.insert(-1, dict(type='PhotoMetricDistortion'))
+    pipeline = cfg.train_dataloader.dataset.get('labeled', cfg.train_dataloader.dataset).pipeline
+    pipeline.insert(-1, dict(type='RandomFlip', prob=0.5))
+    pipeline.insert(-1, dict(type='PhotoMetricDistortion'))
     add_safe_hooks(cfg)
     return cfg
 

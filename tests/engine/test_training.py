@@ -23,7 +23,7 @@ from simeps_mmseg.engine.starvation import StarvationWatch
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
-from tests.helpers import experiment, tiny_branch, tiny_model
+from tests.helpers import experiment, tiny_branch, tiny_model, with_concat_dataset
 
 train_module = import_module('simeps_mmseg.apis.train')  # apis.train is the function
 
@@ -134,7 +134,7 @@ class TestChecks:
         self.refuses(cfg, 'num_labeled=1: the similarity map .* constant')
 
     def test_unlabeled_images_with_masks(self, synthetic_root, tmp_path):
-        cfg = experiment(synthetic_root, tmp_path)
+        cfg = with_concat_dataset(experiment(synthetic_root, tmp_path))
         labeled, unlabeled = cfg.train_dataloader.dataset.datasets
         unlabeled.pipeline = labeled.pipeline
         unlabeled.data_prefix = labeled.data_prefix
@@ -143,11 +143,12 @@ class TestChecks:
     def test_transforms_that_need_a_mask(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path)
         crop = dict(type='RandomCrop', crop_size=(16, 16), cat_max_ratio=0.75)
-        cfg.train_dataloader.dataset.datasets[1].pipeline.insert(1, crop)
+        own = [dict(type='LoadImageFromFile'), crop, dict(type='PackSegInputs')]
+        cfg.train_dataloader.dataset.unlabeled.pipeline = own
         self.refuses(cfg, r"RandomCrop in the pipeline asks for 'gt_seg_map'.*set its cat_max_ratio=1.0")
 
     def test_labeled_images_without_masks(self, synthetic_root, tmp_path):
-        cfg = experiment(synthetic_root, tmp_path)
+        cfg = with_concat_dataset(experiment(synthetic_root, tmp_path))
         labeled, unlabeled = cfg.train_dataloader.dataset.datasets
         labeled.pipeline = unlabeled.pipeline
         self.refuses(cfg, r'labelled\): the pipeline has no LoadAnnotations')

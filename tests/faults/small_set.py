@@ -37,19 +37,15 @@ def make(root: Path) -> Path:
 
 def config(root: Path, **changes) -> Config:
     """An experiment on :func:`make`; ``changes`` replace parts of it."""
-    load, pack = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 
     def labelled(part, **options):
         prefix = dict(img_path=f'{part}/images', seg_map_path=f'{part}/masks')
-        pipeline = [load, dict(type='LoadAnnotations'), pack]
+        pipeline = [dict(type=kind) for kind in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')]
         meta = dict(classes=('background', 'crack', 'pit'), palette=[[0] * 3, [1] * 3, [2] * 3])
         common = dict(type='BaseSegDataset', data_root=str(root), img_suffix='.png', metainfo=meta)
         return dict(**common, data_prefix=prefix, pipeline=pipeline, **options)
 
-    pipeline = [dict(type='LoadImageAsUint8'), pack]
-    unlabelled = dict(type='UnlabeledFolderDataset', data_root=str(root / 'unlabelled'), pipeline=pipeline)
-    keys = ['classes', 'palette', 'label_map', 'reduce_zero_label']
-    train_set = dict(type='ConcatDataset', datasets=[labelled('labelled'), unlabelled], ignore_keys=keys)
+    train_set = dict(type='LabeledUnlabeledDataset', labeled=labelled('labelled'), unlabeled=str(root / 'unlabelled'))
     sampler = dict(type='LabeledUnlabeledSampler', num_labeled=2, num_unlabeled=2)
     cfg = dict(
         default_scope='mmseg',

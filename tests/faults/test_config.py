@@ -89,7 +89,7 @@ def test_several_sizes_in_a_batch(tmp_path):
 
 def test_weights_for_a_head_with_one_output(tmp_path):
     cfg = config(make(tmp_path))
-    labelled = cfg.train_dataloader.dataset.datasets[0]
+    labelled = cfg.train_dataloader.dataset.labeled
     labelled.metainfo = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
     sources = find_sources(cfg)[0]
     reports = [FileReport('labelled', 'a.png', classes={0: 9000, 1: 10})]

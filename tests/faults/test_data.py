@@ -21,7 +21,7 @@ TRAIN = 'labelled/images/0.png'
 
 
 def labelled(cfg: Config) -> Config:
-    return cfg.train_dataloader.dataset.datasets[0]
+    return cfg.train_dataloader.dataset.labeled
 
 
 def listed(root: Path, cfg: Config, content: bytes) -> None:

@@ -231,6 +231,17 @@ class TestLabelsOnly:
         assert self.findings(silent) == self.findings(None)
 
 
+@pytest.mark.parametrize('serious', [True, False])
+def test_findings_on_images_stand_among_those_of_the_course(serious):
+    val = validations(60.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=0.0)
+    image = Finding(serious, 'pit is taken for background.')
+    found = log_findings(log_of(val=val), RunContext(max_iters=9000), [image])
+    assert found[0].text.startswith('Branch 1 is dead')
+    assert found[1].text.startswith('The log ends')
+    assert found.index(image) < len(found) - 1 if serious else found[-1] == image
+    assert [finding.serious for finding in found[1:]] == sorted([one.serious for one in found[1:]], reverse=True)
+
+
 def test_a_dead_branch_is_the_first_line():
     val = validations(60.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=0.0, branch_2__mIoU_image=60.0)
     first = log_findings(log_of(val=val))[0]

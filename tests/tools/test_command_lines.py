@@ -111,6 +111,7 @@ def test_a_command_line_is_the_signature(name):
         ('prepare_data', 'synthetic --num-train 12 --size 32', dict(source=None, num_train=12, size=32, num_test=None)),
         ('rank_unlabeled', 'c k d --split-in p --split-out q --count 5', dict(out='ranking', split_in='p', count=5)),
         ('report', 'w --images 0 --unlabeled 3 -o r.html', dict(work_dir='w', images=0, unlabeled=3, out='r.html')),
+        ('report', 'w --config c.py', dict(work_dir='w', config='c.py', checkpoint=None)),
         ('visualize_similarity', '--log w', dict(config=None, checkpoint=None, log='w')),
         ('visualize_similarity', 'c k --count 3', dict(config='c', checkpoint='k', log=None, count=3)),
         ('plot_log', 'a b --labels x y --dpi 50', dict(runs=['a', 'b'], labels=['x', 'y'], dpi=50)),

@@ -1,7 +1,7 @@
 """Run an unmodified MMSeg segmentor as one branch: its logits and features beside its own losses.
 
-The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along; taps
-(:mod:`.taps`) catch what the main head reads and returns. The unlabelled images go through ``branch.encode_decode``. So every
+The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along; hooks
+(:mod:`.taps`) record what the main head reads and returns. The unlabelled images go through ``branch.encode_decode``. So every
 image passes the branch exactly once.
 """
 
@@ -51,14 +51,14 @@ def forward_labeled(branch: BaseModule, inputs: Tensor, data_samples: SampleList
         inputs: Normalised images, shape (b, 3, h, w).
         data_samples: One each, with ``gt_sem_seg``.
     """
-    with capture(branch) as caught:
+    with capture(branch) as activations:
         losses = branch.loss(inputs, data_samples)
-    logits = caught.logits()
+    logits = activations.logits()
     if logits is not None:
         size, align_corners = inputs.shape[2:], branch.align_corners
         logits = resize(logits, size=size, mode='bilinear', align_corners=align_corners, warning=False)
         logits = class_logits(branch, logits)
-    return BranchOutput(logits=logits, encoder=caught.encoder, decoder=caught.decoder, losses=losses)
+    return BranchOutput(logits=logits, encoder=activations.encoder, decoder=activations.decoder, losses=losses)
 
 
 def forward_unlabeled(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> BranchOutput:
@@ -69,9 +69,9 @@ def forward_unlabeled(branch: BaseModule, inputs: Tensor, metas: Sequence[dict])
         inputs: Normalised images, shape (b, 3, h, w).
         metas: Meta information of each image.
     """
-    with capture(branch) as caught:
+    with capture(branch) as activations:
         logits = training_logits(branch, inputs, metas)
-    return BranchOutput(logits=logits, encoder=caught.encoder, decoder=caught.decoder)
+    return BranchOutput(logits=logits, encoder=activations.encoder, decoder=activations.decoder)
 
 
 def training_logits(branch: BaseModule, inputs: Tensor, metas: Sequence[dict]) -> Tensor:

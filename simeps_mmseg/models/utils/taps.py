@@ -1,4 +1,4 @@
-"""Catch what passes through a segmentor, without touching its code.
+"""Record the activations of a segmentor with hooks, without touching its code.
 
 Heads return their logits in several shapes while they train. Measured over all families of MMSegmentation: a tensor; a tuple
 with the output of the ``conv_seg`` classifier in it (EncNet, DANet, DDRNet first, PIDNet second); a list of stages, the last
@@ -19,8 +19,8 @@ from torch.utils.hooks import RemovableHandle
 
 
 @dataclass
-class Caught:
-    """What passed by.
+class Activations:
+    """Activations of a segmentor and the raw output of its main head, from one forward pass.
 
     Attributes:
         encoder: Deepest level of the encoder's output, shape (b, c, h', w').
@@ -45,35 +45,35 @@ class Caught:
 
 
 @contextmanager
-def capture(branch: BaseModule) -> Iterator[Caught]:
-    """Collect what the forward that runs inside lets pass. The taps live as long as the context, so that a copied or
-    pickled model carries none.
+def capture(branch: BaseModule) -> Iterator[Activations]:
+    """Record the activations of the one forward pass that runs inside. The hooks live as long as the context, so that a
+    copied or pickled model carries none.
     """
-    caught = Caught()
+    record = Activations()
     head = main_head(branch)
 
     def keep_features(module: nn.Module, args: tuple, output: Any) -> None:
-        caught.encoder = deepest_level(output)
+        record.encoder = deepest_level(output)
 
     def keep_classifier(module: nn.Module, args: tuple, output: Any) -> None:
-        caught.read, caught.classified = args[0], output
+        record.read, record.classified = args[0], output
 
     handles = [encoder_of(branch).register_forward_hook(keep_features)]
     classifier = classifier_of(head)
     if classifier is not None:
         handles.append(classifier.register_forward_hook(keep_classifier))
     if isinstance(head, BaseDecodeHead):
-        head.loss_by_feat = partial(_keep_raw, caught, head.loss_by_feat)
+        head.loss_by_feat = partial(_keep_raw, record, head.loss_by_feat)
     try:
-        yield caught
+        yield record
     finally:
         for handle in handles:
             handle.remove()
         vars(head).pop('loss_by_feat', None)
 
 
-def _keep_raw(caught: Caught, loss_by_feat: Any, raw: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-    caught.raw = raw
+def _keep_raw(record: Activations, loss_by_feat: Any, raw: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    record.raw = raw
     return loss_by_feat(raw, *args, **kwargs)
 
 
