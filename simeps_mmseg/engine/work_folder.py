@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..utils import UserError
+from ..utils.processes import is_first_process
 from .checkpoints import POINTER, periodic_checkpoints
 
 try:
@@ -75,8 +76,3 @@ def set_aside(cfg: Config) -> None:
         'continued it)',
         'current',
     )
-
-
-def is_first_process() -> bool:
-    """Whether this is the process that writes; known before the processes know each other."""
-    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0
