@@ -19,8 +19,8 @@ from ..engine.hooks.stop_signals import end_if_asked
 from ..engine.resume import choose_checkpoint
 from ..engine.safe_hooks import add_safe_hooks
 from ..engine.work_folder import only_training, set_aside
-from ..models.utils import replace_sync_bn
 from ..models.utils.pretrained import check_pretrained, remove_pretrained
+from ..models.utils.sync_bn import replace_where_sync_bn_fails
 from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
@@ -105,11 +105,7 @@ def prepare_model(cfg: Config, from_scratch: bool) -> None:
         print_log(f'--from-scratch: without {remove_pretrained(cfg) or "any pretrained weights, as before"}', 'current')
     else:
         check_pretrained(cfg)
-    if cfg.launcher == 'none' or not torch.cuda.is_available():
-        keys = ', '.join(f'model.{key}' for key in replace_sync_bn(cfg.model))
-        why = 'One process' if cfg.launcher == 'none' else 'Without a GPU'
-        if keys:
-            print_log(f'{why}: SyncBN becomes BN in {keys}', 'current')
+    replace_where_sync_bn_fails([('model', cfg.model)], cfg.launcher != 'none')
 
 
 def use_amp(cfg: Config) -> None:

@@ -1,17 +1,16 @@
 """A resumed training is the one that was interrupted, or it is said what is another."""
 
 import logging
-import re
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...utils import UserError
-from ...utils.weights import differing_weights
+from ...utils.weights import differing_weights, without_wrapper
 from ..experiment_record import changes, experiment_record, refusals
+from .access import unwrapped
 
 RECORD = 'experiment'  # key in the checkpoint
 MOST_LINES = 12
@@ -68,9 +67,7 @@ class ResumeCheckHook(Hook):
 
 def weight_problems(runner: Runner, checkpoint: dict) -> list[str]:
     """A sentence on weights that are not those of the model: another width, method or number of classes."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    state = {re.sub(r'^module\.', '', key): value for key, value in checkpoint['state_dict'].items()}
-    found = differing_weights(model.state_dict(), state)
+    found = differing_weights(unwrapped(runner.model).state_dict(), without_wrapper(checkpoint['state_dict']))
     return [f'weights: {found}'] if found else []
 
 
