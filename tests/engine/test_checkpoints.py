@@ -7,10 +7,12 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import WholeCheckpointHook
 from simeps_mmseg.engine.checkpoints import fault_of, newest_whole, own_file, periodic_checkpoints
+from simeps_mmseg.engine.hooks import resume_check
 from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
 from simeps_mmseg.engine.resume import choose_checkpoint
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
@@ -233,6 +235,51 @@ class TestResume:
             'images[0] was ',
         ):
             assert line in text
+
+    def test_of_a_checkpoint_without_a_record_says_so_in_one_line(self, synthetic_root, trained, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.resume_check.print_log', lambda text, *_: said.append(text))
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        checkpoint = read_checkpoint(cfg.load_from)
+        assert 'optim_wrapper.optimizer.lr' in checkpoint.pop('experiment')
+        torch.save(checkpoint, cfg.load_from)
+        Runner.from_cfg(cfg).train()
+        (text,) = said
+        assert text.endswith('does not say what was trained: weights and optimiser fit, the config is not compared')
+        assert 'optim_wrapper.optimizer.lr' in read_checkpoint(tmp_path / 'run/iter_4.pth')['experiment']
+
+
+class NamelessImages(Dataset):
+    """Images that are known by nothing but their numbers."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __len__(self):
+        return len(self._inner)
+
+    def __getitem__(self, index):
+        return self._inner[index]
+
+
+def test_what_is_trained_is_looked_up_once_and_images_need_no_names(synthetic_root, tmp_path, monkeypatch):
+    looked_up = []
+    record = resume_check.experiment_record
+    monkeypatch.setattr(
+        resume_check, 'experiment_record', lambda runner: looked_up.append(record(runner)) or looked_up[-1]
+    )
+    runner = Runner.from_cfg(trained_config(synthetic_root, tmp_path / 'run', max_iters=2))
+    loader = runner.train_dataloader
+    nameless = DataLoader(
+        NamelessImages(loader.dataset), loader.batch_size, sampler=loader.sampler, collate_fn=loader.collate_fn
+    )
+    runner.train_loop.dataloader = nameless
+    runner.train()
+    assert len(looked_up) == 1
+    saved = read_checkpoint(tmp_path / 'run/iter_2.pth')['experiment']
+    assert saved == looked_up[0]
+    assert 'model.type' in saved
+    assert not [key for key in saved if key.startswith('images[')]
 
 
 class TestWorkFolder:
