@@ -25,6 +25,7 @@ from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
+from ..utils.processes import join_processes
 
 
 def train(
@@ -76,6 +77,7 @@ def train(
             choose_checkpoint(cfg)
         else:
             cfg.resume = False
+            join_processes(cfg)
             set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')

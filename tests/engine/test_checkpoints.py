@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import WholeCheckpointHook
-from simeps_mmseg.engine.checkpoints import fault_of, newest_whole, own_file, periodic_checkpoints
 from simeps_mmseg.engine.hooks import resume_check
 from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
 from simeps_mmseg.engine.resume import choose_checkpoint
+from simeps_mmseg.engine.resume_files import fault_of, newest_whole, own_file, periodic_checkpoints
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.engine.work_folder import only_training, set_aside
 from simeps_mmseg.utils import UserError
@@ -87,6 +87,18 @@ class TestNewestWhole:
             UserError, match=r'no checkpoint in .* can be read whole: iter_10.pth \(cut off.*iter_2.pth'
         ):
             newest_whole(folder)
+
+    def test_is_no_export_and_no_network_of_another_kind(self, folder):
+        for name in ('iter_20000_branch2.pth', 'resnet50.pth'):
+            shutil.copy(folder / 'iter_2.pth', folder / name)
+        assert newest_whole(folder).path == folder / 'iter_10.pth'
+
+    def test_has_the_name_that_the_config_gives(self, folder, synthetic_root):
+        (folder / 'iter_10.pth').rename(folder / 'run[1].10.pth')
+        cfg = experiment(synthetic_root, folder)
+        cfg.default_hooks.checkpoint.filename_tmpl = 'run[1].{}.pth'
+        choose_checkpoint(cfg)
+        assert cfg.load_from == str(folder / 'run[1].10.pth')
 
     def test_of_nothing_is_none(self, tmp_path):
         assert newest_whole(tmp_path) == (None, [])
@@ -294,6 +306,33 @@ class TestWorkFolder:
         }
         assert Path(cfg.load_from) == folder / 'earlier_1/best_mIoU_fg_iter_30.pth'
         set_aside(cfg)
+        assert not (folder / 'earlier_2').exists()
+
+    def test_what_has_no_checkpoint_of_a_step_is_moved_too_and_files_of_others_stay(self, tmp_path, synthetic_root):
+        for name in ('best_mIoU_fg_iter_30.pth', 'iter_30_branch2.pth', 'resnet50.pth'):
+            (tmp_path / name).touch()
+        (tmp_path / '20260101_000000').mkdir()
+        cfg = experiment(synthetic_root, tmp_path, load_from=str(tmp_path / 'resnet50.pth'))
+        set_aside(cfg)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ['earlier_1', 'iter_30_branch2.pth', 'resnet50.pth']
+        assert len(list((tmp_path / 'earlier_1').iterdir())) == 2
+        assert cfg.load_from == str(tmp_path / 'resnet50.pth')
+
+    def test_a_process_that_comes_after_the_move_hears_of_it(self, folder, synthetic_root, monkeypatch):
+        old, told = str(folder / 'iter_2.pth'), []
+
+        def broadcast(values):
+            told[:] = told or values
+            values[:] = told
+
+        monkeypatch.setattr('simeps_mmseg.engine.work_folder.broadcast_object_list', broadcast)
+        starts = []
+        for rank in '01':
+            monkeypatch.setenv('RANK', rank)
+            cfg = experiment(synthetic_root, folder, load_from=old)
+            set_aside(cfg)
+            starts.append(cfg.load_from)
+        assert starts == [str(folder / 'earlier_1/iter_2.pth')] * 2
         assert not (folder / 'earlier_2').exists()
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):

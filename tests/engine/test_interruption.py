@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 
 from simeps_mmseg.datasets.samplers import Draw
 from simeps_mmseg.engine import StopSignalHook
-from simeps_mmseg.engine.checkpoints import newest_whole
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
 from simeps_mmseg.engine.random_streams import (
     PositionedSampler,
@@ -21,6 +20,7 @@ from simeps_mmseg.engine.random_streams import (
     seeded,
     set_generator_states,
 )
+from simeps_mmseg.engine.resume_files import newest_whole
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from tests.helpers import experiment, tiny_branch, tiny_model
 
