@@ -154,6 +154,44 @@ def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_
     assert_same_weights(whole, resumed)
 
 
+@pytest.mark.parametrize(
+    ('epochs_before', 'code', 'words'),
+    [
+        (
+            1,
+            RESUMABLE,
+            'SIGTERM: no checkpoint of iteration {}; what was trained after epoch_1.pth is lost; continue with',
+        ),
+        (0, 128 + signal.SIGTERM, 'SIGTERM: 1 iteration trained and no checkpoint written yet: they are lost'),
+    ],
+)
+def test_a_signal_promises_no_more_than_checkpoints_by_epochs_keep(
+    synthetic_root, tmp_path, monkeypatch, epochs_before, code, words
+):
+    said = []
+    monkeypatch.setattr('simeps_mmseg.engine.hooks.stop_signals.print_log', lambda text, *_: said.append(text))
+    cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, experiment_name=f'by_epochs_{epochs_before}')
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=9)
+    cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    add_safe_hooks(cfg)
+    runner = Runner.from_cfg(cfg)
+    original, steps = runner.train_loop.run_iter, epochs_before * len(runner.train_dataloader) + 1
+
+    def run_iter(*args):
+        if runner.iter == steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(*args)
+
+    runner.train_loop.run_iter = run_iter
+    with pytest.raises(SystemExit) as ending:
+        runner.train()
+    assert ending.value.code == code
+    (text,) = said
+    assert text.startswith(words.format(steps))
+
+
 def test_a_second_signal_ends_at_once():
     hook = StopSignalHook()
     hook._before = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names
-from ..resume_files import name_template, newest_whole
-from .access import unwrapped
+from .access import newest_checkpoint, unwrapped
 
 SKIPPED = 'skipped_steps'  # key of their number in the message hub, and so in the checkpoints
 
@@ -150,10 +149,7 @@ class NonFiniteHook(Hook):
 
     def _diagnosis(self, found: str) -> str:
         names = [name for batch in self._batches for name in image_names(batch)]
-        try:
-            last = newest_whole(self._runner.work_dir, name_template(self._runner.cfg)).path
-        except UserError:
-            last = None
+        last = newest_checkpoint(self._runner)
         return (
             f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
             f'Images of the batch: {", ".join(names) or "not known"}.\n'
