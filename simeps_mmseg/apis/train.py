@@ -57,8 +57,8 @@ def train(
     Raises:
         UserError: If config, data, pretrained weights or experiment are not as they have to be, or another training runs in
             ``work_dir``.
-        SystemExit: With code 75 after SIGTERM or SIGHUP: ``resume`` goes on, from that step or, by epochs, from the last epoch;
-            with 128 and the signal's number if steps were trained and there is no checkpoint.
+        SystemExit: With code 75 after SIGTERM or SIGHUP: ``resume`` goes on from that step, or from the last epoch; with
+            128 and the signal's number if steps were trained and there is no checkpoint.
     """
     cfg = load_config(config, options, work_dir, launcher)
     leave_out_evaluation_images(cfg)

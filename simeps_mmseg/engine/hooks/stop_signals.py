@@ -91,10 +91,8 @@ class StopSignalHook(Hook):
                 f'no checkpoint of iteration {step}; what was trained after {last.name} is lost; continue with --resume'
             )
         elif step > 0:
-            words, code = (
-                f'{counted(step, "iteration")} trained and no checkpoint written yet: they are lost',
-                128 + self.received,
-            )
+            words = f'{counted(step, "iteration")} trained and no checkpoint written yet: they are lost'
+            code = 128 + self.received
         print_log(f'{self.received.name}: {words}', 'current')
         self.after_train(runner)
         raise SystemExit(int(code))
