@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import signal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def train(cfg):
     return runner
 
 
+@pytest.fixture(scope='module')
+def whole_training(synthetic_root, tmp_path_factory):
+    """Trainings that nothing interrupts, each done once for all that are compared with it; without workers."""
+
+    @cache
+    def trained(method, val_interval):
+        folder = tmp_path_factory.mktemp('whole') / f'{method}_{val_interval}'
+        torch.manual_seed(0)
+        return train(interruptible(synthetic_root, folder, method, val_interval=val_interval)), folder
+
+    return trained
+
+
 def cut_off(cfg, step, during_validation=False):
     """Train until a step, and be cut off in it, or in the validation before it."""
     runner = Runner.from_cfg(cfg)
@@ -97,8 +111,8 @@ def assert_same_weights(one, other):
     ('method', 'workers', 'during_validation'),
     [('simeps', 0, False), ('simeps_plus', 0, True), ('simeps', 2, True), ('simeps_plus', 2, False)],
 )
-def test_a_cut_changes_no_weight(synthetic_root, tmp_path, method, workers, during_validation):
-    whole = train(interruptible(synthetic_root, tmp_path / 'whole', method, workers))
+def test_a_cut_changes_no_weight(synthetic_root, tmp_path, whole_training, method, workers, during_validation):
+    whole, folder = whole_training(method, val_interval=2)
     cut_off(
         interruptible(synthetic_root, tmp_path / 'cut', method, workers), 4 + (not during_validation), during_validation
     )
@@ -106,13 +120,13 @@ def test_a_cut_changes_no_weight(synthetic_root, tmp_path, method, workers, duri
     assert_same_weights(whole, resumed)
     scores = [runner.message_hub.get_scalar('val/mIoU_fg').data[0].tolist() for runner in (whole, resumed)]
     assert scores[0] == scores[1]
-    best = [sorted(file.name for file in (tmp_path / name).glob('best_*')) for name in ('whole', 'cut')]
+    best = [sorted(file.name for file in place.glob('best_*')) for place in (folder, tmp_path / 'cut')]
     assert best[0] == best[1]
     assert len(best[0]) == 1
 
 
 def test_workers_change_no_weight(synthetic_root, tmp_path):
-    runs = [train(interruptible(synthetic_root, tmp_path / str(n), workers=n, max_iters=3)) for n in (0, 2)]
+    runs = [train(interruptible(synthetic_root, tmp_path / str(n), workers=n, max_iters=2)) for n in (0, 2)]
     assert_same_weights(*runs)
 
 
@@ -132,9 +146,9 @@ def test_a_supervised_training_goes_on_too(synthetic_root, tmp_path):
 
 @pytest.mark.parametrize('when', ['step', 'validation'])
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP'])
-def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_path, when, name):
+def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_path, whole_training, when, name):
     number, before = getattr(signal, name), signal.getsignal(getattr(signal, name))
-    whole = train(interruptible(synthetic_root, tmp_path / 'whole', 'simeps_plus', val_interval=3))
+    whole, _ = whole_training('simeps_plus', val_interval=3)
     runner = Runner.from_cfg(interruptible(synthetic_root, tmp_path / 'cut', 'simeps_plus', val_interval=3))
     part = runner.train_loop if when == 'step' else runner.val_loop
     original = part.run_iter
