@@ -24,11 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import torch
+from yapf.yapflib import yapf_api
 
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
 from simeps_mmseg.utils import report_user_errors
+from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'configs/{}/unet_synthetic_2pct.py'
 COMPARED = ('state_dict', 'optimizer', 'random_streams')
@@ -73,7 +75,7 @@ def small(iters: int, workers: int, data: Path) -> list[str]:
     ]
 
 
-def attempt(config: str, folder: Path, options: Sequence[str]) -> int:
+def attempt(config: Path, folder: Path) -> int:
     """Start a training, or go on with one, in a process of its own.
 
     Returns:
@@ -88,7 +90,7 @@ def attempt(config: str, folder: Path, options: Sequence[str]) -> int:
         with folder.with_suffix('.log').open('ab', buffering=0) as log:
             for stream in (1, 2):
                 os.dup2(log.fileno(), stream)
-        code = report_user_errors(lambda: train(config, str(folder), resume=True, options=options))
+        code = report_user_errors(lambda: train(str(config), str(folder), resume=True))
     except SystemExit as ending:
         code = ending.code
     finally:
@@ -157,12 +159,13 @@ def run(method: str, args: argparse.Namespace) -> dict:
     Returns:
         Counts: ``trainings``, ``kills``, ``finished``, ``equal``.
     """
-    config, options = CONFIG.format(method), small(args.iters, args.workers, args.data_root.absolute())
     folder = args.work_dir / method
+    config = folder / 'config.py'  # whole: what is inherited takes seconds to read, at every attempt
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    load_config(CONFIG.format(method), small(args.iters, args.workers, args.data_root.absolute())).dump(config)
     begin = time.monotonic()
-    _, (code,) = killed_until_done(lambda: attempt(config, folder / 'whole', options), random.Random(0), 1e9, ['KILL'])
+    _, (code,) = killed_until_done(lambda: attempt(config, folder / 'whole'), random.Random(0), 1e9, ['KILL'])
     seconds = time.monotonic() - begin
     if code:
         raise SystemExit(f'{method}: the training that is not killed failed, see {folder / "whole.log"}')
@@ -172,7 +175,7 @@ def run(method: str, args: argparse.Namespace) -> dict:
     line['seconds_of_one'] = round(seconds, 1)
     while line['kills'] < args.kills and time.monotonic() - begin < 60 * args.minutes:
         one = folder / f'killed_{line["trainings"]}'
-        kills, codes = killed_until_done(lambda one=one: attempt(config, one, options), rng, seconds, args.signals)
+        kills, codes = killed_until_done(lambda one=one: attempt(config, one), rng, seconds, args.signals)
         line['trainings'] += 1
         line['kills'] += kills
         if codes[-1] != 0:
@@ -190,6 +193,8 @@ def run(method: str, args: argparse.Namespace) -> dict:
 
 def main() -> int:
     args = parse_args()
+    # Each checkpoint holds the text of the config. To lay it out takes longer than the steps between two checkpoints.
+    yapf_api.FormatCode = lambda text, **_: (text, False)
     torch.set_num_threads(1)  # a fork of a process with threads may hang
     lines = []
     for method in args.methods:

@@ -1,6 +1,7 @@
 """Fixtures of all tests: everything is made here, seeded, below pytest's temporary folder."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,14 @@ def _seeded() -> None:
 def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Files that were found sound are kept with the tests, and not in the cache of whoever runs them."""
     os.environ['XDG_CACHE_HOME'] = str(tmp_path_factory.mktemp('cache'))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _plain_text_of_configs() -> Iterator[None]:
+    """Each runner and each checkpoint keeps the text of its config. To lay it out takes longer than to train tiny networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, False))
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -19,12 +19,13 @@ from ..engine.hooks.stop_signals import end_if_asked
 from ..engine.resume import choose_checkpoint
 from ..engine.safe_hooks import add_safe_hooks
 from ..engine.work_folder import only_training, set_aside
-from ..models.utils import replace_sync_bn
 from ..models.utils.pretrained import check_pretrained, remove_pretrained
+from ..models.utils.sync_bn import replace_where_sync_bn_fails
 from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
+from ..utils.processes import join_processes
 
 
 def train(
@@ -56,7 +57,8 @@ def train(
     Raises:
         UserError: If config, data, pretrained weights or experiment are not as they have to be, or another training runs in
             ``work_dir``.
-        SystemExit: With code 75 after SIGTERM or SIGHUP: everything is saved, and ``resume`` goes on.
+        SystemExit: With code 75 after SIGTERM or SIGHUP: ``resume`` goes on from that step, or from the last epoch; with
+            128 and the signal's number if steps were trained and there is no checkpoint.
     """
     cfg = load_config(config, options, work_dir, launcher)
     leave_out_evaluation_images(cfg)
@@ -76,6 +78,7 @@ def train(
             choose_checkpoint(cfg)
         else:
             cfg.resume = False
+            join_processes(cfg)
             set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')
@@ -105,11 +108,7 @@ def prepare_model(cfg: Config, from_scratch: bool) -> None:
         print_log(f'--from-scratch: without {remove_pretrained(cfg) or "any pretrained weights, as before"}', 'current')
     else:
         check_pretrained(cfg)
-    if cfg.launcher == 'none' or not torch.cuda.is_available():
-        keys = ', '.join(f'model.{key}' for key in replace_sync_bn(cfg.model))
-        why = 'One process' if cfg.launcher == 'none' else 'Without a GPU'
-        if keys:
-            print_log(f'{why}: SyncBN becomes BN in {keys}', 'current')
+    replace_where_sync_bn_fails([('model', cfg.model)], cfg.launcher != 'none')
 
 
 def use_amp(cfg: Config) -> None:

@@ -1,6 +1,5 @@
 """What is wrong with the data of a config, before a training starts on it."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +7,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..utils import UserError
+from ..utils.processes import is_first_process
 from .full_check import batch_size_problems, check_files
 from .inspection import TEST, Problem
 from .missing_data import missing_data
@@ -31,7 +31,7 @@ def check_before_training(cfg: Config, open_all: bool = True) -> list[str]:
     Raises:
         UserError: With all errors.
     """
-    if int(os.environ.get('RANK', 0)) != 0:
+    if not is_first_process():
         return []
     absent = dict.fromkeys(path for path, _, _ in missing_data(cfg, ('test_dataloader',)))
     if absent:  # training does without

@@ -36,7 +36,9 @@ def experiment_record(runner: Runner) -> dict[str, str]:
     record[BATCH] = ' + '.join(str(share * processes) for share in shares or [loader.batch_size or 0])
     sources = getattr(loader.dataset, 'datasets', [loader.dataset])
     for index, source in enumerate(sources):
-        record[f'{IMAGES}[{index}]'] = images_digest(source)
+        digest = images_digest(source)
+        if digest is not None:
+            record[f'{IMAGES}[{index}]'] = digest
     return record
 
 
@@ -58,11 +60,15 @@ def flattened(node: object, path: str) -> Iterator[tuple[str, str]]:
         yield path, repr(list(node)) if isinstance(node, tuple) else repr(node)
 
 
-def images_digest(source: object) -> str:
-    """How many images a data set has, and a checksum of their names in their order."""
-    names = [
-        PurePath(leaf.get_data_info(i)['img_path']).name for leaf in leaf_datasets(source) for i in range(len(leaf))
-    ]
+def images_digest(source: object) -> str | None:
+    """How many images a data set has, and a checksum of their names in their order; None if it does not know their names."""
+    leaves = list(leaf_datasets(source))
+    if not all(hasattr(leaf, 'get_data_info') for leaf in leaves):
+        return None
+    infos = [leaf.get_data_info(i) for leaf in leaves for i in range(len(leaf))]
+    if not all('img_path' in info for info in infos):
+        return None
+    names = [PurePath(info['img_path']).name for info in infos]
     return f'{len(names)} ({hashlib.sha256(chr(10).join(names).encode("utf-8", "surrogateescape")).hexdigest()[:8]})'
 
 

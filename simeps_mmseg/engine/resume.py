@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 
 from ..utils import UserError
 from ..utils.checkpoint import read_checkpoint
-from .checkpoints import newest_whole
+from .resume_files import name_template, newest_whole
 
 
 def choose_checkpoint(cfg: Config) -> None:
@@ -24,7 +24,7 @@ def choose_checkpoint(cfg: Config) -> None:
     if start and not is_plain_start(cfg, start):
         cfg.resume = True
         return
-    chosen, passed_over = newest_whole(cfg.work_dir)
+    chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
     if passed_over:
         print_log(f'--resume passes over {"; ".join(passed_over)}', 'current', logging.WARNING)
     cfg.resume = chosen is not None

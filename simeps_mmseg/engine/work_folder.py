@@ -8,10 +8,12 @@ from itertools import count
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from ..utils import UserError
-from .checkpoints import POINTER, periodic_checkpoints
+from ..utils.processes import is_first_process
+from .resume_files import POINTER, name_template, periodic_pattern
 
 try:
     import fcntl
@@ -20,9 +22,7 @@ except ImportError:  # Windows
 
 LOCK = '.training'
 # What a training writes. Anything else in the folder is somebody's own.
-WRITTEN = re.compile(
-    rf'(best_.+|[\w-]*?\d+|last_good|labels_only)\.pth|{POINTER}|labels_only\.json|\d{{8}}_\d{{6}}(_.*)?'
-)
+WRITTEN = re.compile(rf'(best_.+|last_good|labels_only)\.pth|{POINTER}|labels_only\.json|\d{{8}}_\d{{6}}(_.*)?')
 
 
 @contextmanager
@@ -54,19 +54,28 @@ def set_aside(cfg: Config) -> None:
     """Move what an earlier training left in the work folder into ``earlier_1``, ``earlier_2``, ... below it.
 
     So nothing is written over, and no later ``--resume`` goes on from the wrong one. A ``load_from`` that pointed there
-    follows, in place.
+    follows, in place. Of several processes, which have to know each other, the first moves and tells the others.
+    """
+    start = [_moved(cfg) if is_first_process() else None]
+    broadcast_object_list(start)
+    if start[0] is not None:
+        cfg.load_from = start[0]
+
+
+def _moved(cfg: Config) -> str | None:
+    """Move them.
+
+    Returns:
+        Where ``load_from`` is now; None if it stays what it was.
     """
     folder = Path(cfg.work_dir)
     start = Path(cfg.load_from) if cfg.get('load_from') else None
     inside = start is not None and start.is_file() and start.resolve().parent == folder.resolve()
-    if not periodic_checkpoints(folder):
-        return
+    periodic = periodic_pattern(name_template(cfg))
+    found = [path for path in sorted(folder.iterdir()) if WRITTEN.fullmatch(path.name) or periodic.fullmatch(path.name)]
+    if not found:
+        return None
     target = next(path for path in (folder / f'earlier_{n}' for n in count(1)) if not path.exists())
-    if inside:
-        cfg.load_from = str(target / start.name)
-    if not is_first_process():
-        return
-    found = [path for path in sorted(folder.iterdir()) if WRITTEN.fullmatch(path.name)]
     target.mkdir()
     for path in found:
         path.rename(target / path.name)
@@ -75,8 +84,5 @@ def set_aside(cfg: Config) -> None:
         'continued it)',
         'current',
     )
-
-
-def is_first_process() -> bool:
-    """Whether this is the process that writes; known before the processes know each other."""
-    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0
+    moved = target / start.resolve().name if inside else None
+    return str(moved) if moved is not None and moved.exists() else None

@@ -4,7 +4,6 @@ import argparse
 import copy
 import inspect
 import logging
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmengine.runner import Runner
 from .config_tree import has_key, walk_dicts, walk_values
 from .errors import UserError
 from .paths import find_config, shipped_folder
+from .processes import is_first_process
 
 # What mmengine's runner and MMSegmentation's tools read from a config.
 PARTS_OF_A_RUN = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
@@ -140,7 +140,7 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
             raise UserError(
                 f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
             ) from error
-        if int(os.environ.get('RANK', 0)) == 0:
+        if is_first_process():
             for warning in warnings:
                 print_log(warning, 'current', logging.WARNING)
 

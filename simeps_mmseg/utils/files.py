@@ -54,3 +54,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Return once the bytes of a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == 'nt':
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

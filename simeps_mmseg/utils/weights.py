@@ -8,6 +8,16 @@ from torch import Tensor
 from .errors import UserError
 
 
+def without_wrapper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that they have in the model itself, not in its wrapper for several processes.
+
+    Example:
+        >>> without_wrapper({'module.a.module.b': 1, 'c': 2})
+        {'a.module.b': 1, 'c': 2}
+    """
+    return {key.removeprefix('module.'): value for key, value in state.items()}
+
+
 def non_finite_names(state: Mapping[str, Tensor]) -> list[str]:
     """The names of the tensors that hold NaN or infinity."""
     floating = {name: value for name, value in state.items() if isinstance(value, Tensor) and value.is_floating_point()}

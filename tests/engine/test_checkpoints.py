@@ -7,12 +7,14 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import WholeCheckpointHook
-from simeps_mmseg.engine.checkpoints import fault_of, newest_whole, own_file, periodic_checkpoints
+from simeps_mmseg.engine.hooks import resume_check
 from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
 from simeps_mmseg.engine.resume import choose_checkpoint
+from simeps_mmseg.engine.resume_files import fault_of, newest_whole, own_file, periodic_checkpoints
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.engine.work_folder import only_training, set_aside
 from simeps_mmseg.utils import UserError
@@ -85,6 +87,18 @@ class TestNewestWhole:
             UserError, match=r'no checkpoint in .* can be read whole: iter_10.pth \(cut off.*iter_2.pth'
         ):
             newest_whole(folder)
+
+    def test_is_no_export_and_no_network_of_another_kind(self, folder):
+        for name in ('iter_20000_branch2.pth', 'resnet50.pth'):
+            shutil.copy(folder / 'iter_2.pth', folder / name)
+        assert newest_whole(folder).path == folder / 'iter_10.pth'
+
+    def test_has_the_name_that_the_config_gives(self, folder, synthetic_root):
+        (folder / 'iter_10.pth').rename(folder / 'run[1].10.pth')
+        cfg = experiment(synthetic_root, folder)
+        cfg.default_hooks.checkpoint.filename_tmpl = 'run[1].{}.pth'
+        choose_checkpoint(cfg)
+        assert cfg.load_from == str(folder / 'run[1].10.pth')
 
     def test_of_nothing_is_none(self, tmp_path):
         assert newest_whole(tmp_path) == (None, [])
@@ -234,6 +248,51 @@ class TestResume:
         ):
             assert line in text
 
+    def test_of_a_checkpoint_without_a_record_says_so_in_one_line(self, synthetic_root, trained, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.resume_check.print_log', lambda text, *_: said.append(text))
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        checkpoint = read_checkpoint(cfg.load_from)
+        assert 'optim_wrapper.optimizer.lr' in checkpoint.pop('experiment')
+        torch.save(checkpoint, cfg.load_from)
+        Runner.from_cfg(cfg).train()
+        (text,) = said
+        assert text.endswith('does not say what was trained: weights and optimiser fit, the config is not compared')
+        assert 'optim_wrapper.optimizer.lr' in read_checkpoint(tmp_path / 'run/iter_4.pth')['experiment']
+
+
+class NamelessImages(Dataset):
+    """Images that are known by nothing but their numbers."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __len__(self):
+        return len(self._inner)
+
+    def __getitem__(self, index):
+        return self._inner[index]
+
+
+def test_what_is_trained_is_looked_up_once_and_images_need_no_names(synthetic_root, tmp_path, monkeypatch):
+    looked_up = []
+    record = resume_check.experiment_record
+    monkeypatch.setattr(
+        resume_check, 'experiment_record', lambda runner: looked_up.append(record(runner)) or looked_up[-1]
+    )
+    runner = Runner.from_cfg(trained_config(synthetic_root, tmp_path / 'run', max_iters=2))
+    loader = runner.train_dataloader
+    nameless = DataLoader(
+        NamelessImages(loader.dataset), loader.batch_size, sampler=loader.sampler, collate_fn=loader.collate_fn
+    )
+    runner.train_loop.dataloader = nameless
+    runner.train()
+    assert len(looked_up) == 1
+    saved = read_checkpoint(tmp_path / 'run/iter_2.pth')['experiment']
+    assert saved == looked_up[0]
+    assert 'model.type' in saved
+    assert not [key for key in saved if key.startswith('images[')]
+
 
 class TestWorkFolder:
     def test_what_was_there_is_moved_aside(self, folder, synthetic_root):
@@ -247,6 +306,33 @@ class TestWorkFolder:
         }
         assert Path(cfg.load_from) == folder / 'earlier_1/best_mIoU_fg_iter_30.pth'
         set_aside(cfg)
+        assert not (folder / 'earlier_2').exists()
+
+    def test_what_has_no_checkpoint_of_a_step_is_moved_too_and_files_of_others_stay(self, tmp_path, synthetic_root):
+        for name in ('best_mIoU_fg_iter_30.pth', 'iter_30_branch2.pth', 'resnet50.pth'):
+            (tmp_path / name).touch()
+        (tmp_path / '20260101_000000').mkdir()
+        cfg = experiment(synthetic_root, tmp_path, load_from=str(tmp_path / 'resnet50.pth'))
+        set_aside(cfg)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ['earlier_1', 'iter_30_branch2.pth', 'resnet50.pth']
+        assert len(list((tmp_path / 'earlier_1').iterdir())) == 2
+        assert cfg.load_from == str(tmp_path / 'resnet50.pth')
+
+    def test_a_process_that_comes_after_the_move_hears_of_it(self, folder, synthetic_root, monkeypatch):
+        old, told = str(folder / 'iter_2.pth'), []
+
+        def broadcast(values):
+            told[:] = told or values
+            values[:] = told
+
+        monkeypatch.setattr('simeps_mmseg.engine.work_folder.broadcast_object_list', broadcast)
+        starts = []
+        for rank in '01':
+            monkeypatch.setenv('RANK', rank)
+            cfg = experiment(synthetic_root, folder, load_from=old)
+            set_aside(cfg)
+            starts.append(cfg.load_from)
+        assert starts == [str(folder / 'earlier_1/iter_2.pth')] * 2
         assert not (folder / 'earlier_2').exists()
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import signal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from mmengine.runner import Runner
 
 from simeps_mmseg.datasets.samplers import Draw
 from simeps_mmseg.engine import StopSignalHook
-from simeps_mmseg.engine.checkpoints import newest_whole
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
 from simeps_mmseg.engine.random_streams import (
     PositionedSampler,
@@ -21,6 +21,7 @@ from simeps_mmseg.engine.random_streams import (
     seeded,
     set_generator_states,
 )
+from simeps_mmseg.engine.resume_files import newest_whole
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from tests.helpers import experiment, tiny_branch, tiny_model
 
@@ -63,6 +64,19 @@ def train(cfg):
     return runner
 
 
+@pytest.fixture(scope='module')
+def whole_training(synthetic_root, tmp_path_factory):
+    """Trainings that nothing interrupts, each done once for all that are compared with it; without workers."""
+
+    @cache
+    def trained(method, val_interval):
+        folder = tmp_path_factory.mktemp('whole') / f'{method}_{val_interval}'
+        torch.manual_seed(0)
+        return train(interruptible(synthetic_root, folder, method, val_interval=val_interval)), folder
+
+    return trained
+
+
 def cut_off(cfg, step, during_validation=False):
     """Train until a step, and be cut off in it, or in the validation before it."""
     runner = Runner.from_cfg(cfg)
@@ -96,8 +110,8 @@ def assert_same_weights(one, other):
     ('method', 'workers', 'during_validation'),
     [('simeps', 0, False), ('simeps_plus', 0, True), ('simeps', 2, True), ('simeps_plus', 2, False)],
 )
-def test_a_cut_changes_no_weight(synthetic_root, tmp_path, method, workers, during_validation):
-    whole = train(interruptible(synthetic_root, tmp_path / 'whole', method, workers))
+def test_a_cut_changes_no_weight(synthetic_root, tmp_path, whole_training, method, workers, during_validation):
+    whole, folder = whole_training(method, val_interval=2)
     cut_off(
         interruptible(synthetic_root, tmp_path / 'cut', method, workers), 4 + (not during_validation), during_validation
     )
@@ -105,13 +119,13 @@ def test_a_cut_changes_no_weight(synthetic_root, tmp_path, method, workers, duri
     assert_same_weights(whole, resumed)
     scores = [runner.message_hub.get_scalar('val/mIoU_fg').data[0].tolist() for runner in (whole, resumed)]
     assert scores[0] == scores[1]
-    best = [sorted(file.name for file in (tmp_path / name).glob('best_*')) for name in ('whole', 'cut')]
+    best = [sorted(file.name for file in place.glob('best_*')) for place in (folder, tmp_path / 'cut')]
     assert best[0] == best[1]
     assert len(best[0]) == 1
 
 
 def test_workers_change_no_weight(synthetic_root, tmp_path):
-    runs = [train(interruptible(synthetic_root, tmp_path / str(n), workers=n, max_iters=3)) for n in (0, 2)]
+    runs = [train(interruptible(synthetic_root, tmp_path / str(n), workers=n, max_iters=2)) for n in (0, 2)]
     assert_same_weights(*runs)
 
 
@@ -131,9 +145,9 @@ def test_a_supervised_training_goes_on_too(synthetic_root, tmp_path):
 
 @pytest.mark.parametrize('when', ['step', 'validation'])
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP'])
-def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_path, when, name):
+def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_path, whole_training, when, name):
     number, before = getattr(signal, name), signal.getsignal(getattr(signal, name))
-    whole = train(interruptible(synthetic_root, tmp_path / 'whole', 'simeps_plus', val_interval=3))
+    whole, _ = whole_training('simeps_plus', val_interval=3)
     runner = Runner.from_cfg(interruptible(synthetic_root, tmp_path / 'cut', 'simeps_plus', val_interval=3))
     part = runner.train_loop if when == 'step' else runner.val_loop
     original = part.run_iter
@@ -151,6 +165,44 @@ def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_
     assert signal.getsignal(number) is before
     resumed = train(interruptible(synthetic_root, tmp_path / 'cut', 'simeps_plus', val_interval=3, resume=True))
     assert_same_weights(whole, resumed)
+
+
+@pytest.mark.parametrize(
+    ('epochs_before', 'code', 'words'),
+    [
+        (
+            1,
+            RESUMABLE,
+            'SIGTERM: no checkpoint of iteration {}; what was trained after epoch_1.pth is lost; continue with',
+        ),
+        (0, 128 + signal.SIGTERM, 'SIGTERM: 1 iteration trained and no checkpoint written yet: they are lost'),
+    ],
+)
+def test_a_signal_promises_no_more_than_checkpoints_by_epochs_keep(
+    synthetic_root, tmp_path, monkeypatch, epochs_before, code, words
+):
+    said = []
+    monkeypatch.setattr('simeps_mmseg.engine.hooks.stop_signals.print_log', lambda text, *_: said.append(text))
+    cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, experiment_name=f'by_epochs_{epochs_before}')
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=9)
+    cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    add_safe_hooks(cfg)
+    runner = Runner.from_cfg(cfg)
+    original, steps = runner.train_loop.run_iter, epochs_before * len(runner.train_dataloader) + 1
+
+    def run_iter(*args):
+        if runner.iter == steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(*args)
+
+    runner.train_loop.run_iter = run_iter
+    with pytest.raises(SystemExit) as ending:
+        runner.train()
+    assert ending.value.code == code
+    (text,) = said
+    assert text.startswith(words.format(steps))
 
 
 def test_a_second_signal_ends_at_once():

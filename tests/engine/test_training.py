@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import shutil
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,11 +20,10 @@ from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement
 from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.engine.starvation import StarvationWatch
 from simeps_mmseg.models.segmentors import StepRecord
+from simeps_mmseg.models.utils import sync_bn
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.helpers import experiment, tiny_branch, tiny_model, with_concat_dataset
-
-train_module = import_module('simeps_mmseg.apis.train')  # apis.train is the function
 
 
 def train(cfg):
@@ -437,7 +435,7 @@ class TestHealth:
 
 def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(train_module, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(sync_bn, 'print_log', lambda text, **_: said.append(text))
     prepare_model(experiment(synthetic_root, tmp_path, semi=False), from_scratch=False)
     prepare_model(experiment(synthetic_root, tmp_path), from_scratch=False)
     parts = ('backbone.norm_cfg', 'decode_head.norm_cfg')

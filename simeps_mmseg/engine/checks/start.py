@@ -1,7 +1,6 @@
 """What can be wrong with the weights that a training starts from, or with the checkpoint that it goes on from."""
 
 import logging
-import re
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -14,6 +13,7 @@ from ...models.checks import class_weight_problems
 from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import fitting
 from ...utils import UserError
+from ...utils.weights import without_wrapper
 
 
 def check_class_weights(model: nn.Module) -> None:
@@ -40,7 +40,7 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
         state = read_checkpoint(path)['state_dict']
     except UserError as error:
         raise UserError(f'load_from={checkpoint}: {error}') from error
-    found = {re.sub(r'^module\.', '', key): value for key, value in state.items()}  # of several processes
+    found = without_wrapper(state)
     if found.keys() & model.state_dict().keys():
         return
     branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []

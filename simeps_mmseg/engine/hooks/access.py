@@ -1,11 +1,15 @@
-"""Access to the segmentor, to its average and to the hooks of a runner."""
+"""Access to the segmentor, to its average and to the hooks and files of a runner."""
 
+from pathlib import Path
 from typing import TypeVar
 
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from ...utils import UserError
+from ..resume_files import name_template, newest_whole
 
 HookType = TypeVar('HookType', bound=Hook)
 
@@ -35,3 +39,11 @@ def validated_state(runner: Runner) -> dict[str, Tensor]:
     """The weights that validations look at: with ``EMAHook`` the average."""
     average = find_hook(runner, EMAHook)
     return (unwrapped(runner.model) if average is None else average.ema_model.module).state_dict()
+
+
+def newest_checkpoint(runner: Runner) -> Path | None:
+    """The checkpoint that ``--resume`` would take; None if there is none."""
+    try:
+        return newest_whole(runner.work_dir, name_template(runner.cfg)).path
+    except UserError:
+        return None

@@ -7,7 +7,6 @@ import torch.distributed as dist
 from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
-from ..checkpoints import newest_whole
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names
+from .access import newest_checkpoint, unwrapped
 
 SKIPPED = 'skipped_steps'  # key of their number in the message hub, and so in the checkpoints
 
@@ -72,7 +71,7 @@ class NonFiniteHook(Hook):
         self._runner = runner
         wrappers = runner.optim_wrapper
         wrappers = list(wrappers.values()) if isinstance(wrappers, OptimWrapperDict) else [wrappers]
-        self._handles = [_unwrapped(runner.model).register_forward_hook(self._keep_losses)]
+        self._handles = [unwrapped(runner.model).register_forward_hook(self._keep_losses)]
         self._handles += [wrapper.optimizer.register_step_pre_hook(self._before_step) for wrapper in wrappers]
         self._scaled = any(hasattr(wrapper, 'loss_scaler') for wrapper in wrappers)
 
@@ -137,7 +136,7 @@ class NonFiniteHook(Hook):
         total = hub.get_info(SKIPPED, 0) + 1
         hub.update_info(SKIPPED, total)
         terms = [term for losses in self._losses for term in bad_terms(losses)]
-        found = describe(terms, [] if terms else bad_gradients(_unwrapped(self._runner.model)))
+        found = describe(terms, [] if terms else bad_gradients(unwrapped(self._runner.model)))
         if total > self.max_skips or self._in_a_row > self.max_in_a_row:
             passed = f'{total - 1} passed over, {self._in_a_row - 1} of them just before'
             raise UserError(self._diagnosis(f'{found} ({passed})'))
@@ -150,10 +149,7 @@ class NonFiniteHook(Hook):
 
     def _diagnosis(self, found: str) -> str:
         names = [name for batch in self._batches for name in image_names(batch)]
-        try:
-            last = newest_whole(self._runner.work_dir).path
-        except UserError:
-            last = None
+        last = newest_checkpoint(self._runner)
         return (
             f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
             f'Images of the batch: {", ".join(names) or "not known"}.\n'
@@ -177,7 +173,3 @@ def _scalars(output: dict) -> list[tuple[str, Tensor]]:
             if isinstance(one, Tensor) and one.is_floating_point():
                 found.append((name, one.detach()))
     return found
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

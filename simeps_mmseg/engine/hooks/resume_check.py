@@ -1,17 +1,16 @@
 """A resumed training is the one that was interrupted, or it is said what is another."""
 
 import logging
-import re
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...utils import UserError
-from ...utils.weights import differing_weights
+from ...utils.weights import differing_weights, without_wrapper
 from ..experiment_record import changes, experiment_record, refusals
+from .access import unwrapped
 
 RECORD = 'experiment'  # key in the checkpoint
 MOST_LINES = 12
@@ -29,14 +28,17 @@ class ResumeCheckHook(Hook):
 
     def __init__(self) -> None:
         self._began = False
+        self._record: dict[str, str] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """What is loaded from here on, such as the best weights for a test, is nothing to go on from."""
         self._began = True
+        self._record = self._record or experiment_record(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write down what is trained."""
-        checkpoint[RECORD] = experiment_record(runner)
+        if self._record is not None:
+            checkpoint[RECORD] = dict(self._record)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare, before anything of the checkpoint is used.
@@ -51,16 +53,20 @@ class ResumeCheckHook(Hook):
                 f'{_name(runner)} holds weights and no state of an optimiser, so no training can go on from it; begin one '
                 'from its weights (load_from without --resume)'
             )
-        before, now = checkpoint.get(RECORD) or {}, experiment_record(runner)
-        problems = [*weight_problems(runner, checkpoint), *refusals(before, now)]
+        before, self._record = checkpoint.get(RECORD) or {}, experiment_record(runner)
+        problems = [*weight_problems(runner, checkpoint), *refusals(before, self._record)]
         problems += [] if problems else optimizer_problems(runner, checkpoint)
         if problems:
             raise UserError(
                 f'{_name(runner)} is of another training: {"; ".join(problems)}. Resume with what it was, or begin anew in '
                 'another --work-dir'
             )
-        said = changes(before, now)
-        if said:
+        if not before:
+            print_log(
+                f'{_name(runner)} does not say what was trained: weights and optimiser fit, the config is not compared',
+                'current',
+            )
+        elif said := changes(before, self._record):
             rest = f'\n  - and {len(said) - MOST_LINES} more' if len(said) > MOST_LINES else ''
             lines = ''.join(f'\n  - {line}' for line in said[:MOST_LINES])
             print_log(f'since {_name(runner)} was written:{lines}{rest}', 'current', logging.WARNING)
@@ -68,9 +74,7 @@ class ResumeCheckHook(Hook):
 
 def weight_problems(runner: Runner, checkpoint: dict) -> list[str]:
     """A sentence on weights that are not those of the model: another width, method or number of classes."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    state = {re.sub(r'^module\.', '', key): value for key, value in checkpoint['state_dict'].items()}
-    found = differing_weights(model.state_dict(), state)
+    found = differing_weights(unwrapped(runner.model).state_dict(), without_wrapper(checkpoint['state_dict']))
     return [f'weights: {found}'] if found else []
 
 

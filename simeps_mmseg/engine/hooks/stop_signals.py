@@ -11,6 +11,9 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ...utils import counted
+from .access import newest_checkpoint
+
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 AGREE_EVERY = 10  # iterations
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name))
@@ -23,6 +26,9 @@ class StopSignalHook(Hook):
     Schedulers send SIGTERM before they take a machine away, terminals SIGHUP when they are closed (under ``nohup`` it stays
     ignored). The process then ends with exit code 75, by which a script knows that ``--resume`` goes on. A validation under
     way is given up, and repeated on resume.
+
+    Checkpoints by epochs are those of whole epochs: the steps since the last one are lost. Where steps were trained and there
+    is no checkpoint at all, the exit code is that of a process that the signal ends: 128 and its number.
     """
 
     priority = 'LOWEST'  # after the checkpoint of the step, if it has one anyway
@@ -43,14 +49,14 @@ class StopSignalHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         """End here, if asked to. Several processes agree on it every few steps, as that makes each wait for the device."""
-        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and self._asked():
+        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and self._agree():
             self._stop(runner, runner.iter + 1)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: object = None
     ) -> None:
         """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
-        if self._before and not is_distributed() and self._asked():
+        if self._before and not is_distributed() and self._agree():
             self._stop(runner, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
@@ -68,25 +74,32 @@ class StopSignalHook(Hook):
         if self._before.get(number) is not None:  # a second one ends the process at once, should the step never end
             signal.signal(number, self._before[number])
 
-    def _asked(self) -> bool:
-        """Whether any process was."""
-        if not is_distributed():
-            return self.received is not None
-        flag = torch.tensor(int(self.received is not None), device=get_device())
-        all_reduce(flag, 'max')
-        return bool(flag.item())
+    def _agree(self) -> bool:
+        """Whether any process received a signal; from here on each has."""
+        if is_distributed():
+            number = torch.tensor(int(self.received or 0), device=get_device())
+            all_reduce(number, 'max')
+            self.received = signal.Signals(number.item()) if number.item() else None
+        return self.received is not None
 
     def _stop(self, runner: Runner, step: int) -> None:
-        saved = step > 0 and save_step(runner, step)
-        name = self.received.name if self.received else 'a signal to another process'
-        where = f'saved at iteration {step}; continue with --resume' if saved else 'nothing was trained or saved yet'
-        print_log(f'{name}: {where}', 'current')
+        words, code = 'nothing was trained yet', RESUMABLE
+        if step > 0 and save_step(runner, step):
+            words = f'saved at iteration {step}; continue with --resume'
+        elif step > 0 and (last := newest_checkpoint(runner)):
+            words = (
+                f'no checkpoint of iteration {step}; what was trained after {last.name} is lost; continue with --resume'
+            )
+        elif step > 0:
+            words = f'{counted(step, "iteration")} trained and no checkpoint written yet: they are lost'
+            code = 128 + self.received
+        print_log(f'{self.received.name}: {words}', 'current')
         self.after_train(runner)
-        raise SystemExit(RESUMABLE)
+        raise SystemExit(int(code))
 
 
 def save_step(runner: Runner, step: int) -> bool:
-    """Save the state after a step unless the training's ``CheckpointHook`` just has.
+    """Save the state after a step unless the training's ``CheckpointHook`` just has, or saves by epochs.
 
     Returns:
         Whether there is a checkpoint of that step.

@@ -9,9 +9,9 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...utils.files import whole_file
+from ...utils.files import sync_to_disk, whole_file
 from ...utils.weights import check_finite
-from ..checkpoints import POINTER, own_file, sync_to_disk
+from ..resume_files import POINTER, own_file
 
 WHOLE_FILES = 'whole_files'  # name of the backend below
 

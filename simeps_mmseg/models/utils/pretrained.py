@@ -1,6 +1,5 @@
 """Pretrained weights: found before training starts, or left out on request."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from mmengine.runner.checkpoint import (
 
 from ...utils.config_tree import walk_dicts
 from ...utils.errors import UserError
+from ...utils.processes import is_first_process
 
 
 def pretrained_sources(model: dict) -> Iterator[tuple[str, str]]:
@@ -53,7 +53,7 @@ def check_pretrained(cfg: Config) -> None:
     Raises:
         UserError: If one cannot be had; names the file, the folder where it would be found, and the way without it.
     """
-    if int(os.environ.get('RANK', 0)) != 0:
+    if not is_first_process():
         return  # the first process fills the cache
     for source, key in {source: key for key, source in pretrained_sources(cfg.model)}.items():
         try:

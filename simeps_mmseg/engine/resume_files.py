@@ -1,15 +1,16 @@
 """Which checkpoint of a work folder a training goes on from, and whether a file is whole."""
 
-import os
 import re
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from mmengine.config import Config
+
 from ..utils import UserError
 
 POINTER = 'last_checkpoint'
-PERIODIC = re.compile(r'(?!best_)[\w-]*?(\d+)\.pth')  # iter_4000.pth, epoch_12.pth
+PERIODIC = r'(?:iter|epoch)_(\d+)\.pth'  # what mmengine calls them unless a config has CheckpointHook.filename_tmpl
 
 
 class Choice(NamedTuple):
@@ -24,22 +25,50 @@ class Choice(NamedTuple):
     passed_over: list[str]
 
 
-def periodic_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of steps in a folder, newest first."""
-    found = [(int(match[1]), file) for file in folder.glob('*.pth') if (match := PERIODIC.fullmatch(file.name))]
+def name_template(cfg: Config) -> str | None:
+    """What a config calls its checkpoints, if it has a name of its own for them."""
+    return ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('filename_tmpl')
+
+
+def periodic_pattern(template: str | None = None) -> re.Pattern:
+    """The names of the checkpoints of steps, or of epochs; the one group that matches is the number.
+
+    Args:
+        template: ``filename_tmpl`` of ``CheckpointHook``.
+
+    Example:
+        >>> bool(periodic_pattern().fullmatch('iter_20000.pth')), bool(periodic_pattern().fullmatch('resnet50.pth'))
+        (True, False)
+        >>> periodic_pattern('step-{}.pth').fullmatch('step-70.pth').group(2)
+        '70'
+    """
+    own = '' if template is None else '|' + re.escape(template).replace(re.escape('{}'), r'(\d+)')
+    return re.compile(PERIODIC + own)
+
+
+def periodic_checkpoints(folder: Path, template: str | None = None) -> list[Path]:
+    """The checkpoints of steps in a folder, newest first; ``template`` as in :func:`periodic_pattern`."""
+    pattern = periodic_pattern(template)
+    found = [
+        (int(match[match.lastindex]), file) for file in folder.glob('*') if (match := pattern.fullmatch(file.name))
+    ]
     return [file for _, file in sorted(found, reverse=True)]
 
 
-def newest_whole(folder: str | Path) -> Choice:
+def newest_whole(folder: str | Path, template: str | None = None) -> Choice:
     """The newest checkpoint in a work folder that can be read whole.
 
     The pointer ``last_checkpoint`` is not needed for that: it may be cut off or, in a copied folder, point elsewhere.
+
+    Args:
+        folder: The work folder.
+        template: ``filename_tmpl`` of ``CheckpointHook``, if the config has one.
 
     Raises:
         UserError: If there are checkpoints, and none is whole; names what is wrong with each.
     """
     passed_over = []
-    for file in periodic_checkpoints(Path(folder)):
+    for file in periodic_checkpoints(Path(folder), template):
         fault = fault_of(file)
         if fault is None:
             return Choice(file, passed_over)
@@ -86,14 +115,3 @@ def own_file(folder: str | Path, name: object, pattern: str) -> Path | None:
     last = re.split(r'[/\\]', name)[-1]
     file = Path(folder) / last
     return file if re.fullmatch(pattern, last) and file.is_file() and not file.is_symlink() else None
-
-
-def sync_to_disk(path: Path) -> None:
-    """Return once the bytes of a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == 'nt':
-        return  # Windows opens no folders
-    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

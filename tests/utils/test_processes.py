@@ -1,0 +1,48 @@
+"""Which process checks and writes, before the processes know each other."""
+
+import pytest
+from mmengine.config import Config
+
+from simeps_mmseg.datasets.training_check import check_before_training
+from simeps_mmseg.models.utils.pretrained import check_pretrained
+from simeps_mmseg.utils import UserError, configs
+from simeps_mmseg.utils.processes import RANKS, is_first_process
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    for name in RANKS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_one_process_is_the_first():
+    assert is_first_process()
+
+
+@pytest.mark.parametrize('name', RANKS)
+def test_each_launcher_numbers_its_processes(monkeypatch, name):
+    monkeypatch.setenv(name, '0')
+    assert is_first_process()
+    monkeypatch.setenv(name, '1')
+    assert not is_first_process()
+
+
+def test_torchrun_inside_of_slurm_counts(monkeypatch):
+    monkeypatch.setenv('SLURM_PROCID', '0')  # one task of Slurm starts them all
+    monkeypatch.setenv('RANK', '1')
+    assert not is_first_process()
+
+
+def test_other_processes_of_slurm_leave_checks_and_words_to_the_first(monkeypatch):
+    said = []
+    monkeypatch.setattr(configs, 'print_log', lambda text, *_: said.append(text))
+    cfg = Config(dict(model=dict(pretrained='missing.pth'), train_cfg={}))
+    with pytest.raises(UserError, match=r'missing\.pth \(model\.pretrained\) cannot be loaded'):
+        check_pretrained(cfg)
+    configs.merge_options(cfg, ['train_cfg.a=1'])
+    assert len(said) == 1
+    monkeypatch.setenv('SLURM_PROCID', '1')
+    check_pretrained(cfg)
+    configs.merge_options(cfg, ['train_cfg.b=1'])
+    assert len(said) == 1
+    assert check_before_training(cfg) == []
