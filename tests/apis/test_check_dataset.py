@@ -113,7 +113,6 @@ ERRORS = [
     (damage_ignored, ['all-ignore mask: 1', 'found only ignored pixels (values [255])']),
     (damage_pair, ['missing pair: 1', 'labelled/images/0.png (labelled): expected its mask', 'found no such file']),
     (damage_leak, ['same image: unlabelled and test: 1', 'copy.bmp']),
-    (damage_link, ['same image: unlabelled and validation: 3', 'linked/0.png']),
     (
         damage_many_copies,
         ['same image: labelled and validation: 3', *(f'val/images/{index}.png' for index in range(3))],
@@ -128,6 +127,16 @@ ERRORS = [
     ),
     (damage_channels, ['size mismatch: 1', 'a mask has one channel']),
 ]
+
+
+def test_validation_images_in_the_unlabelled_folder(root, tmp_path, capsys):
+    """They are left out of a folder, and an error in a data set that is written out."""
+    damage_link(root)
+    assert check(config(root), tmp_path, capsys)[0] == ''
+    error, printed = check(with_concat_dataset(config(root)), tmp_path, capsys)
+    assert error.startswith('3 errors in the data of ')
+    assert 'same image: unlabelled and validation: 3' in printed
+    assert 'linked/0.png' in printed
 
 
 @pytest.mark.parametrize(('damage', 'expected'), ERRORS, ids=lambda value: getattr(value, '__name__', ''))

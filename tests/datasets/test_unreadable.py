@@ -61,7 +61,7 @@ def test_a_labelled_image_or_mask_is_named(cfg, tmp_path):
     (tmp_path / 'labelled/images/0.png').write_bytes(b'')
     (tmp_path / 'labelled/masks/1.png').unlink()
     with pytest.raises(
-        UserError, match=r'images/0\.png cannot be read: the file is empty \(train_dataloader\.dataset\.dat'
+        UserError, match=r'images/0\.png cannot be read: the file is empty \(train_dataloader\.dataset\.labeled'
     ):
         dataset[0]
     with pytest.raises(UserError, match=r'masks/1\.png cannot be read: no such file'):
