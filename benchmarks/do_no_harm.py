@@ -124,6 +124,8 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
             spread([one.gain(key) for one in seeds]),
         ]
         rows.append(f'| {" | ".join(cells)} |')
+    if len(rows) == 2:
+        rows.append(f'| none yet with the recipe as it is |{" |" * (len(head) - 1)}')
     return '\n'.join(rows) + '\n'
 
 

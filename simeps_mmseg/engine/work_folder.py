@@ -51,7 +51,7 @@ def only_training(folder: str | Path) -> Iterator[None]:
 
 
 def set_aside(cfg: Config) -> None:
-    """Move what an earlier training left in the work folder into ``earlier_1``, ``earlier_2``, ... below it.
+    """Move what an earlier training with checkpoints left in the work folder into ``earlier_1``, ``earlier_2``, ... below it.
 
     So nothing is written over, and no later ``--resume`` goes on from the wrong one. A ``load_from`` that pointed there
     follows, in place. Of several processes, which have to know each other, the first moves and tells the others.
@@ -73,8 +73,8 @@ def _moved(cfg: Config) -> str | None:
     inside = start is not None and start.is_file() and start.resolve().parent == folder.resolve()
     periodic = periodic_pattern(name_template(cfg))
     found = [path for path in sorted(folder.iterdir()) if WRITTEN.fullmatch(path.name) or periodic.fullmatch(path.name)]
-    if not found:
-        return None
+    if not any(path.suffix == '.pth' for path in found):
+        return None  # logs lie in a folder for each start, so nothing can be written over
     target = next(path for path in (folder / f'earlier_{n}' for n in count(1)) if not path.exists())
     target.mkdir()
     for path in found:

@@ -248,7 +248,7 @@ class TestOwnConfig:
     def test_clipping_of_all_branches_together_is_said(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         make_semi(str(config), str(synthetic_root / 'synthetic/images'), 'semi.py')
-        assert 'clip' not in capsys.readouterr().out
+        assert 'clip_grad' not in capsys.readouterr().out
         clipped = Config.fromfile(config)
         clipped.optim_wrapper.clip_grad = dict(max_norm=1.0)
         clipped.dump(config)

@@ -318,6 +318,11 @@ class TestWorkFolder:
         assert len(list((tmp_path / 'earlier_1').iterdir())) == 2
         assert cfg.load_from == str(tmp_path / 'resnet50.pth')
 
+    def test_logs_of_a_start_that_failed_stay(self, tmp_path, synthetic_root):
+        (tmp_path / '20260101_000000').mkdir()
+        set_aside(experiment(synthetic_root, tmp_path))
+        assert [file.name for file in tmp_path.iterdir()] == ['20260101_000000']
+
     def test_a_process_that_comes_after_the_move_hears_of_it(self, folder, synthetic_root, monkeypatch):
         old, told = str(folder / 'iter_2.pth'), []
 
