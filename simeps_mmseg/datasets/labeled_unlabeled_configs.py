@@ -6,7 +6,7 @@ from pathlib import Path
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
-from ..utils.config_tree import leaf_configs, walk_steps
+from ..utils.config_tree import leaf_configs, type_name, walk_steps
 from .defaults import default_argument
 from .labeled_part import restricted
 from .unlabeled_folder import UnlabeledFolderDataset
@@ -156,7 +156,7 @@ def has_own_pipeline(source: object) -> bool:
 def name_of(config: dict) -> str:
     """Name of a config's class, however it is written."""
     kind = config.get('type')
-    return kind.__name__ if isinstance(kind, type) else str(kind).split('.')[-1]
+    return type_name(kind if isinstance(kind, type) else str(kind))
 
 
 def is_kind(config: dict, kind: type) -> bool:

@@ -1,14 +1,12 @@
 """The pipeline of the unlabelled images, from that of the labelled ones."""
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 from mmseg.registry import TRANSFORMS
 
 from ..utils.config_tree import NESTING, walk_steps
+from ..utils.random_numbers import undisturbed_random_numbers
 
 LOADS_LABELS = ('LoadBiomedicalAnnotation', 'LoadDepthAnnotation')  # beside whatever has LoadAnnotations in its name
 NEED_MASK = ('GenerateEdge',)  # is nothing without a mask
@@ -88,18 +86,7 @@ def unlabeled_pipeline(pipeline: Sequence[dict], dropped: Iterable[str], changes
     return convert(pipeline)
 
 
-@contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Put the global generators of Python and numpy, which transforms draw from, back in the end."""
-    before = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-
-
-@kept_random_state()
+@undisturbed_random_numbers(gpu=False)
 def steps_that_ask_for_masks(pipeline: Sequence[dict], image: str) -> list[str]:
     """Types of the steps that fail for want of a mask when an image passes them.
 

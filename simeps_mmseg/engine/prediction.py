@@ -1,10 +1,8 @@
 """What a model says of an image at this moment, without leaving a trace in it."""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.dataset import pseudo_collate
@@ -16,6 +14,7 @@ from torch import Tensor
 from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import without_padding
+from ..utils.random_numbers import undisturbed_random_numbers
 
 
 def opens_masks(transform: object) -> bool:
@@ -68,16 +67,3 @@ def unchanged(model: BaseSegmentor) -> Iterator[None]:
             module.training = training
         for buffer, value in buffers:
             buffer.copy_(value)
-
-
-@contextmanager
-def undisturbed_random_numbers() -> Iterator[None]:
-    """Whatever is drawn inside is not missed outside: Python, NumPy, PyTorch on the CPU and on the current GPU."""
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from ..datasets.samplers import Draw
+from ..utils.random_numbers import undisturbed_random_numbers
 
 
 def generator_states() -> dict:
@@ -53,17 +54,12 @@ def seeded(key: Sequence[int]) -> Iterator[None]:
     Args:
         key: Non-negative integers, such as a seed and a position.
     """
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     words = np.random.SeedSequence(key).generate_state(4)
-    np.random.seed(words)
-    random.seed(words.tobytes())
-    torch.default_generator.manual_seed(int(words[0]))  # torch.manual_seed would seed the GPU's too
-    try:
+    with undisturbed_random_numbers(gpu=False):
+        np.random.seed(words)
+        random.seed(words.tobytes())
+        torch.default_generator.manual_seed(int(words[0]))  # torch.manual_seed would seed the GPU's too
         yield
-    finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
-        random.setstate(before[2])
 
 
 class PositionedSampler(Sampler):

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from importlib.util import find_spec
 from inspect import isclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.utils import get_object_from_string
 
+from .config_tree import walk_values
 from .errors import UserError
 
 # Packages whose import, and whose classes with plain values as arguments, do nothing to files but what they are there for.
@@ -83,7 +83,9 @@ def _value(node: ast.expr) -> object:
 
 
 def _check_trusted(values: dict) -> None:
-    for key, value in _leaves(values, ''):
+    for key, _, value in walk_values(values):
+        if isinstance(value, dict | list | tuple):
+            continue  # what is inside comes by itself
         name = key.split('.')[-1]
         if name == 'type' and isinstance(value, str) and not _is_trusted_type(value):
             raise ValueError(f'{key}={value!r}, code of another package')
@@ -111,12 +113,3 @@ def _is_trusted_type(name: str) -> bool:
         return True
     # A trusted module also holds classes that it has imported from elsewhere.
     return isclass(found) and bool(TRUSTED_CLASS.fullmatch(f'{found.__module__}.{found.__qualname__}'))
-
-
-def _leaves(node: object, key: str) -> Iterator[tuple[str, object]]:
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else None
-    if items is None:
-        yield key, node
-    else:
-        for name, value in items:
-            yield from _leaves(value, f'{key}.{name}' if key else str(name))

@@ -16,7 +16,7 @@ from ...datasets.samplers import LabeledUnlabeledSampler
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
-from ..prediction import undisturbed_random_numbers
+from ...utils.random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
 
 

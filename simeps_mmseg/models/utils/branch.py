@@ -17,6 +17,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from .batch_norm import batch_norms
 from .taps import capture, heads_of, main_head
 
 
@@ -169,7 +170,7 @@ def one_image_fails(branch: BaseModule, shape: tuple[int, int, int], labeled: bo
         shape: Channels, height and width of the image.
         labeled: Whether the image has labels, so that it passes the auxiliary heads, too.
     """
-    norms = [m for m in branch.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = batch_norms(branch)
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     parameter = next(branch.parameters())
     image = torch.zeros(1, *shape, device=parameter.device)
