@@ -10,7 +10,7 @@ from pathlib import Path
 # batch: labelled images per step; as many unlabelled ones for methods that use them.
 # flips: whether images are flipped at random, as the configs do. `short` was measured first and has none: with 1 % of the
 # labels of NEU-Seg they are worth four points to labels only.
-# start: steps on labels alone of the network that semi-supervised methods start from; 0: from nothing.
+# start: steps on labels alone of the network that every method starts from, labels only too; 0: from nothing.
 # precision: auto is bfloat16 autocast where the hardware has it, else float32 (bfloat16 in software is 10 to 25 times slower).
 PROTOCOLS = {
     'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
@@ -63,10 +63,9 @@ def expand(
     """
     for seed, split_seed, dataset, percent, method in product(seeds, split_seeds, datasets, percents, methods):
         if percent < 100 or method in SUPERVISED_METHODS:
-            start = dict(start=0) if method in SUPERVISED_METHODS else {}
             yield identity(
                 dict(
-                    {**protocol, **start},
+                    protocol,
                     method=method,
                     dataset=dataset,
                     percent=percent,

@@ -30,7 +30,7 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
 def seed(number, plateau, longer, semi, dataset='neu'):
     return [
         line('supervised', 3000, 0, plateau, plateau + 1, number, dataset),
-        line('supervised', 3600, 0, longer, longer + 1, number, dataset),
+        line('supervised', 600, 3000, longer, longer + 1, number, dataset),
         line('simeps_plus', 600, 3000, semi, semi + 1, number, dataset, branches=[semi - 1, semi - 3]),
     ]
 
@@ -87,9 +87,9 @@ def test_the_page_holds_runs_of_the_configs_as_they_are():
 
 class TestStart:
     def test_methods_start_from_the_network_on_labels_of_their_seed(self):
-        run, base = expand(PROTOCOLS['warm'], ['cps', 'supervised'], ['neu'], [1], seeds=[2])
-        assert (run['start'], base['start']) == (3000, 0)
-        assert start_of(run) == identity({**base, 'iters': 3000})
+        run, longer = expand(PROTOCOLS['warm'], ['cps', 'supervised'], ['neu'], [1], seeds=[2])
+        assert (run['start'], longer['start']) == (3000, 3000)
+        assert start_of(run) == start_of(longer) == identity({**longer, 'iters': 3000, 'start': 0})
         assert name_of(run) != name_of({**run, 'start': 0})
 
     @pytest.mark.parametrize('name', PROTOCOLS)
