@@ -213,10 +213,17 @@ def use_batch(cfg: Config, batch: int) -> None:
 
 
 def _use_schedule(cfg: Config, iters: int) -> None:
-    """As many steps for every method; validation, and with it the choice of the best, at the same steps."""
+    """As many steps for every method; validation, and with it the choice of the best, at the same steps.
+
+    A schedule that looks at validation keeps its own interval.
+    """
     before = cfg.train_cfg.max_iters
-    cfg.train_cfg.update(max_iters=iters, val_begin=1, val_interval=-(-iters // VALIDATIONS))
-    ending = [scheduler for scheduler in cfg.param_scheduler if scheduler.get('end') == before]
+    cfg.train_cfg.update(max_iters=iters, val_begin=1)
+    if any(scheduler.type.startswith('ReduceOnPlateau') for scheduler in cfg.param_scheduler):
+        ending = cfg.param_scheduler
+    else:
+        cfg.train_cfg.val_interval = -(-iters // VALIDATIONS)
+        ending = [scheduler for scheduler in cfg.param_scheduler if scheduler.get('end') == before]
     if not ending:
         raise UserError(
             f'param_scheduler: none ends with the schedule (end={before}), so it cannot be shortened with it'

@@ -36,6 +36,8 @@ def data_root(tmp_path_factory) -> Path:
 
 
 def load(leaf: str, data_root: Path) -> Config:
+    if 'released' in leaf:
+        pytest.importorskip('albumentations', reason='the released augmentation is that of albumentations')
     cfg = Config.fromfile(ROOT / 'configs' / leaf)
     for _, node in walk_dicts(cfg._cfg_dict):
         if 'data_root' in node:
@@ -116,6 +118,11 @@ def test_trains_a_step(leaf, data_root, tmp_path):
     assert runner.iter == 1
 
 
+RELEASED_RAMPS = dict(
+    dagm=(12000, 60, 23970), magnetic_tile=(10000, 50, 17371), neu=(30000, 150, 48000), synthetic=(30000, 150, 48000)
+)
+
+
 @pytest.mark.parametrize('leaf', [leaf for leaf in SEMI if leaf.startswith('simeps/')])
 def test_lambda_is_that_of_the_data_set(leaf, data_root):
     cfg = load(leaf, data_root)
@@ -126,11 +133,12 @@ def test_lambda_is_that_of_the_data_set(leaf, data_root):
 @pytest.mark.parametrize('leaf', [leaf for leaf in SEMI if leaf.startswith('simeps/')])
 def test_the_ramp_is_that_of_the_data_set(leaf, data_root):
     hook, *others = load(leaf, data_root).custom_hooks
-    paper = dict(rampup_iters=30000, rampup_interval=150, from_zero=False)
-    kinds = dict(dagm=dict(rampup_iters=12000, rampup_interval=60, labels_only_share=0.25), dropout=paper)
-    expected = next(
-        (ramp for name, ramp in kinds.items() if name in leaf), dict(rampup_share=30000 / 48000, labels_only_share=0.25)
-    )
+    # Of the released code: steps until w(t) is full, steps between two of its changes, steps in all.
+    full, interval, steps = next(ramp for name, ramp in RELEASED_RAMPS.items() if name in leaf)
+    if 'dropout' in leaf or 'released' in leaf:
+        expected = dict(rampup_iters=full, rampup_interval=interval, from_zero=False)
+    else:
+        expected = dict(rampup_share=pytest.approx(full / steps, abs=1e-3), labels_only_share=0.25)
     assert hook == dict(type='SemiSupervisedHook', **expected)
     # Released recipes know no stretch on labels alone, so there is nothing to guard.
     assert [other.type for other in others] == ([] if 'from_zero' in expected else ['LabelsOnlyGuardHook'])
@@ -162,6 +170,26 @@ def test_the_paper_recipe_is_stated(data_root):
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-3)
     model = MODELS.build(cfg.model)
     assert {sum(p.numel() for p in branch.parameters()) for branch in model.branches} == {1814052}
+
+
+@pytest.mark.parametrize(
+    ('name', 'stages', 'ensemble', 'rate', 'steps'),
+    [
+        ('neu', {'logits': 1.0}, 'max', 1e-3, 48000),
+        ('dagm', {'encoder': 1.0, 'decoder': 1.0}, 'max', 2e-3, 23970),
+        ('magnetic_tile', {'logits': 1.0}, 'mean', 2e-3, 17371),
+    ],
+)
+def test_released_recipes_are_those_of_their_scripts(name, stages, ensemble, rate, steps):
+    cfg = Config.fromfile(ROOT / f'configs/simeps/released_unet_{name}_10pct.py')
+    assert (cfg.model.similarity.stages, cfg.model.cross_pseudo.ensemble) == (stages, ensemble)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_iters) == (rate, steps)
+    assert (cfg.model.similarity.ramp, cfg.model.similarity.reference_batch) == (False, None)
+    (schedule,) = cfg.param_scheduler
+    assert (schedule.type, schedule.factor) == ('ReduceOnPlateauLR', 0.1)
+    # Validations that bring nothing, in iterations: 51 epochs of 59, 30 or 29.
+    waits = (schedule.patience + 1) * cfg.train_cfg.val_interval
+    assert waits == pytest.approx(51 * dict(neu=59, dagm=30, magnetic_tile=29)[name], abs=10)
 
 
 @pytest.mark.parametrize(

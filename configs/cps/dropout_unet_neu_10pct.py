@@ -1,4 +1,4 @@
-# Network and schedule of the paper.
+# Network and number of iterations of the paper; the rate falls by a polynomial.
 _base_ = [
     '../_base_/models/dropout_unet.py',
     '../_base_/datasets/semi_neu_seg.py',

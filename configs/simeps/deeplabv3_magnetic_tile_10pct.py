@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/datasets/semi_magnetic_tile.py',
     '../_base_/schedules/schedule_20k.py',
     '../_base_/default_runtime.py',
-    '../_base_/semi/simeps_200.py',
+    '../_base_/semi/simeps_magnetic_tile.py',
 ]
 
 model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)

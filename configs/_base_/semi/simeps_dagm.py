@@ -1,7 +1,11 @@
-_base_ = 'simeps_200.py'
+_base_ = 'simeps.py'
 
-# On DAGM the paper's w(t) rises faster than on NEU-Seg: to full weight in 12,000 iterations.
+# What the released code changes on DAGM: lambda of 200, similarity of the features of encoder and decoder in place of the
+# logits, and w(t) at full weight after 12,000 of 23,970 iterations.
+semi_model = dict(
+    similarity=dict(stages=dict(_delete_=True, encoder=1.0, decoder=1.0), loss_weight=200.0),
+)
 semi_hooks = [
-    dict(type='SemiSupervisedHook', rampup_iters=12000, rampup_interval=60, labels_only_share=0.25),
+    dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_share=0.25),
     dict(type='LabelsOnlyGuardHook'),
 ]

@@ -138,7 +138,8 @@ class SimilarityConsistencyLoss(nn.Module):
 
     Args:
         stages: Weight of each stage: ``encoder`` (deepest level of backbone or neck), ``decoder`` (what enters the
-            head's classifier), ``logits`` (at the size of the input). The released code uses the logits only.
+            head's classifier), ``logits`` (at the size of the input). The released code has
+            the logits on NEU-Seg and Magnetic Tile, encoder and decoder on DAGM.
         loss_weight: Factor on the sum of the stages; lambda of the paper: 50 on NEU-Seg, 200 elsewhere.
         ramp: Whether the factor grows with the ramp of ``SemiSupervisedHook``. The released code keeps it constant.
         gather: Whether the map spans the images of all processes (needs the same count and size everywhere).

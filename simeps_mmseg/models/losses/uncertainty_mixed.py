@@ -1,6 +1,7 @@
 """UAPS: pseudo-labels mixed with random weights, learnt from as far as the branches agree."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn as nn
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils import UserError
 from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of
 from .pseudo_label import PseudoLabel
 from .utils import autocast_disabled
@@ -60,17 +62,30 @@ class UncertaintyMixedLoss(nn.Module):
 
     For each branch: 0.5 cross entropy + 0.5 Dice against :func:`mixed_pseudo_labels`, each pixel weighted by
     exp(-:func:`uncertainty`), plus the mean uncertainty. The weights of the mixture are drawn anew each time, uniformly
-    over all that sum to 1 (Dirichlet). The released code multiplies the *mean* loss by the mean weight; here, as the
-    paper's idea has it, each pixel has its own.
+    over all that sum to 1 (Dirichlet).
 
     Args:
         loss_weight: Weight at the end of the ramp, 0.1 in the released code.
         uncertainty_weight: Factor on the mean uncertainty, relative to ``loss_weight``.
         ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
+        weighting: ``'pixel'``: each pixel has its own weight, as the paper's idea has it. ``'mean'``: the mean loss is
+            multiplied by the mean weight, as in the released code.
+
+    Raises:
+        ValueError: On another ``weighting``.
     """
 
-    def __init__(self, loss_weight: float = 0.1, uncertainty_weight: float = 1.0, ramp: bool = True) -> None:
+    def __init__(
+        self,
+        loss_weight: float = 0.1,
+        uncertainty_weight: float = 1.0,
+        ramp: bool = True,
+        weighting: Literal['pixel', 'mean'] = 'pixel',
+    ) -> None:
         super().__init__()
+        if weighting not in ('pixel', 'mean'):
+            raise UserError(f"UncertaintyMixedLoss.weighting is 'pixel' or 'mean', got {weighting!r}")
+        self.weighting = weighting
         self.loss_weight = loss_weight
         self.uncertainty_weight = uncertainty_weight
         self.ramp = ramp
@@ -87,8 +102,13 @@ class UncertaintyMixedLoss(nn.Module):
         """Weighted loss of each branch, K scalars."""
         losses = []
         for branch, target, divergence in zip(logits, pseudo_labels, uncertainty(logits)):
-            rectified = ce_dice_loss(branch, target.labels, ignore_index, torch.exp(-divergence))
+            weight = torch.exp(-divergence)
             counted = target.labels != ignore_index
-            mean = (divergence * counted).sum() / counted.sum().clamp(min=1)
+            number = counted.sum().clamp(min=1)
+            mean = (divergence * counted).sum() / number
+            if self.weighting == 'pixel':
+                rectified = ce_dice_loss(branch, target.labels, ignore_index, weight)
+            else:
+                rectified = ce_dice_loss(branch, target.labels, ignore_index) * (weight * counted).sum() / number
             losses.append(self.loss_weight * (rectified + self.uncertainty_weight * mean))
         return losses
