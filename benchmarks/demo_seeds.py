@@ -9,7 +9,6 @@ finished seed; seeds that are in the file are passed over. Scores are of the tes
 import argparse
 import json
 import platform
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -18,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks.do_no_harm import replaced
+from benchmarks.do_no_harm import PAGE, replaced
 from benchmarks.results import RESULTS, append, kept, mean_branch
+from benchmarks.table import spread
 from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors
@@ -57,14 +57,9 @@ def summary(lines: list[dict]) -> str:
         before, after = ([line[part][key] for line in lines] for part in ('labels_only', 'semi'))
         alone = [mean_branch(line['semi'], key) for line in lines]
         gains = [b - a for a, b in zip(before, after)]
-        cells = [*map(_spread, (before, after, alone, gains)), f'{min(gains):+.1f}']
+        cells = [*map(spread, (before, after, alone, gains)), f'{min(gains):+.1f}']
         rows.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
-
-
-def _spread(values: list[float]) -> str:
-    spread = f' ± {statistics.stdev(values):.1f}' if len(values) > 1 else ''
-    return f'{statistics.mean(values):.1f}{spread}'
 
 
 def read(path: Path) -> list[dict]:
@@ -77,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--results', type=Path, default=DEMO)
-    parser.add_argument('--update', type=Path, metavar='FILE', help='put the table between the markers of a file')
+    parser.add_argument('--update', action='store_true', help='write the table into docs/gains.md')
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
     args = parser.parse_args()
 
@@ -87,7 +82,7 @@ def main() -> int:
                 append(args.results, run_seed(seed, args.folder))
         table = summary(read(args.results))
         if args.update:
-            args.update.write_text(replaced(args.update.read_text(), table, BEGIN))
+            PAGE.write_text(replaced(PAGE.read_text(), table, BEGIN))
         print(table)
 
     return report_user_errors(run)

@@ -1,7 +1,7 @@
 """The table of what unlabelled images bring to a network that was trained on labels to its plateau, set by set.
 
     python benchmarks/compare.py --protocol warm --methods simeps_plus supervised ...    # trains the starts, too
-    python benchmarks/do_no_harm.py --update               # into docs/gains.md
+    python benchmarks/do_no_harm.py --update               # into docs/gains.md and README.md
 
 A gain is a gain over the better of two: labels only until validation stops rising, which is what the method starts from, and
 labels only going on from there for as many steps as the method. All are scored on the test set with the weights that are best
@@ -23,9 +23,11 @@ from benchmarks.results import RESULTS, mean_branch, read
 from benchmarks.table import spread
 
 WARM = RESULTS / 'warm.jsonl'
-PAGE = Path(__file__).resolve().parents[1] / 'docs/gains.md'
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
 BEGIN, END = '<!-- benchmarks/do_no_harm.py -->\n', '<!-- end -->\n'
 METHOD = 'simeps_plus'
+SHOWN = (('neu', 1), ('neu', 5), ('magnetic_tile', 10))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
@@ -128,6 +130,32 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
     return '\n'.join(rows) + '\n'
 
 
+def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
+    """Five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
+    found = comparisons(lines, method)
+    gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+    ranked = sorted(gains, key=gains.get)
+    chosen = [(place, SETS[place[0]]) for place in SHOWN if place in found]
+    if ranked:
+        middle, least = ranked[(len(ranked) - 1) // 2], ranked[0]
+        chosen += [
+            (middle, f'in the middle of {len(ranked)}: {SETS[middle[0]]}'),
+            (least, f'the least of {len(ranked)}: {SETS[least[0]]}'),
+        ]
+    rows = ['| | labelled images | labels only | one branch of simEps-plus | gain, all branches |', f'|{"---|" * 5}']
+    for place, name in chosen:
+        seeds = found[place]
+        cells = [
+            name,
+            f'{seeds[0].semi["labeled"]} ({place[1]:g} %)',
+            spread([max(one.labels_only(key)) for one in seeds]),
+            spread([one.alone(key) for one in seeds]),
+            spread([one.gain(key) for one in seeds]),
+        ]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
 def replaced(text: str, table: str, begin: str = BEGIN) -> str:
     """A text with the table between its markers."""
     before, rest = text.split(begin)
@@ -152,12 +180,13 @@ def main() -> None:
     parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
     parser.add_argument('--method', default=METHOD)
     parser.add_argument('--score', choices=SCORES, default='mIoU_fg')
-    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
+    parser.add_argument('--update', action='store_true', help='write both tables into docs/gains.md and README.md')
     args = parser.parse_args()
     lines = read(args.results)
     table = markdown(lines, args.method, args.score)
     if args.update:
-        args.update.write_text(replaced(args.update.read_text(), table))
+        for page, content in ((PAGE, table), (README, short_table(lines, args.method, args.score))):
+            page.write_text(replaced(page.read_text(), content))
         return
     print(table, *verdict(lines, args.method), sep='\n')
 

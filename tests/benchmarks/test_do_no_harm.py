@@ -2,7 +2,7 @@ import mmseg
 import pytest
 
 from benchmarks import results
-from benchmarks.do_no_harm import BEGIN, END, PAGE, WARM, comparisons, markdown, replaced, verdict
+from benchmarks.do_no_harm import BEGIN, END, PAGE, README, WARM, comparisons, markdown, replaced, short_table, verdict
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 
@@ -62,13 +62,24 @@ def test_the_verdict_names_the_worst_set():
     )
 
 
+def test_the_short_table_names_the_middle_and_the_least():
+    lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
+    assert short_table(lines).splitlines()[2:] == [
+        '| NEU-Seg, steel | 31 (1 %) | 50.0 | 53.0 | 5.0 |',
+        '| in the middle of 3: generated surfaces | 31 (1 %) | 30.0 | 30.0 | 2.0 |',
+        '| the least of 3: masonry, brick walls | 31 (1 %) | 40.0 | 37.0 | -1.0 |',
+    ]
+
+
 def test_only_what_is_between_the_markers_changes():
     text = f'before\n{BEGIN}old\n{END}after\n'
     assert replaced(text, 'new\n') == f'before\n{BEGIN}new\n{END}after\n'
 
 
-def test_the_page_holds_the_table_of_the_results():
-    assert markdown(results.read([WARM])) in PAGE.read_text()
+def test_the_pages_hold_the_tables_of_the_results():
+    lines = results.read([WARM])
+    assert markdown(lines) in PAGE.read_text()
+    assert short_table(lines) in README.read_text()
 
 
 def test_the_page_holds_runs_of_the_configs_as_they_are():

@@ -12,7 +12,6 @@ from simeps_mmseg.models.losses import CrossPseudoLoss, UncertaintyMixedLoss
 from simeps_mmseg.models.losses.cross_pseudo import ce_dice_loss
 from simeps_mmseg.models.utils import perturbed_features
 from simeps_mmseg.models.utils.batch_norm import batch_norms
-from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch
 
@@ -352,7 +351,7 @@ class TestUAPS:
 
     def test_released_weighting_multiplies_the_mean_loss_by_the_mean_weight(self):
         logits = self.logits()
-        loss = UncertaintyMixedLoss(loss_weight=0.5, weighting='mean')
+        loss = UncertaintyMixedLoss(loss_weight=0.5, pixelwise=False)
         targets = loss.pseudo_labels(logits)
         mean = sum(branch.softmax(dim=1) for branch in logits) / 3
         for value, branch, target in zip(loss(logits, targets), logits, targets):
@@ -360,10 +359,6 @@ class TestUAPS:
             plain = ce_dice_loss(branch, target.labels, 255)
             expected = 0.5 * (plain * (-divergence).exp().mean() + divergence.mean())
             torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
-
-    def test_another_weighting_is_refused(self):
-        with pytest.raises(UserError, match=r"weighting is 'pixel' or 'mean', got 'image'"):
-            UncertaintyMixedLoss(weighting='image')
 
     def test_a_class_that_all_branches_deny_has_a_gradient(self):
         """0 log 0 is 0; its gradient is not."""

@@ -1,7 +1,6 @@
 """UAPS: pseudo-labels mixed with random weights, learnt from as far as the branches agree."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn as nn
@@ -9,7 +8,6 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...utils import UserError
 from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of
 from .pseudo_label import PseudoLabel
 from .utils import autocast_disabled
@@ -68,11 +66,8 @@ class UncertaintyMixedLoss(nn.Module):
         loss_weight: Weight at the end of the ramp, 0.1 in the released code.
         uncertainty_weight: Factor on the mean uncertainty, relative to ``loss_weight``.
         ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
-        weighting: ``'pixel'``: each pixel has its own weight, as the paper's idea has it. ``'mean'``: the mean loss is
-            multiplied by the mean weight, as in the released code.
-
-    Raises:
-        ValueError: On another ``weighting``.
+        pixelwise: Whether each pixel has its own weight, as the paper's idea has it. False: the mean loss is multiplied by
+            the mean weight, as in the released code.
     """
 
     def __init__(
@@ -80,12 +75,10 @@ class UncertaintyMixedLoss(nn.Module):
         loss_weight: float = 0.1,
         uncertainty_weight: float = 1.0,
         ramp: bool = True,
-        weighting: Literal['pixel', 'mean'] = 'pixel',
+        pixelwise: bool = True,
     ) -> None:
         super().__init__()
-        if weighting not in ('pixel', 'mean'):
-            raise UserError(f"UncertaintyMixedLoss.weighting is 'pixel' or 'mean', got {weighting!r}")
-        self.weighting = weighting
+        self.pixelwise = pixelwise
         self.loss_weight = loss_weight
         self.uncertainty_weight = uncertainty_weight
         self.ramp = ramp
@@ -106,7 +99,7 @@ class UncertaintyMixedLoss(nn.Module):
             counted = target.labels != ignore_index
             number = counted.sum().clamp(min=1)
             mean = (divergence * counted).sum() / number
-            if self.weighting == 'pixel':
+            if self.pixelwise:
                 rectified = ce_dice_loss(branch, target.labels, ignore_index, weight)
             else:
                 rectified = ce_dice_loss(branch, target.labels, ignore_index) * (weight * counted).sum() / number
