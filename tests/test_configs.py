@@ -38,6 +38,8 @@ def data_root(tmp_path_factory) -> Path:
 def load(leaf: str, data_root: Path) -> Config:
     if 'released' in leaf:
         pytest.importorskip('albumentations', reason='the released augmentation is that of albumentations')
+    if 'efficientnet' in leaf:
+        pytest.importorskip('timm', reason='EfficientNet-Lite0 is of timm')
     cfg = Config.fromfile(ROOT / 'configs' / leaf)
     for _, node in walk_dicts(cfg._cfg_dict):
         if 'data_root' in node:
@@ -53,6 +55,7 @@ def twin(leaf: str) -> str:
 @pytest.mark.parametrize('leaf', LEAVES)
 def test_builds(leaf, data_root):
     cfg = load(leaf, data_root)
+    remove_pretrained(cfg)
     model = MODELS.build(cfg.model)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = DATASETS.build(cfg[loader].dataset)
