@@ -1,7 +1,11 @@
 """Data parallelism: several processes train the same model on different images, and learn what one would of all of them."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -11,9 +15,11 @@ import simeps_mmseg  # noqa: F401 - registers the components, in the new process
 from simeps_mmseg.engine.hooks import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth
+from simeps_mmseg.engine.resume import choose_checkpoint
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.models.utils import average_statistics, replace_sync_bn
+from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
 from tests.processes import in_processes, join, leave, set_environment
 
@@ -231,8 +237,36 @@ def train_part(rank, port, world_size, folder):
     model = MMDistributedDataParallel(linear_model().train())
     results = train_steps(model, rank, world_size)
     results.update(statistics=averaged_statistics(rank), health=added_health(rank))
+    results.update(resumed=resumed_from(rank, folder))
     torch.save(results, folder / f'{rank}.pth')
     leave()
+
+
+def resumed_from(rank, folder):
+    """What each process resumes from where only the first sees a checkpoint, a broken one, and one elsewhere."""
+    seen = folder / 'seen'
+    if rank == 0:
+        seen.mkdir()
+        torch.save(dict(state_dict={}), seen / 'iter_2.pth')
+    dist.barrier()
+    own = Config(dict(work_dir=str(seen if rank == 0 else folder / 'other'), model={}))
+    choose_checkpoint(own)
+    dist.barrier()
+    if rank == 0:
+        (seen / 'iter_2.pth').write_bytes(b'broken')
+    dist.barrier()
+    with pytest.raises(UserError) as refused:
+        choose_checkpoint(Config(dict(work_dir=own.work_dir, model={})))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if rank:
+            monkeypatch.setattr(Path, 'is_file', lambda path: False)  # a machine with a disk of its own
+        elsewhere = Config(dict(work_dir=own.work_dir, model={}, load_from=str(seen / 'iter_2.pth')))
+        missing = ''
+        try:
+            choose_checkpoint(elsewhere)
+        except UserError as error:
+            missing = str(error)
+    return dict(resume=own.resume, load_from=own.load_from, refused=str(refused.value), missing=missing)
 
 
 def averaged_statistics(rank):
@@ -284,6 +318,17 @@ def test_health_of_pseudo_labels_is_that_of_all(found):
         assert health['counts']['_pseudo_labels'].tolist() == [0, sum(range(2, others + 2))]
         odd = (others + 1) // 2  # processes whose two networks agree on one of two pixels
         assert health['agreement'] == pytest.approx(1 - 0.5 * odd / others)
+
+
+def test_the_first_process_chooses_what_all_resume_from(found):
+    for rank, own in enumerate(found):
+        resumed = own['resumed']
+        assert resumed['resume']
+        assert resumed['load_from'].endswith('seen/iter_2.pth')
+        assert 'no checkpoint in' in resumed['refused']
+        assert ('is not there for this one: a work folder has to be on a file system' in resumed['missing']) == (
+            rank > 0
+        )
 
 
 def test_processes_learn_what_one_would_of_all_images(found, alone):
