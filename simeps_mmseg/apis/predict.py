@@ -74,7 +74,8 @@ def predict(
     check_settings(folder, settings)
     records = read_records(folder / RECORDS, {item.name: item.state() for item in sources}, overlays)
     tasks = list(to_do(sources, records))
-    done = in_workers((lambda _: segmenter) if workers == 1 else open_segmenter, tasks, workers, device)
+    open_work = (lambda _: segmenter) if workers == 1 else open_segmenter
+    done = in_workers(open_work, tasks, workers, device, cfg.get('custom_imports'))
     failed: list[str] = []
     try:
         for task, found in progress(done, 'predict', total=len(tasks)):

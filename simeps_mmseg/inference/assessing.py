@@ -55,7 +55,8 @@ def assess_files(
     """
     images = [image for image in files.items() if image not in assessed]
     open_assessor: Callable = partial(Assessor, assessor.cfg, assessor.checkpoint)
-    done = in_workers((lambda _: assessor) if workers == 1 else open_assessor, images, workers, device)
+    open_work = (lambda _: assessor) if workers == 1 else open_assessor
+    done = in_workers(open_work, images, workers, device, assessor.cfg.get('custom_imports'))
     failed = []
     for (name, file), found in progress(done, 'rank unlabelled images', total=len(images)):
         try:

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import os
+import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.queues import SimpleQueue
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 import cv2
 import torch
+from mmengine.utils import import_modules_from_strings
 
 from ..utils import UserError
 from ..utils.images import UnreadableImage
@@ -27,7 +29,11 @@ _work: Work | None = None  # of this process, if it is a worker
 
 
 def in_workers(
-    open_work: Callable[[str | None], Work], items: Iterable[Item], workers: int, device: str | None = None
+    open_work: Callable[[str | None], Work],
+    items: Iterable[Item],
+    workers: int,
+    device: str | None = None,
+    custom_imports: Mapping | None = None,
 ) -> Iterator[tuple[Item, Iterable[Result]]]:
     """Each item with its results, in the order of the items.
 
@@ -36,6 +42,7 @@ def in_workers(
         items: Looked at only a few at a time.
         workers: Processes. 1: this one.
         device: Where the models go. None: one GPU after the other, or the CPU.
+        custom_imports: Of the config, which this process has followed when it read that.
 
     Yields:
         Item and results. To go through these raises ``UnreadableImage`` where the work did.
@@ -52,7 +59,8 @@ def in_workers(
     devices = context.SimpleQueue()
     for one in devices_of(workers, device):
         devices.put(one)
-    pool = ProcessPoolExecutor(workers, context, _open, (open_work, devices, threads_of(workers)))
+    options = (open_work, devices, threads_of(workers), dict(custom_imports or {}))
+    pool = ProcessPoolExecutor(workers, context, _open, options)
     waiting: deque[tuple[Item, Future]] = deque()
     try:
         for item in items:
@@ -102,8 +110,13 @@ def _replayed(results: list, failure: str | None) -> Iterator:
 # -- in a worker -----------------------------------------------------------------------------------------------------
 
 
-def _open(open_work: Callable[[str | None], Work], devices: 'SimpleQueue[str | None]', threads: int) -> None:
+def _open(
+    open_work: Callable[[str | None], Work], devices: 'SimpleQueue[str | None]', threads: int, custom_imports: dict
+) -> None:
     global _work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    if custom_imports:
+        import_modules_from_strings(**custom_imports)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _work = open_work(devices.get())

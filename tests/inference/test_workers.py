@@ -1,6 +1,7 @@
 """Work that several processes share."""
 
 import os
+import sys
 from functools import partial
 
 import pytest
@@ -10,10 +11,19 @@ from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import UnreadableImage
 
 
+@pytest.fixture
+def custom(tmp_path, monkeypatch):
+    """``custom_imports`` of a config, with a module that only it names."""
+    (tmp_path / 'module_of_a_config.py').touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return dict(imports=['module_of_a_config'])
+
+
 def squares(device, worker_count):
     """Of a number its square, once for each time; odd ones end early, and -1 ends the process."""
 
     def work(item):
+        assert worker_count == 1 or 'module_of_a_config' in sys.modules
         if item == -1:
             os._exit(1)
         yield item**2
@@ -44,7 +54,7 @@ def taken_from(results):
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_results_come_in_order_and_failures_behind_them(workers):
+def test_results_come_in_order_and_failures_behind_them(workers, custom):
     taken, seen = [], []
 
     def items():
@@ -52,7 +62,7 @@ def test_results_come_in_order_and_failures_behind_them(workers):
             taken.append(item)
             yield item
 
-    for item, results in in_workers(opened(workers), items(), workers, 'cpu'):
+    for item, results in in_workers(opened(workers), items(), workers, 'cpu', custom):
         assert len(taken) - len(seen) <= AHEAD * workers  # all else waits to be listed
         seen.append(item)
         values, failure = taken_from(results)
@@ -61,8 +71,8 @@ def test_results_come_in_order_and_failures_behind_them(workers):
     assert seen == list(range(20))
 
 
-def test_a_process_that_ends_is_said():
-    found = in_workers(opened(2), [2, 4, -1, 6, 8], 2, 'cpu')
+def test_a_process_that_ends_is_said(custom):
+    found = in_workers(opened(2), [2, 4, -1, 6, 8], 2, 'cpu', custom)
     with pytest.raises(UserError, match=r'one of 2 processes ended from outside.*use fewer --workers'):
         list(found)
 

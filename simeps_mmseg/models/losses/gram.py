@@ -1,13 +1,14 @@
 """Inner products between the images of a batch, within one process or over several."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from mmengine.dist import is_distributed
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from ...utils import UserError
 from .utils import autocast_disabled
@@ -47,7 +48,7 @@ class _GatheredGram(torch.autograd.Function):
     """From the rows (b, d) of one process to the Gram matrix (R b, R b) of all."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
         columns = _exchange_rows(rows)
         ctx.save_for_backward(columns)
         ctx.length = rows.shape[1]
@@ -57,7 +58,7 @@ class _GatheredGram(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (columns,) = ctx.saved_tensors
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(gradient)  # of the losses of all processes
