@@ -57,7 +57,7 @@ def assess_files(
     open_assessor: Callable = partial(Assessor, assessor.cfg, assessor.checkpoint)
     open_work = (lambda _: assessor) if workers == 1 else open_assessor
     done = in_workers(open_work, images, workers, device, assessor.cfg.get('custom_imports'))
-    failed = []
+    failed: list[str] = []
     for (name, file), found in progress(done, 'rank unlabelled images', total=len(images)):
         try:
             for uncertainty, features in found:

@@ -92,7 +92,8 @@ class Assessments:
             for path in (lines, features):
                 path.unlink(missing_ok=True)
             return []
-        found, size = [], 0
+        found: list[Assessment] = []
+        size = 0
         for text in _whole_lines(lines):
             name, state, width, uncertainty = json.loads(text)
             if (len(found) + 1) * 2 * width > features.stat().st_size:
