@@ -4,7 +4,7 @@ import sys
 
 from simeps_cli import Command
 
-main = Command('rank_unlabeled')
+main = Command('rank_unlabeled', after_interruption='; the same command continues')
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -33,6 +33,7 @@ default_hooks = dict(
     resume_check=dict(type='ResumeCheckHook'),
     stop_signals=dict(type='StopSignalHook'),
     non_finite=dict(type='NonFiniteHook', max_skips=100),
+    sync_statistics=dict(type='SyncStatisticsHook'),
     visualization=dict(type='SegVisualizationHook'),
 )
 

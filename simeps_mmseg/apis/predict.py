@@ -1,21 +1,18 @@
 """Segment images and videos, and record what is on them."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from ..deploy import read_checkpoint
 from ..inference.dark_images import warn_of_dark_images
-from ..inference.inputs import RECORDS, TABLE, find_inputs, frames_of
-from ..inference.loading import load_model
-from ..inference.prediction import predict_image
-from ..inference.preparation import Preparation
-from ..inference.records import ResultWriter, check_settings, file_digest, read_records, text_digest, write_table
+from ..inference.inputs import RECORDS, TABLE, InputFile, find_inputs
+from ..inference.records import append_record, check_settings, file_digest, read_records, text_digest, write_table
+from ..inference.segmenting import Segmenter, Task
+from ..inference.workers import check_workers, in_workers
 from ..utils import UserError, counted, progress
 from ..utils.configs import load_config, test_pipeline
-from ..utils.images import (
-    UnreadableImage,
-    is_video,
-)
+from ..utils.images import UnreadableImage, is_video
 
 LISTED_FAILURES = 20
 
@@ -29,6 +26,7 @@ def predict(
     every: int = 1,
     device: str | None = None,
     overlays: bool = True,
+    workers: int = 1,
     options: Sequence[str] = (),
 ) -> list[dict]:
     """Write label maps, overlays and a record of each image or video frame.
@@ -46,6 +44,7 @@ def predict(
         every: Of a video, take each n-th frame.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
         overlays: Write the images with the prediction painted on, beside masks and records.
+        workers: Processes that each hold a model and share the files: on one GPU after the other, or on the cores.
         options: ``key=value`` changes of the config.
 
     Returns:
@@ -57,12 +56,13 @@ def predict(
     """
     if min_area < 1 or every < 1:
         raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
+    check_workers(workers)
     folder = Path(out)
     root, sources = find_inputs(source, results=folder)
-    content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
-    model = load_model(cfg, content, device)
-    prepare = Preparation(cfg)
+    open_segmenter = partial(Segmenter, cfg, checkpoint, folder, min_area, every, overlays)
+    segmenter = open_segmenter(device if workers == 1 else 'cpu')  # of several processes each has its own
+    classes = segmenter.model.dataset_meta['classes']
     warn_of_dark_images(test_pipeline(cfg, 'test')[0], [item.path for item in sources if not is_video(item.path)])
     settings = dict(
         checkpoint_sha256=file_digest(Path(checkpoint)),
@@ -73,19 +73,20 @@ def predict(
     )
     check_settings(folder, settings)
     records = read_records(folder / RECORDS, {item.name: item.state() for item in sources}, overlays)
-    done = {(record['input'], record['frame']) for record in records}
-    writer = ResultWriter(folder, model.dataset_meta, min_area, overlays)
+    tasks = list(to_do(sources, records))
+    open_work = (lambda _: segmenter) if workers == 1 else open_segmenter
+    done = in_workers(open_work, tasks, workers, device, cfg.get('custom_imports'))
     failed: list[str] = []
     try:
-        for item in progress(sources, 'predict'):
+        for task, found in progress(done, 'predict', total=len(tasks)):
             try:
-                for frame, image in frames_of(item, every, done):
-                    shown, data = prepare(image)
-                    records.append(writer.write(item, frame, shown, predict_image(model, data)))
+                for record in found:
+                    append_record(folder, record)
+                    records.append(record)
             except UnreadableImage as error:
-                failed.append(f'{item.path}: {error}')
+                failed.append(f'{task.item.path}: {error}')
     finally:
-        write_table(folder / TABLE, records, model.dataset_meta['classes'])
+        write_table(folder / TABLE, records, classes)
     print(f'{counted(len(records), "record")} in {folder / RECORDS} and {folder / TABLE}')
     if failed:
         listed = '\n'.join(f'  - {line}' for line in failed[:LISTED_FAILURES])
@@ -94,3 +95,14 @@ def predict(
             f'{len(failed)} of {len(sources)} inputs could not be segmented to their end, all else is done:\n{listed}{more}'
         )
     return records
+
+
+def to_do(sources: Iterable[InputFile], records: Iterable[dict]) -> Iterator[Task]:
+    """The files that are not recorded yet; of a video it shows when it is read."""
+    done = defaultdict(set)
+    for record in records:
+        done[record['input']].add((record['input'], record['frame']))
+    for item in sources:
+        own = frozenset(done.get(item.name, ()))
+        if (item.name, None) not in own:
+            yield Task(item, own)

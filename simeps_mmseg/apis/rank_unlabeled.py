@@ -9,19 +9,21 @@ from mmengine.config import Config
 from ..datasets import inspection, unlabeled_folder
 from ..datasets.sources import image_suffixes, part_configs
 from ..datasets.splits import find_listed, listed_name, read_split, write_split
-from ..deploy import read_checkpoint
 from ..evaluation.uncertainty import ImageUncertainty
+from ..inference.assessing import Assessor, assess_files
+from ..inference.assessments import Assessments
 from ..inference.dark_images import warn_of_dark_images
-from ..inference.loading import load_model, networks_of
-from ..inference.preparation import Preparation
-from ..inference.ranking import RankedImage, contact_sheet, rank_files
+from ..inference.loading import networks_of
+from ..inference.ranking import GRID, RankedImage, contact_sheet, rank
+from ..inference.records import file_digest, text_digest
+from ..inference.workers import check_workers
 from ..utils import UserError, counted
 from ..utils.configs import load_config, test_pipeline
 from ..utils.files import check_writable, whole_file
 from ..utils.images import list_images
 from ..utils.tables import table_text
 
-RANKING, CONTACT_SHEET = 'ranking.csv', 'contact_sheet.png'
+RANKING, CONTACT_SHEET, ASSESSED = 'ranking.csv', 'contact_sheet.png', 'assessed'
 LABELED, UNLABELED = '_labeled.txt', '_unlabeled.txt'
 
 
@@ -36,6 +38,7 @@ def rank_unlabeled(
     split_out: str | None = None,
     sheet: int = 24,
     device: str | None = None,
+    workers: int = 1,
     options: Sequence[str] = (),
 ) -> list[RankedImage]:
     """Rank unlabelled images by the disagreement of the branches.
@@ -44,6 +47,9 @@ def rank_unlabeled(
     ``ranking.csv`` and ``contact_sheet.png`` to ``out``, and with ``split_out`` the split files in which the first
     ``count`` images have moved from the unlabelled to the labelled ones. Its names have no suffix, as the ``ann_file`` of
     MMSegmentation's data sets and that of ``UnlabeledFolderDataset`` take them.
+
+    Until all is written, ``out/assessed`` holds what is known of each image: a second call passes over these, unless they
+    have changed since, or weights, config or folder are others.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -58,6 +64,7 @@ def rank_unlabeled(
             unlabelled part the rest of the folder.
         sheet: Images on the contact sheet.
         device: Such as ``cpu`` or ``cuda:0``. None: the GPU where there is one, else the CPU.
+        workers: Processes that each hold a model and share the images: on one GPU after the other, or on the cores.
         options: ``key=value`` changes of the config.
 
     Returns:
@@ -80,9 +87,9 @@ def rank_unlabeled(
         check_writable(f'{split_out}{LABELED}')
     if sheet < 0 or not 0 < similarity <= 1:
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
+    check_workers(workers)
     root, target = Path(folder), Path(out)
     check_writable(target / RANKING)
-    content = read_checkpoint(checkpoint)
     cfg = load_config(config, options)
     suffixes = image_suffixes(cfg)
     files = find_images(root, split_in, suffixes)
@@ -91,15 +98,23 @@ def rank_unlabeled(
     if count is not None and not 1 <= count <= len(files):
         raise UserError(f'--count must be from 1 to the {len(files)} images that are ranked, got {count}')
     names = split_names(files, suffixes) if split_out and not split_in else dict(zip(files, files))
-    model = load_model(cfg, content, device)
+    assessor = Assessor(cfg, checkpoint, device)  # of several processes each has its own, and this one draws
+    model, prepare = assessor.model, assessor.prepare
     if len(networks_of(model)) < 2:
         raise UserError(
             f'{checkpoint} is of a single network; images are ranked by the disagreement of two or more, so it takes one '
             'trained with branches, such as by configs/simeps/'
         )
-    prepare = Preparation(cfg)
     warn_of_dark_images(test_pipeline(cfg, 'test')[0], list(files.values()))
-    ranking, failed = rank_files(model, prepare, files, similarity)
+    settings = dict(
+        checkpoint_sha256=file_digest(Path(checkpoint)),
+        config=text_digest(cfg.pretty_text),
+        folder=root.resolve().as_posix(),
+        grid=GRID,
+    )
+    assessed = Assessments(target / ASSESSED, settings)
+    failed = assess_files(assessor, files, assessed, workers, device)
+    ranking = rank(*assessed.of(files), similarity)
     if not ranking:
         raise UserError('none of the images could be read:\n' + '\n'.join(failed))
     write_ranking(target / RANKING, ranking, model.dataset_meta['classes'])
@@ -116,6 +131,7 @@ def rank_unlabeled(
         move(split_in, split_out, [names[image.name] for image in ranking], count, fresh)
         chosen = {files[image.name].as_posix() for image in ranking[:count]}
         tell_of_other_suffixes(chosen, suffixes)
+    assessed.remove()
     if failed:
         raise UserError(
             f'{counted(len(failed), "image")} could not be read; the others are ranked:\n' + '\n'.join(failed)

@@ -74,11 +74,11 @@ def train(
     check_folder_writable(cfg.work_dir)
     # The runner builds some parts at its first iteration only.
     with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
+        join_processes(cfg)
         if resume:
             choose_checkpoint(cfg)
         else:
             cfg.resume = False
-            join_processes(cfg)
             set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.register_hook(PreflightHook(), priority='HIGHEST')

@@ -9,6 +9,7 @@ from .hooks import (
     ResumeCheckHook,
     SemiSupervisedHook,
     StopSignalHook,
+    SyncStatisticsHook,
     WholeCheckpointHook,
 )
 from .optimizers import (
@@ -31,5 +32,6 @@ __all__ = [
     'ResumeCheckHook',
     'SemiSupervisedHook',
     'StopSignalHook',
+    'SyncStatisticsHook',
     'WholeCheckpointHook',
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from mmengine.device import get_device
+from mmengine.dist import all_gather_object, is_distributed
 from torch import Tensor
 
 from ..models.segmentors import StepRecord
@@ -30,6 +32,13 @@ def by_class(statistics: Mapping[str, float], kind: str) -> dict[str, float]:
     """``kind.<class>`` of :meth:`PseudoLabelHealth.compute` by class, in the order of the classes."""
     prefix = f'{kind}.'
     return {key.removeprefix(prefix): value for key, value in statistics.items() if key.startswith(prefix)}
+
+
+def added_up(states: Sequence[dict]) -> dict:
+    """The sums of several processes as one, each as :meth:`PseudoLabelHealth.state_dict` gives them."""
+    names = dict.fromkeys(name for state in states for name in state['counts'])
+    counts = {name: sum(state['counts'][name] for state in states if name in state['counts']) for name in names}
+    return dict(counts=counts, agreements=[value for state in states for value in state['agreements']])
 
 
 class PseudoLabelHealth:
@@ -61,6 +70,11 @@ class PseudoLabelHealth:
         for name, value in state['counts'].items():
             setattr(self, name, value.to(device))
         self._agreements = [torch.tensor(value, device=device) for value in state['agreements']]
+
+    def add_up(self) -> None:
+        """Add what the other processes have seen: all hold the sums of all then. A single process has them anyway."""
+        if is_distributed():
+            self.load_state_dict(added_up(all_gather_object(self.state_dict())), get_device())
 
     def update(self, step: StepRecord) -> None:
         """Add one training step."""

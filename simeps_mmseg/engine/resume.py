@@ -4,10 +4,12 @@ import logging
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 
 from ..utils import UserError
 from ..utils.checkpoint import read_checkpoint
+from ..utils.processes import decided_by_first
 from .resume_files import name_template, newest_whole
 
 
@@ -15,24 +17,33 @@ def choose_checkpoint(cfg: Config) -> None:
     """Resume from the newest checkpoint of the work folder that is whole, or else begin, in place.
 
     ``load_from`` stays where somebody chose a checkpoint of this training to go on from; a plain network that branches start
-    from is none.
+    from is none. Of several processes, which have to know each other, the first chooses for all: a file that is being written
+    or removed, or a file system that lags behind, would have them go on from different steps.
 
     Raises:
-        UserError: If the folder has checkpoints and none can be read.
+        UserError: If the folder has checkpoints and none can be read, or another process does not find the chosen one.
     """
+    cfg.resume, cfg.load_from = decided_by_first(lambda: _choice(cfg))
+    if is_distributed() and cfg.resume and '://' not in cfg.load_from and not Path(cfg.load_from).is_file():
+        raise UserError(
+            f'{cfg.load_from}, from which the first process goes on, is not there for this one: a work folder has to be on a '
+            'file system that all machines share'
+        )
+
+
+def _choice(cfg: Config) -> tuple[bool, str | None]:
+    """Whether there is a training to go on from, and the file to load."""
     start = cfg.get('load_from')
     if start and not is_plain_start(cfg, start):
-        cfg.resume = True
-        return
+        return True, start
     chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
     if passed_over:
         print_log(f'--resume passes over {"; ".join(passed_over)}', 'current', logging.WARNING)
-    cfg.resume = chosen is not None
     if chosen is not None:
         read_checkpoint(chosen)  # under protection; what holds code is not handed on to a loader that runs it
-        cfg.load_from = str(chosen)
         print_log(f'--resume: training goes on from {chosen}', 'current')
-    elif start:
+        return True, str(chosen)
+    if start:
         print_log(f'--resume: training begins from {start}', 'current')
     else:
         print_log(
@@ -40,6 +51,7 @@ def choose_checkpoint(cfg: Config) -> None:
             'current',
             logging.WARNING,
         )
+    return False, start
 
 
 def is_plain_start(cfg: Config, start: str) -> bool:

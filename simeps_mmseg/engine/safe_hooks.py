@@ -9,6 +9,7 @@ SAFE_HOOKS = dict(
     resume_check='ResumeCheckHook',
     stop_signals='StopSignalHook',
     non_finite='NonFiniteHook',
+    sync_statistics='SyncStatisticsHook',
 )
 
 

@@ -8,11 +8,10 @@ from itertools import count
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from ..utils import UserError
-from ..utils.processes import is_first_process
+from ..utils.processes import decided_by_first, is_first_process
 from .resume_files import POINTER, name_template, periodic_pattern
 
 try:
@@ -56,10 +55,9 @@ def set_aside(cfg: Config) -> None:
     So nothing is written over, and no later ``--resume`` goes on from the wrong one. A ``load_from`` that pointed there
     follows, in place. Of several processes, which have to know each other, the first moves and tells the others.
     """
-    start = [_moved(cfg) if is_first_process() else None]
-    broadcast_object_list(start)
-    if start[0] is not None:
-        cfg.load_from = start[0]
+    start = decided_by_first(lambda: _moved(cfg) if is_first_process() else None)
+    if start is not None:
+        cfg.load_from = start
 
 
 def _moved(cfg: Config) -> str | None:

@@ -2,7 +2,7 @@
 
 import glob
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -42,8 +42,13 @@ class InputFile:
 
     def state(self) -> dict[str, int]:
         """What changes with the content of the file: its size, and the time of its last change."""
-        found = self.path.stat()
-        return dict(bytes=found.st_size, modified_ns=found.st_mtime_ns)
+        return file_state(self.path)
+
+
+def file_state(path: Path) -> dict[str, int]:
+    """What changes with the content of a file: its size, and the time of its last change."""
+    found = path.stat()
+    return dict(bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
 
 def find_inputs(source: str, results: Path) -> tuple[Path, list[InputFile]]:
@@ -103,7 +108,9 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*fixed)
 
 
-def frames_of(item: InputFile, every: int, done: set) -> Iterator[tuple[int | None, str | np.ndarray]]:
+def frames_of(
+    item: InputFile, every: int, done: Collection[tuple[str, int | None]]
+) -> Iterator[tuple[int | None, str | np.ndarray]]:
     """Number and picture of each frame that is not done; of an image None and its path.
 
     Raises:

@@ -91,7 +91,7 @@ def assess(model: BaseSegmentor, prepare: Preparation, file: Path) -> tuple[Imag
 def rank_files(
     model: BaseSegmentor, prepare: Preparation, files: Mapping[str, Path], similarity: float
 ) -> tuple[list[RankedImage], list[str]]:
-    """Assess and rank image files.
+    """Assess and rank a few image files, whose features are held in memory.
 
     Args:
         model: With two networks or more.
@@ -111,7 +111,7 @@ def rank_files(
             continue
         names.append(name)
         uncertainties.append(uncertainty)
-        features.append(feature.astype(np.float16))  # many of them, each up to 100,000 long
+        features.append(feature.astype(np.float16))
     return (rank(names, uncertainties, np.stack(features), similarity) if names else []), failed
 
 
@@ -128,6 +128,8 @@ def rank(
         features: One row each, shape (n, d).
         similarity: Cosine above which images are near-duplicates.
     """
+    if not names:
+        return []
     order = sorted(range(len(names)), key=lambda index: (-uncertainties[index].score, names[index]))
     repeats = thin_out(features, order, similarity)
     turns = take_turns([index for index in order if repeats[index] < 0], lambda index: uncertainties[index].likeliest)

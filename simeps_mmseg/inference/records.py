@@ -21,7 +21,7 @@ from .prediction import Prediction
 
 
 class ResultWriter:
-    """Writes the results of one image: mask, overlay, then its record."""
+    """Writes mask and overlay of one image, and makes its record, which follows once they are there."""
 
     def __init__(self, folder: Path, dataset_meta: dict, min_area: int, overlays: bool) -> None:
         self.folder = folder
@@ -39,7 +39,7 @@ class ResultWriter:
             with whole_file(self.folder / overlay) as partial:
                 painted = paint(displayed(image), prediction.labels, self.palette, opacity=0.5)
                 Image.fromarray(painted).save(partial)
-        record = dict(
+        return dict(
             input=item.name,
             file=item.state(),
             frame=frame,
@@ -49,9 +49,12 @@ class ResultWriter:
             confidence=round(prediction.confidence, 6),
             disagreement=None if prediction.disagreement is None else round(prediction.disagreement, 6),
         )
-        with (self.folder / RECORDS).open('a', encoding='utf-8') as file:
-            file.write(json.dumps(record) + '\n')
-        return record
+
+
+def append_record(folder: Path, record: dict) -> None:
+    """Write the record of an image whose results are there. Only one process writes records."""
+    with (folder / RECORDS).open('a', encoding='utf-8') as file:
+        file.write(json.dumps(record) + '\n')
 
 
 def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:

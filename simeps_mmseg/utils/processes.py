@@ -1,10 +1,16 @@
 """Several processes that train together: which is the first, and when they know each other."""
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed
+from mmengine.dist import broadcast_object_list, get_rank, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
+
+from .errors import UserError
+
+Decision = TypeVar('Decision')
 
 RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # set by torchrun (and mmengine), Slurm, Open MPI
 
@@ -21,3 +27,21 @@ def join_processes(cfg: Config) -> None:
     env_cfg = cfg.get('env_cfg') or {}
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     init_dist(cfg.launcher, **env_cfg.get('dist_cfg', dict(backend='nccl')))
+
+
+def decided_by_first(decide: Callable[[], Decision]) -> Decision:
+    """What the first process decides, on all processes that know each other.
+
+    Raises:
+        UserError: On all of them, if ``decide`` raises one.
+    """
+    decided: list = [None, None]
+    if get_rank() == 0:
+        try:
+            decided[0] = decide()
+        except UserError as error:
+            decided[1] = error
+    broadcast_object_list(decided)
+    if decided[1] is not None:
+        raise decided[1]
+    return decided[0]

@@ -2,7 +2,6 @@ import csv
 import json
 import shutil
 from copy import deepcopy
-from importlib import import_module
 
 import cv2
 import numpy as np
@@ -11,12 +10,11 @@ from PIL import Image
 
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.inference import segmenting as module
 from simeps_mmseg.inference.inputs import find_inputs, output_names
 from simeps_mmseg.inference.records import read_records
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import check_image_is_whole, displayed
-
-module = import_module('simeps_mmseg.apis.predict')  # apis.predict is the function
 
 
 @pytest.fixture
@@ -122,6 +120,20 @@ def test_goes_on_where_it_stopped(trained, images, tmp_path, monkeypatch):
     assert not [path for path in out.rglob('*') if 'partial' in path.name]
     with pytest.raises(UserError, match='holds results made with another min_area; give another -o'):
         predict(trained.config, trained.checkpoint, str(images), str(out), min_area=9)
+
+
+def test_processes_find_what_one_does(trained, images, tmp_path):
+    results = []
+    for workers in (1, 2):
+        out = tmp_path / f'out{workers}'
+        with pytest.raises(UserError, match=r'2 of 6 inputs .*\n.*cut.jpg: .*\n.*zero.png: the file is empty'):
+            predict(trained.config, trained.checkpoint, str(images), str(out), workers=workers)
+        masks = {path.name: path.read_bytes() for path in sorted((out / 'masks').rglob('*.png'))}
+        results.append((lines(out), masks, (out / 'records.csv').read_text()))
+    assert results[0] == results[1]
+    assert len(results[0][0]) == len(results[0][1]) == 4
+    with pytest.raises(UserError, match='--workers is a number of processes, 1 or more, got 0'):
+        predict(trained.config, trained.checkpoint, str(images), str(out), workers=0)
 
 
 def test_a_plain_checkpoint_and_a_pattern(trained_plain, images, tmp_path):

@@ -13,7 +13,9 @@ from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
-from simeps_mmseg.inference.loading import load_model
+from simeps_mmseg.inference import assessing
+from simeps_mmseg.inference.loading import load_model, networks_of
+from simeps_mmseg.inference.prediction import predict_image
 from simeps_mmseg.inference.preparation import Preparation
 from simeps_mmseg.inference.ranking import probabilities_and_features, rank
 from simeps_mmseg.utils import UserError
@@ -148,6 +150,27 @@ def test_a_folder_with_an_unreadable_image(trained, pool):
     assert not (pool / 'out/contact_sheet.png').exists()
 
 
+def test_goes_on_where_it_stopped_and_processes_rank_as_one_does(trained, pool, monkeypatch):
+    arguments = (trained.config, trained.checkpoint, str(pool / 'images'))
+    expected = rank_unlabeled(*arguments, str(pool / 'whole'), sheet=0)
+    real, seen = assessing.assess, []
+
+    def stops_at_the_third(model, prepare, file):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(file)
+        return real(model, prepare, file)
+
+    monkeypatch.setattr(assessing, 'assess', stops_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        rank_unlabeled(*arguments, str(pool / 'out'), sheet=0)
+    assert len((pool / 'out/assessed/images.jsonl').read_text().splitlines()) == 2
+    monkeypatch.setattr(assessing, 'assess', lambda *_: pytest.fail('the other processes do this'))
+    assert rank_unlabeled(*arguments, str(pool / 'out'), sheet=0, workers=2) == expected
+    assert (pool / 'out/ranking.csv').read_text() == (pool / 'whole/ranking.csv').read_text()
+    assert sorted(path.name for path in (pool / 'out').iterdir()) == ['ranking.csv']
+
+
 def test_probabilities_are_those_of_the_networks(trained, pool):
     model = load_model(trained.cfg, read_checkpoint(trained.checkpoint))
     _, data = Preparation(trained.cfg)(str(pool / 'images/training/0.png'))
@@ -160,6 +183,18 @@ def test_probabilities_are_those_of_the_networks(trained, pool):
     with torch.no_grad():
         expected = model.teachers[2].module.encode_decode(batch['inputs'], [data['data_samples'].metainfo])
     torch.testing.assert_close(probabilities[2], expected[0].softmax(dim=0))
+
+
+def test_an_image_passes_each_network_once_as_it_does_to_be_segmented(trained, pool):
+    model = load_model(trained.cfg, read_checkpoint(trained.checkpoint), 'cpu')
+    passes = []
+    for network in networks_of(model):
+        network.backbone.register_forward_hook(lambda *_, network=network: passes.append(id(network)))
+    _, data = Preparation(trained.cfg)(str(pool / 'images/training/0.png'))
+    for look in (probabilities_and_features, predict_image):
+        passes.clear()
+        look(model, data)
+        assert len(passes) == len(set(passes)) == 3
 
 
 def test_near_duplicates_go_behind_all_others():

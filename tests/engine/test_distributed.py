@@ -1,12 +1,11 @@
 """Data parallelism: several processes train the same model on different images, and learn what one would of all of them."""
 
-import os
-import socket
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -15,16 +14,14 @@ from mmseg.registry import MODELS
 import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
 from simeps_mmseg.engine.hooks import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.hooks.access import find_hook
+from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth
+from simeps_mmseg.engine.resume import choose_checkpoint
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
-from simeps_mmseg.models.utils import replace_sync_bn
+from simeps_mmseg.models.segmentors import StepRecord
+from simeps_mmseg.models.utils import average_statistics, replace_sync_bn
+from simeps_mmseg.utils import UserError
 from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
-
-
-def set_environment(rank, port, world_size):
-    torch.set_num_threads(1)
-    os.environ.update(
-        RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
-    )
+from tests.processes import in_processes, join, leave, set_environment
 
 
 def runner_of(rank, port, root, folder, max_iters, safe=False, **changes):
@@ -46,8 +43,7 @@ def save_and_leave(rank, runner, folder, **more):
     assert isinstance(runner.model, MMDistributedDataParallel)
     weights = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
     torch.save(dict(weights=weights, **more), folder / f'{rank}.pth')
-    dist.barrier()
-    dist.destroy_process_group()
+    leave()
 
 
 def train(rank, port, root, folder):
@@ -111,8 +107,63 @@ def train_interrupted(rank, port, root, folder):
         runner = runner_of(rank, port, root, folder / name, max_iters=4, safe=True, resume=resume, **changes)
         runner.register_hook(StopAfter(stop))
         runner.train()
-        weights.append(torch.cat([p.detach().flatten() for p in runner.model.parameters()]))
+        weights.append(torch.cat([value.double().flatten() for value in runner.model.state_dict().values()]))
     save_and_leave(rank, runner, folder, whole=weights[0], resumed=weights[2])
+
+
+def train_accumulating(rank, port, root, folder):
+    """Two updates of three batches each, with plain batch norm; a checkpoint within an interval of the statistics."""
+    runner = runner_of(
+        rank,
+        port,
+        root,
+        folder,
+        max_iters=6,
+        safe=True,
+        model=tiny_model(teacher=dict(type='ExponentialMovingAverage', momentum=0.5)),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01), accumulative_counts=3),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=6, val_interval=3),
+        custom_hooks=[dict(type='SemiSupervisedHook', rampup_share=1.0, rampup_interval=1, health_interval=4)],
+    )
+    before, after = WatchBatchNorm(), WatchBatchNorm()
+    runner.register_hook(before, priority='HIGHEST')
+    runner.register_hook(after, priority='LOWEST')
+    steps = WatchSteps()
+    runner.register_hook(steps)
+    runner.train()
+    moves = [int(teacher.steps) for teacher in runner.model.module.teachers]
+    latest = find_hook(runner, PseudoLabelStatisticsHook).latest
+    save_and_leave(
+        rank, runner, folder, before=before.seen, after=after.seen, steps=steps.seen, moves=moves, latest=latest
+    )
+
+
+def batch_norm_statistics(state):
+    """Running means and variances of a state dict, one behind the other."""
+    return torch.cat([value.flatten() for key, value in state.items() if key.endswith(('running_mean', 'running_var'))])
+
+
+class WatchBatchNorm(Hook):
+    """Keeps the running statistics that a validation or a checkpoint begins with."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def before_val_epoch(self, runner):
+        self.seen[f'validation {runner.iter}'] = batch_norm_statistics(runner.model.module.state_dict())
+
+    def before_checkpoint(self, runner):
+        self.seen[f'checkpoint {runner.iter + 1}'] = batch_norm_statistics(runner.model.module.state_dict())
+
+
+class WatchSteps(Hook):
+    """Keeps the label maps of each step, but their agreement apart, which counts steps and not pixels."""
+
+    def __init__(self):
+        self.seen = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.seen.append(vars(runner.model.module.last_step))
 
 
 class StopAfter(Hook):
@@ -123,15 +174,6 @@ class StopAfter(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         runner.train_loop.stop_training = runner.iter + 1 >= self.steps
-
-
-def in_processes(function, world_size, *args):
-    """What each process saved in the folder that is the last argument."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    mp.spawn(function, args=(port, *args), nprocs=world_size)
-    return [torch.load(args[-1] / f'{rank}.pth') for rank in range(world_size)]
 
 
 # -- the same batches in one, two and four processes -----------------------------------------------------------------
@@ -191,12 +233,60 @@ def train_steps(model, rank, world_size):
 def train_part(rank, port, world_size, folder):
     from mmengine.model import MMDistributedDataParallel
 
-    set_environment(rank, port, world_size)
-    dist.init_process_group('gloo')
+    join(rank, port, world_size)
     model = MMDistributedDataParallel(linear_model().train())
-    torch.save(train_steps(model, rank, world_size), folder / f'{rank}.pth')
+    results = train_steps(model, rank, world_size)
+    results.update(statistics=averaged_statistics(rank), health=added_health(rank))
+    results.update(resumed=resumed_from(rank, folder))
+    torch.save(results, folder / f'{rank}.pth')
+    leave()
+
+
+def resumed_from(rank, folder):
+    """What each process resumes from where only the first sees a checkpoint, a broken one, and one elsewhere."""
+    seen = folder / 'seen'
+    if rank == 0:
+        seen.mkdir()
+        torch.save(dict(state_dict={}), seen / 'iter_2.pth')
     dist.barrier()
-    dist.destroy_process_group()
+    own = Config(dict(work_dir=str(seen if rank == 0 else folder / 'other'), model={}))
+    choose_checkpoint(own)
+    dist.barrier()
+    if rank == 0:
+        (seen / 'iter_2.pth').write_bytes(b'broken')
+    dist.barrier()
+    with pytest.raises(UserError) as refused:
+        choose_checkpoint(Config(dict(work_dir=own.work_dir, model={})))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if rank:
+            monkeypatch.setattr(Path, 'is_file', lambda path: False)  # a machine with a disk of its own
+        elsewhere = Config(dict(work_dir=own.work_dir, model={}, load_from=str(seen / 'iter_2.pth')))
+        missing = ''
+        try:
+            choose_checkpoint(elsewhere)
+        except UserError as error:
+            missing = str(error)
+    return dict(resume=own.resume, load_from=own.load_from, refused=str(refused.value), missing=missing)
+
+
+def averaged_statistics(rank):
+    """Of a layer whose statistics differ by process, and of one whose statistics are the same everywhere."""
+    norms = torch.nn.ModuleList([torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)])
+    norms[0].running_mean.fill_(rank)
+    norms[0].running_var.fill_(1 + rank**2)
+    norms[1].running_mean.fill_(0.1)  # no sum of such numbers in float32 is exact
+    average_statistics([norms])
+    return {key: value.clone() for key, value in norms.state_dict().items()}
+
+
+def added_health(rank):
+    """The statistics of pseudo-labels where process k has k + 1 pixels of class 1, and the first has labels only."""
+    health = PseudoLabelHealth(['a', 'b'])
+    pseudo = [torch.ones(1, 1, rank + 1, dtype=torch.int64)] if rank else []
+    predictions = [torch.zeros(1, 1, 2), torch.tensor([[[0, rank % 2]]])] if rank else []
+    health.update(StepRecord(torch.tensor([[[0, 0, 0, rank and 1]]]), pseudo, predictions, 255))
+    health.add_up()
+    return health.state_dict() | health.compute()
 
 
 @pytest.fixture(scope='module')
@@ -204,9 +294,44 @@ def alone():
     return train_steps(linear_model().train(), rank=0, world_size=1)
 
 
-@pytest.mark.parametrize('world_size', [2, 4])
-def test_processes_learn_what_one_would_of_all_images(world_size, alone, tmp_path):
-    found = in_processes(train_part, world_size, world_size, tmp_path)
+@pytest.fixture(scope='module', params=[2, 4])
+def found(request, tmp_path_factory):
+    return in_processes(train_part, request.param, request.param, tmp_path_factory.mktemp('parts'))
+
+
+def test_running_statistics_are_averaged(found):
+    ranks = torch.arange(float(len(found)))
+    for own in found:
+        statistics = own['statistics']
+        assert torch.equal(statistics['0.running_mean'], ranks.mean().expand(2))
+        assert torch.equal(statistics['0.running_var'], (1 + ranks**2).mean().expand(2))
+        assert torch.equal(statistics['1.running_mean'], torch.full((2,), 0.1))
+        assert torch.equal(statistics['1.running_var'], torch.ones(2))
+
+
+def test_health_of_pseudo_labels_is_that_of_all(found):
+    others = len(found) - 1
+    for own in found:
+        health = own['health']
+        assert health['label_share.b'] == pytest.approx(others / (4 * len(found)))
+        assert health['pseudo_share.b'] == 1
+        assert health['counts']['_pseudo_labels'].tolist() == [0, sum(range(2, others + 2))]
+        odd = (others + 1) // 2  # processes whose two networks agree on one of two pixels
+        assert health['agreement'] == pytest.approx(1 - 0.5 * odd / others)
+
+
+def test_the_first_process_chooses_what_all_resume_from(found):
+    for rank, own in enumerate(found):
+        resumed = own['resumed']
+        assert resumed['resume']
+        assert resumed['load_from'].endswith('seen/iter_2.pth')
+        assert 'no checkpoint in' in resumed['refused']
+        assert ('is not there for this one: a work folder has to be on a file system' in resumed['missing']) == (
+            rank > 0
+        )
+
+
+def test_processes_learn_what_one_would_of_all_images(found, alone):
     for own in found:
         assert torch.equal(own['gradients'], found[0]['gradients'])
         assert torch.equal(own['teachers'], found[0]['teachers'])
@@ -243,3 +368,28 @@ def test_each_process_draws_its_own_boxes_and_dropout(synthetic_root, tmp_path):
 def test_a_resume_is_exact_in_each_process(synthetic_root, tmp_path):
     for rank in in_processes(train_interrupted, 2, synthetic_root, tmp_path):
         assert torch.equal(rank['whole'], rank['resumed'])
+
+
+def test_what_is_validated_is_what_is_saved_and_health_and_teachers_are_those_of_all(synthetic_root, tmp_path):
+    first, second = ranks = in_processes(train_accumulating, 2, synthetic_root, tmp_path)
+    moments = ['checkpoint 2', 'validation 3', 'checkpoint 4', 'checkpoint 6', 'validation 6']
+    for moment in moments:
+        one, other = (rank['before'][moment] for rank in ranks)
+        assert torch.equal(one, other) == (moment == 'validation 6')  # apart, unless they were just averaged
+        for rank in ranks:
+            torch.testing.assert_close(rank['after'][moment], (one + other) / 2)
+        assert torch.equal(first['after'][moment], second['after'][moment])
+    saved = torch.load(tmp_path / 'run/iter_6.pth', weights_only=False)['state_dict']
+    assert any(key.startswith('teachers.') and key.endswith('running_var') for key in saved)
+    assert torch.equal(batch_norm_statistics(saved), first['after']['validation 6'])
+
+    assert first['moves'] == second['moves'] == [2, 2, 2]
+
+    health = PseudoLabelHealth(['ok', *[key for key in first['latest'] if key.startswith('label_share.')][1:]])
+    for step in range(4):
+        for rank in ranks:
+            health.update(StepRecord(**rank['steps'][step]))
+    expected = list(health.compute().values())
+    assert first['latest'] == second['latest']
+    assert list(first['latest'].values()) == pytest.approx(expected)
+    assert first['steps'][3]['labels'].ne(second['steps'][3]['labels']).any()

@@ -32,6 +32,11 @@ CASES = [
     ({'train_dataloader.num_workers': -1}, 'train_dataloader.num_workers must be a whole number of 0 or more, got -1'),
     ({'train_dataloader.persistent_workers': True}, 'train_dataloader.persistent_workers=True needs num_workers of 1 or'),
     ({'val_dataloader.dataset': [{}, {}]}, "val_dataloader.dataset must be one dict; several sets are dict(type='ConcatD"),
+    ({'runner_type': 'FlexibleRunner', 'strategy': dict(type='FSDPStrategy')}, 'strategy.type=FSDPStrategy cannot be used: e'),
+    ({'strategy': dict(type='DeepSpeedStrategy')}, 'hold whole weights: teachers, the guard of labels alone and checkpoints'),
+    ({'strategy': dict(type='DDPStrategy')}, 'it starts several processes as --launcher does; use data parallelism (--launch'),
+    ({'model_wrapper_cfg': dict(type='MMFullyShardedDataParallel')}, 'model_wrapper_cfg.type=MMFullyShardedDataParallel cann'),
+    ({'optim_wrapper.optimizer': dict(type='ZeroRedundancyOptimizer', optimizer_type='Adam')}, 'waits for the others for ev'),
     ({'val_dataloader': [{}]}, 'val_dataloader must be dict(batch_size=..., dataset=dict(...)), got a list'),
 ]  # fmt: skip
 

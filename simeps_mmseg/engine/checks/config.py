@@ -15,6 +15,7 @@ from ...utils.config_tree import walk_values
 from ...utils.configs import PARTS_OF_A_RUN
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS
+from .sharding import sharding_problems
 
 DEFAULT_HOOKS = (
     *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
@@ -41,6 +42,7 @@ def check_config(cfg: Config) -> None:
         *loader_problems(cfg),
         *metric_problems(cfg),
         *save_best_problems(cfg),
+        *sharding_problems(cfg),
     ]
     if problems:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))

@@ -10,6 +10,7 @@ from .random_streams import RandomStreamsHook
 from .resume_check import ResumeCheckHook
 from .semi_supervised import SemiSupervisedHook
 from .stop_signals import StopSignalHook
+from .sync_statistics import SyncStatisticsHook
 from .whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     'ResumeCheckHook',
     'SemiSupervisedHook',
     'StopSignalHook',
+    'SyncStatisticsHook',
     'WholeCheckpointHook',
 ]

@@ -3,6 +3,7 @@
 import logging
 
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -18,7 +19,7 @@ HEALTH = 'pseudo_label_health'  # key in the checkpoints
 
 
 class PseudoLabelStatisticsHook(Hook):
-    """Logs agreement and class shares of the pseudo-labels at an interval, averaged over it.
+    """Logs agreement and class shares of the pseudo-labels at an interval, averaged over it and over all processes.
 
     Args:
         interval: Iterations between two looks. 0: never.
@@ -53,8 +54,15 @@ class PseudoLabelStatisticsHook(Hook):
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
         if runner.iter > 0 and self._loaded is not None:
             self.latest = dict(self._loaded['statistics'])
-            if self._health is not None and self._loaded['health'] is not None:
+            if self._health is not None and self._loaded['health'] is not None and is_main_process():
                 self._health.load_state_dict(self._loaded['health'], get_device())
+
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Hand what all processes have seen to the first one, which saves it, and which holds it after a resume, too."""
+        if self._health is not None:
+            self._health.add_up()
+            if not is_main_process():
+                self._health.reset()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what the pseudo-labels looked like: the guard decides by it, after a resume as before."""
@@ -73,6 +81,7 @@ class PseudoLabelStatisticsHook(Hook):
             return
         self._health.update(unwrapped(runner.model).last_step)
         if self.every_n_train_iters(runner, self.interval):
+            self._health.add_up()
             self.latest = self._health.compute()
             self._health.reset()
             for name, value in self.latest.items():

@@ -14,19 +14,21 @@ from ..starvation import STARVING
 from .consistency_ramp import ConsistencyRampHook
 from .preflight import ExperimentCheckHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
+from .teacher_updates import TeacherUpdateHook
 
 
 @HOOKS.register_module()
 class SemiSupervisedHook(Hook):
     """Checks the experiment, ramps the losses that declare ``ramp=True``, and watches the pseudo-labels.
 
-    It is made of three hooks, each with one task (``parts``):
+    It is made of four hooks, each with one task (``parts``):
 
     - :class:`ExperimentCheckHook` looks at the whole experiment before the first iteration.
     - :class:`ConsistencyRampHook` sets the ramp. A training that starts from nothing first learns from labels alone; one that
       starts from weights (``load_from``) has done so already. Then the ramp rises from exactly zero to one:
       ``sigmoid_rampup(iter // rampup_interval, rampup_length / rampup_interval)``, less its value at step 0. With
       ``from_zero=False`` it is that function itself, as in the released code, and begins at 0.0067.
+    - :class:`TeacherUpdateHook` lets the teachers move once per update of the weights.
     - :class:`PseudoLabelStatisticsHook` logs, averaged over ``health_interval`` iterations, ``agreement`` (share of unlabelled
       pixels on which all branches agree), ``pseudo_share.<class>`` (share of the pseudo-labelled pixels) and
       ``label_share.<class>`` (share of the labelled pixels): the two should not drift apart. Where the first falls below
@@ -75,6 +77,7 @@ class SemiSupervisedHook(Hook):
         self.parts = (
             ExperimentCheckHook(),
             ConsistencyRampHook(self.schedule),
+            TeacherUpdateHook(),
             PseudoLabelStatisticsHook(health_interval, starving, starving_after_share),
         )
 
@@ -83,6 +86,12 @@ class SemiSupervisedHook(Hook):
         draw_apart(runner)
         for part in self.parts:
             part.before_train(runner)
+
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Bring together what the parts of all processes know."""
+        for part in self.parts:
+            if hasattr(part, 'before_checkpoint'):
+                part.before_checkpoint(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what the parts have to remember."""

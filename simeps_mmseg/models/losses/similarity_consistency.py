@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import torch
-import torch.distributed as dist
 import torch.nn as nn
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
-from .utils import autocast_disabled
+from .gram import SameShapes, gathered_gram_matrix, gram_matrix
 
 STAGES = ('encoder', 'decoder', 'logits')
 REDUCTIONS = ('sum', 'mean', 'none')
 
 
-def similarity_map(features: Tensor) -> Tensor:
+def similarity_map(features: Tensor, gather: bool = False) -> Tensor:
     """How similar each image of a batch is to each other one.
 
     Features are flattened to (b, d); the Gram matrix F F^T is taken over the images of the batch and each row divided by
@@ -27,9 +27,11 @@ def similarity_map(features: Tensor) -> Tensor:
 
     Args:
         features: Shape (b, ...), any floating dtype, b >= 2.
+        gather: Whether the map spans the images of all R processes, of which each has features of this shape; see
+            :func:`~simeps_mmseg.models.losses.gram.gathered_gram_matrix`.
 
     Returns:
-        Shape (b, b), float32, rows of unit L2 norm.
+        Shape (b, b), or (R b, R b) with ``gather``, float32, rows of unit L2 norm.
 
     Raises:
         ValueError: If b < 2: the map of one image is the constant 1 and teaches nothing.
@@ -40,18 +42,17 @@ def similarity_map(features: Tensor) -> Tensor:
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    if features.ndim < 2 or features.shape[0] < 2:
+    if features.ndim < 2 or len(features) * (get_world_size() if gather else 1) < 2:
         raise ValueError(
             'a similarity map compares the images of a batch and needs at least 2 of them, got features of shape '
             f'{tuple(features.shape)}: raise num_labeled and num_unlabeled of the sampler to 2 or more, '
             '(with gather=True those of all processes count)'
         )
-    with autocast_disabled(features):
-        flat = features.flatten(start_dim=1).float()
-        return F.normalize(flat @ flat.T, p=2, dim=1)
+    gram = gathered_gram_matrix(features) if gather else gram_matrix(features)
+    return F.normalize(gram, p=2, dim=1)
 
 
-def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum') -> Tensor:
+def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum', gather: bool = False) -> Tensor:
     """Mean squared difference of the branches' similarity maps, over all pairs of branches.
 
     As in the released code each map is pulled to the *detached* other one from both sides with weight one half:
@@ -63,6 +64,7 @@ def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum') -
     Args:
         features: One tensor of shape (b, ...) per branch; only b has to be the same.
         reduction: Over the pairs (0, 1), (0, 2), ..., (1, 2), ...: ``'sum'``, ``'mean'`` or ``'none'``.
+        gather: See :func:`similarity_map`.
 
     Returns:
         Scalar float32, or shape (pairs,) with ``reduction='none'``.
@@ -82,7 +84,7 @@ def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum') -
     sizes = [len(feature) for feature in features]
     if len(set(sizes)) > 1:
         raise ValueError(f'the branches must see the same images, got batches of {sizes}')
-    maps = [similarity_map(feature) for feature in features]
+    maps = [similarity_map(feature, gather) for feature in features]
     pairs = torch.stack([_half_gradient(F.mse_loss(a, b)) for a, b in combinations(maps, 2)])
     if reduction == 'none':
         return pairs
@@ -92,44 +94,6 @@ def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum') -
 def _half_gradient(value: Tensor) -> Tensor:
     """The same value with half the gradient: what detaching each side in turn, half and half, amounts to."""
     return 0.5 * value + 0.5 * value.detach()
-
-
-def gather_batch(features: Tensor) -> Tensor:
-    """Concatenate a batch over all processes, with gradient; the input itself where there is one process.
-
-    Every process then computes the loss of the global batch. Backward sums the gradients of all processes into the
-    local part; data parallelism averages over processes, so N processes with b images each train as one with N b.
-
-    Args:
-        features: Shape (b, ...), the same on every process.
-
-    Returns:
-        Shape (N b, ...), rank by rank.
-
-    Raises:
-        ValueError: If shapes differ between processes.
-    """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return features
-    features = features.float().contiguous()
-    _check_same_shape(features)
-    from torch.distributed.nn.functional import all_gather
-
-    return torch.cat(all_gather(features), dim=0)
-
-
-def _check_same_shape(features: Tensor) -> None:
-    """A collective over different shapes hangs or crashes without a word: compare a fixed-size summary first."""
-    shape = torch.zeros(8, dtype=torch.int64, device=features.device)
-    shape[: features.ndim] = torch.tensor(features.shape)
-    shapes = [torch.empty_like(shape) for _ in range(dist.get_world_size())]
-    dist.all_gather(shapes, shape)
-    if any(not torch.equal(other, shape) for other in shapes):
-        listed = [tuple(size for size in other.tolist() if size) for other in shapes]
-        raise ValueError(
-            f'gather=True needs features of one shape on all processes, got {listed}: resize or crop the training images '
-            'to one size and give every process the same number of labelled and unlabelled images'
-        )
 
 
 @MODELS.register_module()
@@ -143,7 +107,8 @@ class SimilarityConsistencyLoss(nn.Module):
         loss_weight: Factor on the sum of the stages; lambda of the paper: 50 on NEU-Seg, 200 elsewhere.
         ramp: Whether the factor grows with the ramp of ``SemiSupervisedHook``. The released code keeps it constant.
         gather: Whether the map spans the images of all processes (needs the same count and size everywhere).
-        reference_batch: Number of images in a map (a part of the batch, of all processes) that ``loss_weight`` is meant for:
+        reference_batch: Number of images in a map (a part of one batch, of all processes; batches whose gradients are
+            accumulated have a map each) that ``loss_weight`` is meant for:
             16 in the paper. With any other number the value is scaled to mean the same, see :func:`batch_factor`. None: as
             released.
 
@@ -174,6 +139,7 @@ class SimilarityConsistencyLoss(nn.Module):
         self.loss_weight = loss_weight
         self.ramp = ramp
         self.gather = gather
+        self._same_shapes = SameShapes()
         self.reference_batch = reference_batch
 
     def forward(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
@@ -190,10 +156,12 @@ class SimilarityConsistencyLoss(nn.Module):
         }
 
     def _stage(self, features: Sequence[Tensor]) -> Tensor:
+        images = len(features[0])
         if self.gather:
-            features = [gather_batch(feature) for feature in features]
-        value = similarity_consistency(features)
-        return value * batch_factor(len(features[0]), self.reference_batch) if self.reference_batch else value
+            self._same_shapes.check(features)
+            images *= get_world_size()
+        value = similarity_consistency(features, gather=self.gather)
+        return value * batch_factor(images, self.reference_batch) if self.reference_batch else value
 
 
 def batch_factor(batch: int, reference: int) -> float:

@@ -41,7 +41,8 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
     Args:
         branches: Configs of the segmentors.
         teacher: Config of a moving average, such as ``dict(type='ExponentialMovingAverage', momentum=0.01)``, that is
-            kept of each branch. None: no averages. They move before each training step.
+            kept of each branch. None: no averages. They move before each training step, with ``SemiSupervisedHook`` before
+            the first batch of each update.
         data_preprocessor: Fills in what that of the (first) branch leaves out. The branch's own wins, so that a branch sees
             what it would see alone; the runner passes a config's top-level one here, ``init_model`` does not.
         pretrained: Passed on to every branch if given; MMSeg's ``init_model`` sets it to None.
@@ -87,6 +88,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
         self.rampup = 1.0
         self.consistency_scale = 1.0
+        self.teachers_are_due = True
         self._ramp_is_set = False
         self.trained_branches = [False] * len(self.branches)
         self.last_step: StepRecord | None = None
@@ -144,7 +146,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
 
     def update_teachers(self) -> None:
         """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
-        if self.training and self.teachers is not None:
+        if self.training and self.teachers is not None and self.teachers_are_due:
             self.teachers.update(self.branches, restart=self.consistency_is_off)
 
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-from .batch_norm import kept_statistics, replace_sync_bn
+from .batch_norm import average_statistics, kept_statistics, replace_sync_bn
 from .branch import (
     BranchOutput,
     class_logits,
@@ -20,6 +20,7 @@ from .weight_loading import fitting, fully_loaded, spread_to_branches, spread_to
 __all__ = [
     'BranchOutput',
     'Teachers',
+    'average_statistics',
     'class_logits',
     'evaluation_logits',
     'fitting',

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import torch
 import torch.nn as nn
+from mmengine.dist import all_reduce, is_distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
@@ -31,6 +33,26 @@ def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for norm, (momentum, count) in zip(norms, before):
             norm.momentum, norm.num_batches_tracked = momentum, count
+
+
+@torch.no_grad()
+def average_statistics(networks: Iterable[nn.Module]) -> None:
+    """Give all processes the mean over processes of the running statistics of batch norm, in place.
+
+    Each process normalises by the variance within its own images, so the mean of those variances is what evaluation has to
+    use. One collective for all networks. Summed in float64, so that statistics which are the same everywhere (``SyncBN``,
+    frozen layers) keep every bit. Does nothing in a single process.
+    """
+    if not is_distributed():
+        return
+    norms = [norm for network in networks for norm in batch_norms(network) if norm.running_mean is not None]
+    statistics = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
+    if not statistics:
+        return
+    flat = torch.cat([value.double().flatten() for value in statistics])
+    all_reduce(flat, op='mean')
+    for value, mean in zip(statistics, flat.split([value.numel() for value in statistics])):
+        value.copy_(mean.view_as(value))
 
 
 def replace_sync_bn(model: dict) -> list[str]:
