@@ -1,11 +1,11 @@
 """What went wrong in silence: ranges of pixels, names of results, classes that are left out."""
 
-import copy
 import os
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.deploy.checkpoint import _by_branch
@@ -51,18 +51,32 @@ def test_a_branch_that_alone_scores_is_not_the_best():
     assert _by_branch(scores) == ('mIoU', [99.0, 50.0])
 
 
-def test_an_exported_config_does_not_score_classes_by_other_numbers(tmp_path):
-    branch = tiny_branch(num_classes=2)
+@pytest.mark.parametrize('classes', [('background', 'pit'), ('pit', 'background', 'scratch')])
+def test_an_exported_config_scores_a_part_of_the_classes_as_the_training_did(synthetic_root, tmp_path, classes):
+    branch = tiny_branch(num_classes=len(classes))
     for part in (branch.backbone, branch.decode_head):
         part.norm_cfg.type = 'BN'
-    cfg = experiment(tmp_path, tmp_path, semi=False, model=branch)
-    meta = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
-    whole = stock_config(copy.deepcopy(cfg), branch_model(cfg, 0), meta)
-    assert whole.val_dataloader.dataset.type == 'BaseSegDataset'
-    cfg.val_dataloader.dataset.metainfo = meta
-    subset = stock_config(Config(cfg._cfg_dict), branch_model(cfg, 0), meta)
-    assert 'val_dataloader' not in subset
-    assert 'test_dataloader' in subset
+    cfg = experiment(synthetic_root, tmp_path, semi=False, model=branch, experiment_name=f'subset_{len(classes)}')
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].dataset.metainfo = dict(classes=classes)
+    cfg.tta_pipeline = [dict(type='LoadImageFromFile')]
+    runner = Runner.from_cfg(cfg)
+    expected = runner.test()
+    meta = runner.test_dataloader.dataset.metainfo
+    stock = stock_config(cfg, branch_model(cfg, 0), meta)
+    stock = Config.fromstring(stock.pretty_text, '.py')  # as it is written
+    scores = {}
+    for name in ('exported', 'not_renumbered'):
+        stock.update(work_dir=str(tmp_path / name), experiment_name=f'subset_{len(classes)}_{name}')
+        other = Runner.from_cfg(stock)
+        other.model.load_state_dict(runner.model.state_dict())
+        scores[name] = other.test()
+        stock.test_dataloader.dataset.pipeline.pop(0)
+    assert scores['exported'] == {key: expected[key] for key in scores['exported']}
+    assert stock.test_dataloader.dataset.type == 'BaseSegDataset'
+    assert scores['not_renumbered'] != scores['exported']
+    assert stock.tta_pipeline[0] == stock.val_dataloader.dataset.pipeline[0]
+    assert stock.tta_pipeline[0].type == 'KeyMapper'
 
 
 def test_the_memory_limit_is_that_of_the_machine_or_less():
