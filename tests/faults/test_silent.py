@@ -2,14 +2,18 @@
 
 import os
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
+from simeps_mmseg.engine.checks.experiment import view_problems
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.memory import memory_limit
@@ -28,6 +32,25 @@ from tests.helpers import experiment, save, tiny_branch
 def test_views_refuse_what_they_would_blank(loaded, says):
     with pytest.raises(UserError, match=says):
         check_range((loaded - 120) / 60, 60.0, 120.0)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'bands', 'says'),
+    [(np.uint16, 3, 'values from 0 to 255, and these reach'), (np.uint8, 4, '3 bands, got 4')],
+)
+def test_what_views_refuse_is_said_before_the_first_step(tmp_path, dtype, bands, says):
+    cfg = config(make(tmp_path))
+    for file in tmp_path.glob('*abelled/images/*.png'):
+        deep = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (16, 16, bands), dtype=dtype)
+        cv2.imwrite(str(file), deep)
+    dataset = cfg.train_dataloader.dataset
+    dataset.labeled.pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
+    cfg.model.view = dict(type='RandomView', transforms=[dict(type='GaussianBlur', kernel_size=3)])
+    # MMSegmentation normalises one band or three.
+    cfg.model.branch.data_preprocessor.update(mean=None, std=None, bgr_to_rgb=False)
+    problems = list(view_problems(DATASETS.build(dataset), MODELS.build(cfg.model)))
+    assert len(problems) == 1
+    assert says in problems[0]
 
 
 @pytest.mark.parametrize('high', [1, 2, 256])
