@@ -2,9 +2,12 @@
 # make test   own environment, then all tests
 # make lint   own environment, then the linters and mypy
 # make docs   own environment, then the documentation into build/site; warnings are errors
+# make lock   requirements.lock from setup.py and constraints.txt: all packages, also those that these need, with hashes
+# make audit  look up known vulnerabilities of what is in requirements.lock; needs the internet
 #
 # STACK=openmmlab takes stock OpenMMLab in place of the maintained forks (mmcv is compiled: about 12 to 25 minutes on two
-# cores). PYTHON=python3.12 takes another interpreter.
+# cores). PYTHON=python3.12 takes another interpreter. HASHES=1, for CI, installs what is in requirements.lock and nothing
+# else: files with another hash are refused. It holds the stack of the forks for Python 3.11 and later.
 
 STACK ?= onedl
 PYTHON ?= python3
@@ -18,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export MALLOC_MMAP_THRESHOLD_ ?= 4294967295
 export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 
-.PHONY: demo test test-slow lint docs install clean
+.PHONY: demo test test-slow lint docs lock audit install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
@@ -39,17 +42,31 @@ docs: $(INSTALLED)
 	$(PIP) install -q -c constraints.txt -e ".[$(STACK),docs]"
 	$(BIN)/python -m sphinx -W --keep-going docs build/site
 
+# setuptools is what builds this package.
+lock:
+	printf 'setuptools>=77\n' | uv pip compile -q setup.py - --extra onedl --extra dev --extra docs -c constraints.txt \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+
+# --strict: a package that the service does not know, or a service that is not reached, is an error and not "none found".
+audit:
+	pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+
 install: $(INSTALLED)
 
 # torch comes first and alone: with it in place, its pin keeps the others from pulling another build.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
+ifdef HASHES
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+else
 	$(PIP) install -c constraints.txt torch torchvision
 ifeq ($(STACK),openmmlab)
 	$(PIP) install "setuptools<81" wheel ninja psutil
 	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c constraints.txt mmcv
 endif
 	$(PIP) install -c constraints.txt -e ".[$(STACK),dev]"
+endif
 	touch $(INSTALLED)
 
 clean:

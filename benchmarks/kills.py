@@ -2,9 +2,11 @@
 
     python benchmarks/kills.py --kills 50                                # SIGKILL, simEps and simEps-plus, without workers
     python benchmarks/kills.py --kills 20 --workers 2 --signals KILL TERM
+    python benchmarks/kills.py --update                                  # the table in docs/reliability.md
 
 Each training is killed again and again until it gets to its end. It counts as equal if every tensor of its last checkpoint is
-equal bit for bit, the generators' states included. One JSON line per method is printed. Exit code: 0 when all are equal.
+equal bit for bit, the generators' states included. It leaves a line in benchmarks/results/kills.jsonl; called again, this goes
+on after those that are there. Exit code: 0 when all are equal.
 
 For Linux: every attempt is a fork of this process, which has imported what takes seconds.
 """
@@ -17,6 +19,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,6 +29,8 @@ sys.path.insert(0, str(ROOT))
 import torch
 from yapf.yapflib import yapf_api
 
+from benchmarks.do_no_harm import replaced
+from benchmarks.results import NAMES, RESULTS, append
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
@@ -33,6 +38,9 @@ from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'configs/{}/unet_synthetic_2pct.py'
+PAGE = ROOT / 'docs/reliability.md'
+BEGIN = '<!-- benchmarks/kills.py -->\n'
+KEYS = ('method', 'workers', 'signals', 'iters', 'seed')  # what makes two lines parts of one experiment
 COMPARED = ('state_dict', 'optimizer', 'random_streams')
 MOST_ATTEMPTS = 200  # of one training
 
@@ -48,6 +56,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     parser.add_argument('--data-root', type=Path, default=Path('data'))
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kills'))
+    parser.add_argument('--results', type=Path, default=RESULTS / 'kills.jsonl')
+    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
     return parser.parse_args()
 
 
@@ -153,54 +163,103 @@ def last_state(folder: Path, iters: int) -> dict:
     return {key: checkpoint[key] for key in COMPARED}
 
 
-def run(method: str, args: argparse.Namespace) -> dict:
-    """Kill trainings of a method.
+def prepared(method: str, args: argparse.Namespace) -> tuple[Path, dict, float]:
+    """Config, last state and seconds of the training that is not killed; trained once for the same config.
+
+    Raises:
+        SystemExit: If it fails.
+    """
+    folder = args.work_dir / f'{method}_{args.workers}'
+    config, times = folder / 'config.py', folder / 'seconds.json'
+    cfg = load_config(CONFIG.format(method), small(args.iters, args.workers, args.data_root.absolute()))
+    if not (times.is_file() and config.read_text() == cfg.pretty_text):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        cfg.dump(config)  # whole: what is inherited takes seconds to read, at every attempt
+        begin = time.monotonic()
+        _, (code,) = killed_until_done(lambda: attempt(config, folder / 'whole'), random.Random(0), 1e9, ['KILL'])
+        if code:
+            raise SystemExit(f'{method}: the training that is not killed failed, see {folder / "whole.log"}')
+        times.write_text(json.dumps(time.monotonic() - begin))
+    return config, last_state(folder / 'whole', args.iters), json.loads(times.read_text())
+
+
+def run(method: str, args: argparse.Namespace) -> list[dict]:
+    """Kill trainings of a method until there are as many kills as were asked for; those of earlier calls count.
 
     Returns:
-        Counts: ``trainings``, ``kills``, ``finished``, ``equal``.
+        The lines of all its trainings.
     """
-    folder = args.work_dir / method
-    config = folder / 'config.py'  # whole: what is inherited takes seconds to read, at every attempt
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    load_config(CONFIG.format(method), small(args.iters, args.workers, args.data_root.absolute())).dump(config)
+    experiment = dict(method=method, workers=args.workers, signals=args.signals, iters=args.iters, seed=args.seed)
+    lines = [line for line in read(args.results) if all(line[key] == experiment[key] for key in KEYS)]
     begin = time.monotonic()
-    _, (code,) = killed_until_done(lambda: attempt(config, folder / 'whole'), random.Random(0), 1e9, ['KILL'])
-    seconds = time.monotonic() - begin
-    if code:
-        raise SystemExit(f'{method}: the training that is not killed failed, see {folder / "whole.log"}')
-    expected = last_state(folder / 'whole', args.iters)
-    rng = random.Random(args.seed)
-    line = dict(method=method, workers=args.workers, signals=args.signals, trainings=0, kills=0, finished=0, equal=0)
-    line['seconds_of_one'] = round(seconds, 1)
-    while line['kills'] < args.kills and time.monotonic() - begin < 60 * args.minutes:
-        one = folder / f'killed_{line["trainings"]}'
+    if sum(line['kills'] for line in lines) >= args.kills:
+        return lines
+    config, expected, seconds = prepared(method, args)
+    while sum(line['kills'] for line in lines) < args.kills and time.monotonic() - begin < 60 * args.minutes:
+        number = len(lines)
+        one = config.parent / f'killed_{number}'
+        shutil.rmtree(one, ignore_errors=True)  # begun by a call that was cut off itself
+        rng = random.Random(f'{args.seed}, {number}')
         kills, codes = killed_until_done(lambda one=one: attempt(config, one), rng, seconds, args.signals)
-        line['trainings'] += 1
-        line['kills'] += kills
-        if codes[-1] != 0:
+        line = dict(experiment, training=number, kills=kills, finished=codes[-1] == 0, equal=False)
+        if not line['finished']:
             print(f'{one}: exit codes {codes}', file=sys.stderr)
-            continue
-        line['finished'] += 1
-        differing = differences(expected, last_state(one, args.iters))
-        line['equal'] += not differing
-        if differing:
-            print(f'{one}: {len(differing)} values differ, such as {differing[0]}', file=sys.stderr)
         else:
-            shutil.rmtree(one)
-    return line
+            differing = differences(expected, last_state(one, args.iters))
+            line['equal'] = not differing
+            if differing:
+                print(f'{one}: {len(differing)} values differ, such as {differing[0]}', file=sys.stderr)
+            else:
+                shutil.rmtree(one)
+        append(args.results, line)
+        lines.append(line)
+    return lines
+
+
+def read(path: Path) -> list[dict]:
+    """The lines of earlier calls."""
+    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def summary(lines: Sequence[dict]) -> dict:
+    """Counts over trainings: ``trainings``, ``kills``, ``finished`` (went on after every kill) and ``equal``."""
+    return dict(
+        trainings=len(lines), **{key: sum(line[key] for line in lines) for key in ('kills', 'finished', 'equal')}
+    )
+
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One row per method, number of workers and kind of signal."""
+    rows = [
+        '| method | worker processes | signals | kills | trainings | went on to the end | equal to one never killed |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    groups = defaultdict(list)
+    for line in lines:
+        groups[line['method'], line['workers'], ', '.join(f'SIG{name}' for name in line['signals'])].append(line)
+    for (method, workers, signals), own in sorted(groups.items()):
+        counts = summary(own)
+        cells = [NAMES[method], workers, signals, *(counts[key] for key in ('kills', 'trainings', 'finished', 'equal'))]
+        rows.append(f'| {" | ".join(map(str, cells))} |')
+    if not lines:
+        rows.append('| not yet measured | | | | | | |')
+    return '\n'.join(rows) + '\n'
 
 
 def main() -> int:
     args = parse_args()
+    if args.update:
+        args.update.write_text(replaced(args.update.read_text(), markdown(read(args.results)), BEGIN))
+        return 0
     # Each checkpoint holds the text of the config. To lay it out takes longer than the steps between two checkpoints.
     yapf_api.FormatCode = lambda text, **_: (text, False)
     torch.set_num_threads(1)  # a fork of a process with threads may hang
-    lines = []
+    counts = []
     for method in args.methods:
-        lines.append(run(method, args))
-        print(json.dumps(lines[-1]), flush=True)
-    return int(any(line['equal'] < line['trainings'] for line in lines))
+        counts.append(summary(run(method, args)))
+        print(json.dumps(dict(method=method, workers=args.workers, signals=args.signals, **counts[-1])), flush=True)
+    return int(any(one['equal'] < one['trainings'] for one in counts))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """What an installed user gets."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -25,3 +26,23 @@ def test_the_package_carries_configs_and_tools(tmp_path):
     command = [sys.executable, '-m', 'simeps_cli', 'train', '--help']
     help_text = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert 'usage: simeps train' in help_text.stdout
+
+
+def pins(name):
+    """Versions by package of a file of requirements, those for Python before 3.11 and other stacks apart."""
+    text = (ROOT / name).read_text().split('# extra openmmlab')
+    rest = text[0] + ''.join('# extra export' + part.split('# extra export')[1] for part in text[1:])
+    lines = [line for line in rest.splitlines() if 'python_version < "3.11"' not in line]
+    return dict(found.groups() for line in lines if (found := re.match(r'([\w.-]+)==([^\s;]+)', line)))
+
+
+def test_what_is_locked_for_ci_is_what_is_tested():
+    locked, constraints = pins('requirements.lock'), pins('constraints.txt')
+    assert len(locked) > len(constraints) > 20
+    differing = {name for name, version in constraints.items() if locked.get(name) != version}
+    assert not differing, f'{differing} differ between constraints.txt and requirements.lock: run `make lock`'
+
+
+def test_what_is_locked_has_hashes():
+    entries = re.split(r'\n(?=\S)', (ROOT / 'requirements.lock').read_text().strip())
+    assert all('--hash=sha256:' in entry for entry in entries)

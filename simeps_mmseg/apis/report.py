@@ -130,7 +130,7 @@ def report(
         sections=[section for section in sections if section.blocks],
     )
     with whole_file(target) as partial:
-        partial.write_text(render(page), encoding='utf-8')
+        partial.write_text(render(page), encoding='utf-8', errors='backslashreplace')
     print(f'report: {target} ({target.stat().st_size / 1e6:.1f} MB)')
     return target
 

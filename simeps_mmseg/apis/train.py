@@ -26,6 +26,7 @@ from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
 from ..utils.processes import join_processes
+from ..utils.streams import write_any_name
 
 
 def train(
@@ -81,6 +82,7 @@ def train(
             cfg.resume = False
             set_aside(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        write_any_name(handler.stream for handler in runner.logger.handlers if isinstance(handler, logging.FileHandler))
         runner.register_hook(PreflightHook(), priority='HIGHEST')
         runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
         try:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils import UserError, counted
 from ..utils.files import whole_file
+from ..utils.streams import shown
 from .lists import decode_lines
 
 FRACTIONS = (1.0, 5.0, 10.0, 20.0, 30.0, 50.0)
@@ -126,7 +128,17 @@ def read_split(path: str | Path) -> list[str]:
 
 
 def write_split(path: str | Path, names: Sequence[str]) -> None:
-    """Write names, one per line."""
+    """Write names, one per line.
+
+    Raises:
+        UserError: If a name has bytes that are no UTF-8, which lists cannot hold.
+    """
+    unwritable = [name for name in names if shown(name) != name]
+    if unwritable:
+        raise UserError(
+            f'{path}: lists are UTF-8, and {counted(len(unwritable), "name")} of files cannot be written in it '
+            f'({shown(unwritable[0])}); rename the files'
+        )
     with whole_file(path) as partial:
         partial.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
 

@@ -2,25 +2,22 @@
 
 import copy
 import inspect
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from mmengine.config import Config, ConfigDict
-from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend
 from mmseg import registry
-from mmseg.datasets import BaseSegDataset
 from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
-from ..datasets.defaults import default_argument
 from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
 from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError
 from ..utils.config_tree import type_name, walk_dicts
 from ..utils.configs import test_pipeline
+from .own_types import PACKAGE, inherits, is_own
+from .stock_data import label_maps, renumber, stock_data
 
-PACKAGE = __name__.split('.')[0]
 STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 # What prediction and test need; the rest of a config is about training.
 KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level', 'tta_model')
@@ -28,7 +25,7 @@ KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor
 
 def branch_configs(model: Mapping) -> list[Mapping]:
     """The configs of the networks in a model config, one per branch; a plain segmentor is its only one."""
-    if not _inherits(model.get('type'), BaseSemiSegmentor):
+    if not inherits(model.get('type'), BaseSemiSegmentor):
         return [model]
     return list(model.get('branches') or [model.branch] * (model.get('num_branches', 3) if _several(model) else 1))
 
@@ -46,7 +43,7 @@ def branch_model(cfg: Config, branch: int) -> ConfigDict:
     model = cfg.model
     configs = branch_configs(model)
     shared = model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    if _inherits(model.get('type'), BaseSemiSegmentor):
+    if inherits(model.get('type'), BaseSemiSegmentor):
         options = {key: value for key, value in (model.get('test_cfg') or {}).items() if key not in OWN_TEST_OPTIONS}
         # One preprocessor serves all: that of the whole, which the first branch's completes or overrides.
         preprocessor = merge_preprocessors(shared, configs[0].get('data_preprocessor'))
@@ -71,7 +68,7 @@ def _stock_visualizer(visualizer: Mapping) -> dict:
 
 def _use_stock_backends(node: Mapping | Sequence) -> None:
     for _, backend in list(walk_dicts(node)):
-        if is_own(backend.get('type')) and _inherits(backend['type'], LocalVisBackend):
+        if is_own(backend.get('type')) and inherits(backend['type'], LocalVisBackend):
             backend['type'] = 'LocalVisBackend'
 
 
@@ -96,8 +93,8 @@ def own_model_types(model: Mapping) -> list[str]:
 def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     """A config for prediction and test that names nothing of this package.
 
-    Losses become cross-entropy, data sets ``BaseSegDataset`` with the classes written down, metrics ``IoUMetric``, the
-    visualizer ``SegLocalVisualizer``; hooks, optimiser, schedule and training data are left out.
+    Losses become cross-entropy, data sets ``BaseSegDataset`` with their classes, metrics ``IoUMetric``, the visualizer
+    ``SegLocalVisualizer``; hooks, optimiser, schedule and training data are left out.
 
     Args:
         cfg: The whole config.
@@ -117,21 +114,14 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     for part in ('val', 'test'):
         loader, evaluator, loop = f'{part}_dataloader', f'{part}_evaluator', f'{part}_cfg'
         if cfg.get(loader) and cfg.get(evaluator) and cfg.get(loop):  # the runner takes all three or none
-            relabelled = relabelling_sets(cfg[loader])
-            if relabelled:
-                print_log(
-                    f'the exported config has no {loader}: {relabelled[0]} is used with some of its classes, and '
-                    'MMSegmentation has nothing stock that renumbers its masks; score with this package',
-                    'current',
-                    logging.WARNING,
-                )
-                continue
-            stock[loader] = _stock_data(copy.deepcopy(cfg[loader]), dataset_meta)
+            stock[loader] = stock_data(copy.deepcopy(cfg[loader]), dataset_meta)
             stock[evaluator] = _stock_metrics(copy.deepcopy(cfg[evaluator]))
             stock[loop] = copy.deepcopy(cfg[loop])
     stock['test_pipeline'] = test_pipeline(cfg)
     if cfg.get('tta_pipeline'):
         stock['tta_pipeline'] = copy.deepcopy(cfg.tta_pipeline)
+        # MMSegmentation's test.py puts it in the place of the test set's pipeline.
+        renumber(stock, 'tta_pipeline', next(label_maps(cfg.get('test_dataloader')), None))
     stock['default_hooks'] = {
         name: copy.deepcopy(hook)
         for name, hook in (cfg.get('default_hooks') or {}).items()
@@ -150,33 +140,6 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     if left:
         raise UserError(f'MMSegmentation alone has no {", ".join(left)}; use --format onnx or torchscript')
     return Config(stock)
-
-
-def relabelling_sets(loader: Mapping) -> list[str]:
-    """Data sets of this package in a loader whose ``metainfo`` names other classes than their own: masks are renumbered."""
-    found = []
-    for _, node in walk_dicts(loader):
-        classes = (node.get('metainfo') or {}).get('classes')
-        for kind in _classes(node.get('type')) if is_own(node.get('type')) else ():
-            own = getattr(kind, 'METAINFO', {}).get('classes')
-            if classes and own and list(classes) != list(own):
-                found.append(type_name(node['type']))
-    return found
-
-
-def is_own(kind: str | type | None) -> bool:
-    """Whether a config's ``type`` is a class of this package."""
-    return any(found.__module__.split('.')[0] == PACKAGE for found in _classes(kind))
-
-
-def _classes(kind: str | type | None) -> Iterator[type]:
-    if isinstance(kind, type):
-        yield kind
-    elif isinstance(kind, str):
-        for one in vars(registry).values():
-            found = getattr(one, 'module_dict', {}).get(type_name(kind))
-            if isinstance(found, type):
-                yield found
 
 
 def _is_loss(key: str) -> bool:
@@ -210,18 +173,6 @@ def _stock_losses(losses: dict | list | tuple) -> dict | list:
     return list(kept) if several else kept[0]
 
 
-def _stock_data(loader: dict, dataset_meta: Mapping) -> dict:
-    for _, node in list(walk_dicts(loader)):
-        if is_own(node.get('type')) and _inherits(node['type'], BaseSegDataset):
-            for argument in ('img_suffix', 'seg_map_suffix', 'reduce_zero_label'):
-                default = default_argument(next(_classes(node['type'])), argument)
-                if default is not None:
-                    node.setdefault(argument, default)
-            node['metainfo'] = {**_named(dataset_meta), **(node.get('metainfo') or {})}
-            node['type'] = 'BaseSegDataset'
-    return loader
-
-
 def _use_stock_loading(stock: Mapping) -> None:
     """``LoadImageAsUint8`` without options is ``LoadImageFromFile`` for files with 8 bits, and within one of 255 for 16."""
     for _, node in list(walk_dicts(stock)):
@@ -241,18 +192,10 @@ def scaling_of(step: Mapping) -> str:
 
 def _stock_metrics(evaluator: dict | list) -> dict | list:
     for _, node in list(walk_dicts(evaluator)):
-        if is_own(node.get('type')) and _inherits(node['type'], IoUMetric):
+        if is_own(node.get('type')) and inherits(node['type'], IoUMetric):
             node['type'] = 'IoUMetric'
             node.pop('min_area', None)  # of DefectIoUMetric alone
     return evaluator
-
-
-def _named(dataset_meta: Mapping) -> dict:
-    return {key: [*dataset_meta[key]] for key in ('classes', 'palette') if dataset_meta.get(key)}
-
-
-def _inherits(kind: str | type, base: type) -> bool:
-    return any(issubclass(found, base) for found in _classes(kind))
 
 
 def _drop_scopes(node: dict) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+LARGEST = torch.finfo(torch.float32).max ** 0.5  # of the numbers that have a square
+
 
 def all_finite(values: Iterable[Tensor]) -> Tensor:
     """A bool scalar on the values' device: whether no element of any tensor is NaN or infinite.
@@ -14,24 +16,32 @@ def all_finite(values: Iterable[Tensor]) -> Tensor:
     Args:
         values: Floating tensors of any shapes on one device.
     """
+    return torch.isfinite(_largest(values))
+
+
+def usable(values: Iterable[Tensor]) -> Tensor:
+    """A bool scalar on the values' device: whether all losses and gradients are finite, and so are their squares in float32.
+
+    Adam averages the squares of gradients. Once one is infinite, it stays so, and its weight never moves again.
+    """
+    return _largest(values) <= LARGEST  # false for NaN, too
+
+
+def _largest(values: Iterable[Tensor]) -> Tensor:
+    """The largest magnitude. It is NaN where an element is, and unlike a sum of squares it does not overflow."""
     values = [value.detach() for value in values if value.numel()]
-    if not values:
-        return torch.tensor(True)
-    # The largest magnitude is NaN where an element is, and unlike a sum of squares it does not overflow.
-    return torch.isfinite(torch.nn.utils.get_total_norm(values, norm_type=math.inf))
+    return torch.nn.utils.get_total_norm(values, norm_type=math.inf) if values else torch.tensor(0.0)
 
 
 def bad_terms(losses: Mapping[str, Tensor]) -> list[str]:
-    """Names and values of the losses that are not finite, such as ``branch_0.decode.loss_ce (nan)``."""
+    """Names and values of the losses that are not :func:`usable`, such as ``branch_0.decode.loss_ce (nan)``."""
     values = {name: value.detach().float().mean().item() for name, value in losses.items()}
-    return [f'{name} ({value:g})' for name, value in values.items() if not math.isfinite(value)]
+    return [f'{name} ({value:g})' for name, value in values.items() if not abs(value) <= LARGEST]
 
 
 def bad_gradients(model: nn.Module) -> list[str]:
-    """Names of the parameters whose gradient is not finite."""
-    return [
-        name for name, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all().item()
-    ]
+    """Names of the parameters whose gradient is not :func:`usable`."""
+    return [name for name, p in model.named_parameters() if p.grad is not None and not usable([p.grad]).item()]
 
 
 def branches_in(names: Iterable[str]) -> list[int]:

@@ -1,50 +1,161 @@
-"""Errors of a registry or a constructor, told by the keys of the config that they speak of."""
+"""Errors of MMSegmentation, mmengine or PyTorch about a part of a config, told by its keys.
 
-import re
-from collections.abc import Iterator
+Which part it is stands in the traceback: the frame that builds a part holds its config, the frame of a module's method holds
+the module. No message is parsed.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import FrameSummary, extract_tb, walk_tb
+from types import CodeType, FrameType
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import build_from_cfg
+from mmengine.runner import Runner
+from torch import nn
 
-from .config_tree import walk_values
-from .errors import UserError
+from .config_tree import has_key, walk_dicts
+from .configs import PARTS_OF_A_RUN
+from .errors import DISK_FULL, UserError
 
-UNKNOWN_ARGUMENT = re.compile(r"__init__\(\) got an unexpected keyword argument '(?P<key>\w+)'")
-
-UNKNOWN_TYPE = re.compile(r'(?P<type>\S+) is not in the \S+ registry')
+# Errors that these raise are about the config. Those of other code, a user's own modules among it, keep their traceback.
+STACK = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'mmdet', 'torch', 'torchvision', 'numpy')
+# A constructor that refuses its arguments, whoever wrote it.
+REFUSALS = (TypeError, ValueError, KeyError, AssertionError)
+# What builds a part of a config, and its argument that is this part.
+BUILDERS: dict[CodeType, str] = {
+    build_from_cfg.__code__: 'cfg',
+    Runner.build_dataloader.__code__: 'dataloader',
+    Runner.build_optim_wrapper.__code__: 'optim_wrapper',
+}
+CALL = nn.Module._call_impl.__code__
 
 
 @contextmanager
 def config_keys_named(cfg: Config) -> Iterator[None]:
-    """Turn what is raised while a config is built, of a ``type`` or an argument that is not there, into an error that names
-    its keys.
+    """Turn an error of the stack about a part of a config into one that names its keys.
 
     Raises:
-        UserError: In place of the ``TypeError`` or ``KeyError``, where the config has what it speaks of.
+        UserError: In place of a built-in exception raised while a part is built or a module is called; the others pass.
     """
     try:
         yield
-    except (TypeError, KeyError) as error:
-        message = str(error.args[0]) if error.args else ''
-        found = keys_of(cfg._cfg_dict, message)
-        if not found:
+    except Exception as error:
+        text = None if _is_of_another_kind(error) else described(error, cfg._cfg_dict)
+        if text is None:
             raise
-        raise UserError(f'the config cannot be built: {" or ".join(found)}: {message.split(". ")[0]}') from error
+        raise UserError(text) from error
 
 
-def keys_of(node: object, message: str) -> list[str]:
-    """The dotted keys that an error message of a registry or a constructor speaks of.
+def _is_of_another_kind(error: Exception) -> bool:
+    """Errors that say themselves what is wrong (``UserError``, CUDA, a full disk or memory)."""
+    full = isinstance(error, OSError) and error.errno in DISK_FULL
+    return full or isinstance(error, MemoryError) or type(error).__module__ != 'builtins'
+
+
+def described(error: Exception, cfg: dict) -> str | None:
+    """What part of a config an error is about, and what it says; None where its traceback has no part, or it is no error of
+    the config.
+
+    Args:
+        error: That was raised.
+        cfg: The whole config, as plain nested dicts.
+    """
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    of_stack = str(frames[-1].f_globals.get('__name__')).split('.')[0] in STACK
+    where = extract_tb(error.__traceback__)[-1]
+    message = _message(error, where)
+    model = next((frame.f_locals['self'] for frame in frames if frame.f_code is CALL), nn.Module())
+    names = {id(module): name for name, module in model.named_modules()}
+    for frame in reversed(frames):
+        module = frame.f_locals.get('self')
+        if frame.f_code in BUILDERS and (of_stack or isinstance(error, REFUSALS)):
+            keys = built_keys(frame, message, cfg)
+            # An unknown type or argument is refused by the builder itself; what a constructor says needs its place.
+            place = '' if frame is frames[-1] else f' ({type(error).__name__}, {_place(where)})'
+            message = message.split('. ')[0]
+            return f'the config cannot be built: {" or ".join(keys)}: {message}{place}' if keys else None
+        if id(module) in names and of_stack:
+            name = names[id(module)]
+            owner = f'{type(module).__name__} {name}'.strip()
+            return (
+                f'{module_key(name, cfg)} cannot be computed with what it is given: {message} ({type(error).__name__} in '
+                f'{owner}, {_place(where)}). Compare its options with the images and with the parts before it'
+            )
+    return None
+
+
+def built_keys(frame: FrameType, message: str, cfg: dict) -> list[str]:
+    """The dotted keys of what a frame builds: of the type if that is unknown, of the arguments that the message names, or of
+    the whole part.
+    """
+    part = frame.f_locals.get(BUILDERS[frame.f_code])
+    if not isinstance(part, Mapping):
+        return []
+    if 'obj_type' in frame.f_locals and frame.f_locals.get('obj_cls') is None:
+        names = ['type']
+    else:
+        names = [name for name in part if name != 'type' and any(f'{q}{name}{q}' in message for q in '\'"`')]
+    return [f'{place}.{name}' if name else place for place in places_of(part, cfg) for name in names or ['']]
+
+
+def places_of(part: Mapping[str, Any], cfg: dict) -> list[str]:
+    """The dotted keys of the dicts in a config that a part was made of: of its type, those that share most values with it.
 
     Example:
-        >>> cfg = dict(model=dict(type='FCM', dept=3))
-        >>> keys_of(cfg, 'FCM is not in the mmseg::model registry. Please check')
-        ['model.type']
-        >>> keys_of(cfg, "FCN.__init__() got an unexpected keyword argument 'dept'")
-        ['model.dept']
+        >>> places_of(dict(type='A', a=1, built=object()), dict(model=[dict(type='A', a=1), dict(type='A', a=2)]))
+        ['model.0']
     """
-    argument, kind = UNKNOWN_ARGUMENT.search(message), UNKNOWN_TYPE.search(message)
-    if argument:
-        return [path for path, name, _ in walk_values(node) if name == argument['key']]
-    if kind:
-        return [path for path, name, value in walk_values(node) if (name, value) == ('type', kind['type'])]
-    return []
+    shared = {
+        key: sum(name in part and _equal(part[name], value) for name, value in node.items())
+        for key, node in walk_dicts(cfg)
+        if key and _equal(node.get('type'), part.get('type'))
+    }
+    most = max(shared.values(), default=0)
+    found = [key for key, count in shared.items() if count == most > 0]
+    return [key for key in found if key.split('.')[0] in PARTS_OF_A_RUN] or found  # others are variables
+
+
+def module_key(name: str, cfg: dict) -> str:
+    """The dotted key of the innermost part of ``model`` that a module belongs to.
+
+    Args:
+        name: Of the module in the model, as ``named_modules`` has it.
+        cfg: The whole config.
+
+    Example:
+        >>> cfg = dict(model=dict(branch=dict(decode_head=dict(channels=4))))
+        >>> module_key('module.branches.2.decode_head.convs.0', cfg), module_key('teachers.0.module.neck', cfg)
+        ('model.branch.decode_head', 'model.branch')
+    """
+    parts = name.removeprefix('module.').split('.')
+    if parts[0] == 'teachers':
+        parts = ['branches', parts[1], *parts[3:]]
+    if parts[0] == 'branches' and not has_key(cfg, ['model', *parts[:2]]):
+        parts = ['branch', *parts[2:]]
+    parts = ['model', *parts]
+    while len(parts) > 1 and not has_key(cfg, parts):
+        parts.pop()
+    return '.'.join(parts)
+
+
+def _equal(one: object, other: object) -> bool:
+    try:
+        return bool(one == other)
+    except (TypeError, ValueError, RuntimeError):  # arrays and tensors
+        return False
+
+
+def _message(error: Exception, where: FrameSummary) -> str:
+    """The first line of an error; of a bare assertion its code."""
+    text = str(error.args[0]) if error.args else ''
+    return text.strip().splitlines()[0] if text.strip() else where.line or type(error).__name__
+
+
+def _place(where: FrameSummary) -> str:
+    """File and line, from its package on."""
+    parts = Path(where.filename).parts
+    start = max((index for index, part in enumerate(parts) if part == 'site-packages'), default=len(parts) - 3)
+    return f'{"/".join(parts[max(start + 1, 0) :])}:{where.lineno}'

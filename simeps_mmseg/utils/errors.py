@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from .streams import write_any_name
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -28,6 +30,7 @@ def report_user_errors(tool: Callable[[], object], after_interruption: str = '')
     Raises:
         SystemExit: With code 2 after a :class:`UsageError`, as argparse has it.
     """
+    write_any_name([sys.stdout, sys.stderr])
     try:
         tool()
     except UsageError as error:

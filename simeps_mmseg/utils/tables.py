@@ -1,5 +1,7 @@
 """Text in tables that spreadsheets open."""
 
+from .streams import shown
+
 FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r')
 
 
@@ -12,5 +14,5 @@ def table_text(text: str) -> str:
         >>> table_text('=1+1.png'), table_text('part-7.png'), table_text('\udcff.png')
         ("'=1+1.png", 'part-7.png', '\\xff.png')
     """
-    shown = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-    return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown
+    cell = shown(text)
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..utils.streams import shown
 from .error_map import ERROR_COLORS, ERROR_KINDS, error_map
 from .overlay import dim, overlay
 from .resize import display_size, resize_image, resize_labels
@@ -74,7 +75,11 @@ def comparison_figure(
     axes = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=heights)
     for row, (compared, line) in enumerate(zip(rows, axes)):
         pictures = _pictures(compared, methods, palette, errors, ignore_index)
-        captions = [_middle_out(compared.name, round(13 * tile)), '', *(compared.captions.get(m, '') for m in methods)]
+        captions = [
+            _middle_out(shown(compared.name), round(13 * tile)),
+            '',
+            *(compared.captions.get(m, '') for m in methods),
+        ]
         for column, (axis, picture, caption) in enumerate(zip(line, pictures, captions)):
             axis.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='antialiased')
             axis.set(xticks=[], yticks=[])

@@ -8,6 +8,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..utils.streams import shown
+
 INK = (20, 20, 20)
 
 
@@ -50,7 +52,7 @@ def text_strip(lines: Sequence[str], width: int, size: int = 14, centered: bool 
     strip = Image.new('RGB', (width, max(1, step * len(lines))), 'white')
     draw = ImageDraw.Draw(strip)
     for number, line in enumerate(lines):
-        line = shorten(line, width, size)
+        line = shorten(shown(line), width, size)
         left = (width - text_width(line, size)) // 2 if centered else 0
         draw.text((left, number * step), line, font=font(size), fill=INK)
     return np.asarray(strip)

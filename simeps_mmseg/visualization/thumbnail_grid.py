@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..utils.streams import shown
+
 
 @dataclass
 class Tile:
@@ -56,5 +58,5 @@ def thumbnail_grid(tiles: Sequence[Tile], columns: int = 4, tile: float = 1.1) -
         left.imshow(one.image)
         middle.imshow(one.painted)
         right.imshow(one.heat, cmap='inferno', vmin=0, vmax=hottest)
-        middle.set_xlabel(one.caption, fontsize=5.5 * tile, labelpad=2)
+        middle.set_xlabel(shown(one.caption), fontsize=5.5 * tile, labelpad=2)
     return figure

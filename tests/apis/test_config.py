@@ -5,7 +5,6 @@ from mmengine.config import Config
 
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils import configs as config
-from simeps_mmseg.utils.config_errors import config_keys_named
 from simeps_mmseg.utils.configs import doubtful_options, merge_options
 
 
@@ -51,28 +50,3 @@ def test_options_are_merged_and_doubts_are_said_once(monkeypatch):
     monkeypatch.setenv('RANK', '1')
     merge_options(cfg, ['train_cfg.val_begin=1'])
     assert len(lines) == 1
-
-
-def test_errors_of_building_name_the_keys_of_the_config():
-    cfg = Config(dict(hooks=[dict(type='A', speed=1), dict(type='B', speed=2)], other=dict(type='A')))
-    unexpected = r'hooks\.0\.speed or hooks\.1\.speed: A\.__init__\(\) got an unexpected'
-    with pytest.raises(UserError, match=unexpected), config_keys_named(cfg):
-        raise TypeError("A.__init__() got an unexpected keyword argument 'speed'")
-    unregistered = r'hooks\.0\.type or other\.type: A is not in the mmengine::hook registry$'
-    with pytest.raises(UserError, match=unregistered), config_keys_named(cfg):
-        raise KeyError('A is not in the mmengine::hook registry. Please check it')
-
-
-@pytest.mark.parametrize(
-    'error',
-    [
-        TypeError("A.__init__() got an unexpected keyword argument 'weight'"),
-        TypeError('unsupported operand'),
-        KeyError('speed'),
-        KeyError(),
-    ],
-)
-def test_errors_of_something_else_stay_what_they_are(error):
-    with pytest.raises(type(error)) as found, config_keys_named(Config(dict(hook=dict(type='A', speed=1)))):
-        raise error
-    assert found.value is error

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.kills import differences, killed_until_done
+from benchmarks.kills import differences, killed_until_done, markdown, read
 from simeps_mmseg.apis.prepare_data import prepare_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,12 +21,31 @@ def test_killed_trainings_end_with_the_same_weights(tmp_path):
     prepare_data('synthetic', data_root=tmp_path, num_train=100, num_test=6, size=32, fractions=[2])
     command = [sys.executable, 'benchmarks/kills.py', '--kills', '2', '--iters', '8', '--methods', 'simeps_plus']
     command += ['--signals', 'KILL', 'TERM', '--data-root', str(tmp_path), '--work-dir', str(tmp_path / 'runs')]
+    command += ['--results', str(tmp_path / 'kills.jsonl')]
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert line['kills'] >= 2
     assert line['trainings'] == line['finished'] == line['equal'] >= 1
+    lines = read(tmp_path / 'kills.jsonl')
+    assert sum(one['kills'] for one in lines) == line['kills']
+    # Called again, what is there counts: nothing is trained.
+    shutil.rmtree(tmp_path / 'runs')
+    again = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert json.loads(again.stdout.splitlines()[-1]) == line
+    assert not (tmp_path / 'runs').exists()
+    assert read(tmp_path / 'kills.jsonl') == lines
+
+
+def test_the_table_counts_trainings_and_kills():
+    line = dict(method='simeps', workers=0, signals=['KILL'], iters=8, seed=0, kills=3, finished=True, equal=True)
+    others = [dict(line, workers=2), dict(line, finished=False, equal=False, kills=1)]
+    assert markdown([line, *others]).splitlines()[2:] == [
+        '| simEps | 0 | SIGKILL | 4 | 2 | 1 | 1 |',
+        '| simEps | 2 | SIGKILL | 3 | 1 | 1 | 1 |',
+    ]
+    assert 'not yet measured' in markdown([])
 
 
 @pytest.mark.parametrize(

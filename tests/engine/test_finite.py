@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
+from mmseg.registry import OPTIM_WRAPPERS
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import NonFiniteHook
@@ -17,7 +19,7 @@ from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.valid_json import nulled, valid_json
 from simeps_mmseg.utils.weights import check_finite
 from simeps_mmseg.visualization.valid_json_backend import ValidJsonVisBackend
-from tests.helpers import experiment
+from tests.helpers import experiment, tiny_model
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
@@ -42,10 +44,13 @@ def test_terms_and_parameters_are_named():
 
 
 class Poisoned:
-    """A training whose loss is multiplied by a number at some steps."""
+    """A training whose loss, or input, is multiplied by a number at some steps."""
 
-    def __init__(self, data_root, work_dir, factor=math.nan, steps=(2,), max_iters=4, **hook):
+    def __init__(
+        self, data_root, work_dir, factor=math.nan, steps=(2,), max_iters=4, inputs=False, changes=None, **hook
+    ):
         cfg = experiment(data_root, work_dir, max_iters=max_iters, experiment_name=work_dir.name)
+        cfg.merge_from_dict(changes or {})
         cfg.default_hooks.checkpoint.interval = 1
         cfg.default_hooks.non_finite = dict(type='NonFiniteHook', **hook)
         add_safe_hooks(cfg)
@@ -53,9 +58,10 @@ class Poisoned:
         branch = self.runner.model.branches[1]
         loss = branch.loss
 
-        def poisoned(*args):
-            losses = loss(*args)
-            if self.runner.iter in steps:
+        def poisoned(images, samples):
+            now = self.runner.iter in steps
+            losses = loss(images * factor if now and inputs else images, samples)
+            if now:
                 losses['decode.loss_ce'] = losses['decode.loss_ce'] * factor
             return losses
 
@@ -135,3 +141,100 @@ def test_records_are_valid_json(tmp_path):
     backend.add_scalars({'loss': math.nan, 'mIoU': 3.0}, step=2)
     (line,) = Path(backend._scalar_save_file).read_text().splitlines()
     assert json.loads(line, parse_constant=pytest.fail) == {'loss': None, 'mIoU': 3.0, 'step': 2}
+
+
+TEACHER = dict(type='ExponentialMovingAverage', momentum=0.5, update_buffers=True)  # as in simEps-plus
+TEACHERS = dict(model=tiny_model(teacher=TEACHER))
+
+
+def weights_at(folder, step):
+    return read_checkpoint(folder / f'iter_{step}.pth')['state_dict']
+
+
+@pytest.mark.parametrize('steps_in_one', [1, 2])
+def test_teachers_outlive_an_input_that_is_no_number(synthetic_root, tmp_path, steps_in_one):
+    """Also where gradients are summed: there the next pass looks at batch norm before the step is passed over."""
+    changes = {**TEACHERS, 'optim_wrapper.accumulative_counts': steps_in_one}
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(2,), max_iters=8, inputs=True, changes=changes).train()
+    assert run.runner.message_hub.get_info('skipped_steps') == 1
+    before, after, end = (weights_at(tmp_path / 'run', step) for step in (2, 2 + steps_in_one, 8))
+    # Of two iterations whose gradients are summed the other one counts for batch norm.
+    own = [name for name in before if name.startswith('branches.') and (steps_in_one == 1 or 'bn.' not in name)]
+    assert all(torch.equal(before[name], after[name]) for name in own)
+    assert not all(torch.equal(after[name], end[name]) for name in own)
+    check_finite(end, 'the last checkpoint')
+
+
+def test_where_gradients_are_summed_a_loss_is_looked_at_in_its_own_iteration(synthetic_root, tmp_path):
+    changes = {'optim_wrapper.accumulative_counts': 2}
+    with pytest.raises(UserError) as raised:
+        Poisoned(synthetic_root, tmp_path / 'run', steps=(2,), changes=changes, max_skips=0).train()
+    assert str(raised.value).startswith('training stops at iteration 3, as a number is not finite: loss branch_1.')
+    assert str(raised.value).count('.png') == 6
+
+
+def test_weights_that_overflow_stop_the_training_and_are_not_saved(synthetic_root, tmp_path):
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), max_iters=9, max_in_a_row=2)
+    step = run.runner.train_loop.run_iter
+
+    def run_iter(batch):
+        if run.runner.iter == 2:
+            run.runner.model.branches[0].decode_head.conv_seg.weight.data[0, 0] = math.inf
+        step(batch)
+
+    run.runner.train_loop.run_iter = run_iter
+    with pytest.raises(UserError, match=r'iteration 3: the network has NaN or infinity in 1 of .*conv_seg\.weight'):
+        run.train()
+    assert not (tmp_path / 'run/iter_3.pth').exists()
+    assert (tmp_path / 'run/last_checkpoint').read_text().endswith('iter_2.pth')
+
+
+def test_statistics_of_batch_norm_that_overflow_are_not_saved(synthetic_root, tmp_path):
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=())
+    norm = next(module for module in run.runner.model.branches[0].modules() if hasattr(module, 'running_var'))
+    norm.running_var[0] = math.inf
+    with pytest.raises(UserError, match=r'iteration 1: the network has NaN or infinity in 1 of .*running_var'):
+        run.train()
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_a_gradient_whose_square_overflows_is_none_that_adam_can_use(synthetic_root, tmp_path):
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), max_skips=0)
+    weight = run.runner.model.branches[2].decode_head.conv_seg.weight
+    weight.register_hook(lambda gradient: torch.full_like(gradient, 1e20))
+    with pytest.raises(UserError, match=r'gradient of 1 parameters \(branches.2.decode_head.conv_seg.weight\)'):
+        run.train()
+
+
+@OPTIM_WRAPPERS.register_module()
+class ScaledOnCPU(OptimWrapper):
+    """``AmpOptimWrapper`` with the scaler that PyTorch has for the CPU, in float32."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=2.0**8)
+        self._scale_update_param = None
+
+    backward, step = AmpOptimWrapper.backward, AmpOptimWrapper.step
+
+
+@pytest.mark.parametrize('steps_in_one', [1, 2])
+def test_a_loss_scaler_passes_over_the_step(synthetic_root, tmp_path, steps_in_one):
+    changes = {**TEACHERS, 'optim_wrapper.type': 'ScaledOnCPU', 'optim_wrapper.accumulative_counts': steps_in_one}
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(2,), max_iters=8, inputs=True, changes=changes).train()
+    assert run.runner.message_hub.get_info('skipped_steps') == 1
+    before, after, end = (weights_at(tmp_path / 'run', step) for step in (2, 2 + steps_in_one, 8))
+    trained = [name for name, _ in run.runner.model.named_parameters() if name.startswith('branches.')]
+    assert all(torch.equal(before[name], after[name]) for name in trained)
+    assert not all(torch.equal(after[name], end[name]) for name in trained)
+    check_finite(end, 'the last checkpoint')
+
+
+def test_iterations_that_sum_gradients_are_none_that_a_scaler_passes_over(synthetic_root, tmp_path):
+    changes = {'optim_wrapper.type': 'ScaledOnCPU', 'optim_wrapper.accumulative_counts': 4}
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), changes=changes, scaler_patience=1).train()
+    assert run.runner.iter == 4
+    run = Poisoned(synthetic_root, tmp_path / 'over', 1.0, (), 9, False, changes, scaler_patience=1)
+    run.runner.model.branches[0].decode_head.conv_seg.weight.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(UserError, match=r'training stops at iteration 8, .* no step for 2 updates'):
+        run.train()

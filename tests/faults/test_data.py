@@ -71,6 +71,17 @@ def twice_in_the_list(root, cfg):
     listed(root, cfg, b'0\n1\n0\n')
 
 
+def twice_in_validation(root, cfg):
+    save(root / 'val/images/again.png', image('val', 0))
+    save(root / 'val/masks/again.png', mask())
+
+
+def several_pages_of_a_labelled_image(root, cfg):
+    frames = [Image.fromarray(image('labelled', index)) for index in range(2)]
+    (root / TRAIN).unlink()
+    frames[0].save(root / TRAIN, format='tiff', save_all=True, append_images=frames[1:])
+
+
 def masks_among_the_images(root, cfg):
     save(root / 'unlabelled/images/0_mask.png', mask())
 
@@ -166,6 +177,8 @@ CASES = [
     Case(a_mask_that_is_a_named_pipe, 'unreadable', 'masks/0.png (labelled): expected a readable mask, found a named pipe'),
     Case(a_folder_called_as_an_image, 'unreadable', 'found a folder, no file'),
     Case(animated, 'several pages', 'found 3 pages or frames, of which the first is used', False),
+    Case(several_pages_of_a_labelled_image, 'several pages', 'found 2 pages or frames, of which the first is used', False),
+    Case(twice_in_validation, 'repeated image', 'again.png (validation): expected each image once', False),
     Case(twice_by_pixels, 'repeated image', 'again.bmp (unlabelled): expected each image once', False),
     Case(twice_in_the_list, 'repeated image', 'found it twice', False),
     Case(masks_among_the_images, 'mask among images', '0_mask.png (unlabelled): expected an image', False),

@@ -1,15 +1,19 @@
 """What went wrong in silence: ranges of pixels, names of results, classes that are left out."""
 
-import copy
 import os
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
+from simeps_mmseg.engine.checks.experiment import view_problems
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.memory import memory_limit
@@ -28,6 +32,25 @@ from tests.helpers import experiment, save, tiny_branch
 def test_views_refuse_what_they_would_blank(loaded, says):
     with pytest.raises(UserError, match=says):
         check_range((loaded - 120) / 60, 60.0, 120.0)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'bands', 'says'),
+    [(np.uint16, 3, 'values from 0 to 255, and these reach'), (np.uint8, 4, '3 bands, got 4')],
+)
+def test_what_views_refuse_is_said_before_the_first_step(tmp_path, dtype, bands, says):
+    cfg = config(make(tmp_path))
+    for file in tmp_path.glob('*abelled/images/*.png'):
+        deep = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (16, 16, bands), dtype=dtype)
+        cv2.imwrite(str(file), deep)
+    dataset = cfg.train_dataloader.dataset
+    dataset.labeled.pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
+    cfg.model.view = dict(type='RandomView', transforms=[dict(type='GaussianBlur', kernel_size=3)])
+    # MMSegmentation normalises one band or three.
+    cfg.model.branch.data_preprocessor.update(mean=None, std=None, bgr_to_rgb=False)
+    problems = list(view_problems(DATASETS.build(dataset), MODELS.build(cfg.model)))
+    assert len(problems) == 1
+    assert says in problems[0]
 
 
 @pytest.mark.parametrize('high', [1, 2, 256])
@@ -51,18 +74,32 @@ def test_a_branch_that_alone_scores_is_not_the_best():
     assert _by_branch(scores) == ('mIoU', [99.0, 50.0])
 
 
-def test_an_exported_config_does_not_score_classes_by_other_numbers(tmp_path):
-    branch = tiny_branch(num_classes=2)
+@pytest.mark.parametrize('classes', [('background', 'pit'), ('pit', 'background', 'scratch')])
+def test_an_exported_config_scores_a_part_of_the_classes_as_the_training_did(synthetic_root, tmp_path, classes):
+    branch = tiny_branch(num_classes=len(classes))
     for part in (branch.backbone, branch.decode_head):
         part.norm_cfg.type = 'BN'
-    cfg = experiment(tmp_path, tmp_path, semi=False, model=branch)
-    meta = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
-    whole = stock_config(copy.deepcopy(cfg), branch_model(cfg, 0), meta)
-    assert whole.val_dataloader.dataset.type == 'BaseSegDataset'
-    cfg.val_dataloader.dataset.metainfo = meta
-    subset = stock_config(Config(cfg._cfg_dict), branch_model(cfg, 0), meta)
-    assert 'val_dataloader' not in subset
-    assert 'test_dataloader' in subset
+    cfg = experiment(synthetic_root, tmp_path, semi=False, model=branch, experiment_name=f'subset_{len(classes)}')
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].dataset.metainfo = dict(classes=classes)
+    cfg.tta_pipeline = [dict(type='LoadImageFromFile')]
+    runner = Runner.from_cfg(cfg)
+    expected = runner.test()
+    meta = runner.test_dataloader.dataset.metainfo
+    stock = stock_config(cfg, branch_model(cfg, 0), meta)
+    stock = Config.fromstring(stock.pretty_text, '.py')  # as it is written
+    scores = {}
+    for name in ('exported', 'not_renumbered'):
+        stock.update(work_dir=str(tmp_path / name), experiment_name=f'subset_{len(classes)}_{name}')
+        other = Runner.from_cfg(stock)
+        other.model.load_state_dict(runner.model.state_dict())
+        scores[name] = other.test()
+        stock.test_dataloader.dataset.pipeline.pop(0)
+    assert scores['exported'] == {key: expected[key] for key in scores['exported']}
+    assert stock.test_dataloader.dataset.type == 'BaseSegDataset'
+    assert scores['not_renumbered'] != scores['exported']
+    assert stock.tta_pipeline[0] == stock.val_dataloader.dataset.pipeline[0]
+    assert stock.tta_pipeline[0].type == 'KeyMapper'
 
 
 def test_the_memory_limit_is_that_of_the_machine_or_less():

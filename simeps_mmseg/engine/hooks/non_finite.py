@@ -7,14 +7,14 @@ import torch.distributed as dist
 from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
-from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names
+from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names, usable
 from .access import newest_checkpoint, unwrapped
 
 SKIPPED = 'skipped_steps'  # key of their number in the message hub, and so in the checkpoints
@@ -25,7 +25,10 @@ class NonFiniteHook(Hook):
     """Looks at the losses and the gradients of each step before the weights change.
 
     Where one is not finite, no weight changes in that step, and it is said why. After too many such steps the training stops.
-    Costs one reading of a scalar from the device per step. Also refuses checkpoints whose weights are not finite.
+    Costs one reading of a scalar from the device per iteration. Also refuses checkpoints whose weights are not finite.
+
+    Where gradients are summed over iterations (``accumulative_counts``), a loss that is not finite takes all of that sum
+    along. Batch norm is set back at once: the next iteration, the moving averages and a checkpoint look at it.
 
     With float16 (``AmpOptimWrapper``) gradients overflow as a matter of course, and the loss scaler passes over such steps
     itself; here they count only where a loss is not finite, or where no step is taken any more.
@@ -33,7 +36,7 @@ class NonFiniteHook(Hook):
     Args:
         max_skips: Steps that may be passed over in the whole training. 0: stop at the first.
         max_in_a_row: Likewise, one after another.
-        scaler_patience: Steps in a row that a loss scaler may pass over.
+        scaler_patience: Updates in a row that a loss scaler may pass over.
 
     Raises:
         UserError: On a negative number.
@@ -51,11 +54,12 @@ class NonFiniteHook(Hook):
         self.max_in_a_row = max_in_a_row
         self.scaler_patience = scaler_patience
         self._runner: Runner | None = None
-        self._scaled = False  # whether a loss scaler decides over steps
+        self._wrappers: list[OptimWrapper] = []
         self._handles: list = []
         self._losses: list[dict[str, Tensor]] = []  # of this step, one per forward pass
         self._batches: list[dict | None] = []
         self._stepped = self._skipped = False
+        self._spoiled = False  # whether a sum of gradients holds one of a step that was passed over
         self._in_a_row = self._without_step = 0
         self._statistics: list[Tensor] = []  # of batch norm, before the step
 
@@ -70,10 +74,9 @@ class NonFiniteHook(Hook):
         self.after_train(runner)
         self._runner = runner
         wrappers = runner.optim_wrapper
-        wrappers = list(wrappers.values()) if isinstance(wrappers, OptimWrapperDict) else [wrappers]
+        self._wrappers = list(wrappers.values()) if isinstance(wrappers, OptimWrapperDict) else [wrappers]
         self._handles = [unwrapped(runner.model).register_forward_hook(self._keep_losses)]
-        self._handles += [wrapper.optimizer.register_step_pre_hook(self._before_step) for wrapper in wrappers]
-        self._scaled = any(hasattr(wrapper, 'loss_scaler') for wrapper in wrappers)
+        self._handles += [wrapper.optimizer.register_step_pre_hook(self._before_step) for wrapper in self._wrappers]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Remember the images, and the statistics of batch norm, which one forward pass can spoil for good."""
@@ -85,12 +88,16 @@ class NonFiniteHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         """Count what was passed over."""
-        if self._scaled and not self._stepped and not self._skipped:  # the scaler itself, or gradients are accumulated
-            self._without_step += 1
-            if self._losses and not all_finite(self._losses[-1].values()):
+        summed = all(wrapper.should_update() for wrapper in self._wrappers)  # all gradients of a step
+        if not self._stepped and not self._skipped:  # a loss scaler passed over the step, or more gradients are to come
+            self._without_step += summed
+            if self._losses and not on_all_processes(all_finite(self._losses[-1].values())):
                 self._skip()
+                self._spoiled = True
             elif self._without_step > self.scaler_patience:
-                raise UserError(self._diagnosis(f'no step for {counted(self._without_step, "iteration")}'))
+                raise UserError(self._diagnosis(f'no step for {counted(self._without_step, "update")}'))
+        if summed:
+            self._spoiled = False
         if self._stepped:
             self._in_a_row = self._without_step = 0
         if self._stepped or self._skipped:
@@ -112,14 +119,15 @@ class NonFiniteHook(Hook):
     def _before_step(self, optimizer: torch.optim.Optimizer, *args) -> None:
         """Take the gradients away where a number is not finite: without them an optimiser changes nothing."""
         parameters = [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+        if self._spoiled:
+            self._skipped = True  # was counted
+            for parameter in parameters:
+                parameter.grad = None
+            return
         losses = [value for one in self._losses for value in one.values()]
         by_scaler = hasattr(optimizer, 'found_inf')  # a fused optimiser looks at scaled gradients itself
-        finite = all_finite([*losses, *([] if by_scaler else (p.grad for p in parameters))])
-        if is_distributed():  # all processes step, or none
-            flag = finite.to(parameters[0].device, torch.int32) if parameters else finite.int()
-            dist.all_reduce(flag, op=dist.ReduceOp.MIN)
-            finite = flag
-        if finite.item() and not self._skipped:
+        finite = usable([*losses, *([] if by_scaler else (p.grad for p in parameters))])
+        if on_all_processes(finite, parameters[0].device if parameters else None) and not self._skipped:
             self._stepped = True
             return
         if not self._skipped:
@@ -157,6 +165,19 @@ class NonFiniteHook(Hook):
             '--resume and a lower rate (optim_wrapper.optimizer.lr), clipped gradients (optim_wrapper.clip_grad='
             'dict(max_norm=...)), or more steps to pass over (default_hooks.non_finite.max_skips)'
         )
+
+
+def on_all_processes(holds: Tensor, device: torch.device | None = None) -> bool:
+    """Whether a bool scalar is true on every process: all of them step, or none.
+
+    Args:
+        holds: The scalar of this process.
+        device: Where processes exchange it; where it is, by default.
+    """
+    if is_distributed():
+        holds = holds.to(device or holds.device, torch.int32)
+        dist.all_reduce(holds, op=dist.ReduceOp.MIN)
+    return bool(holds.item())
 
 
 def running_statistics(model: nn.Module) -> list[Tensor]:

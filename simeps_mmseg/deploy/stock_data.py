@@ -1,0 +1,75 @@
+"""Data sets of this package as MMSegmentation's own ``BaseSegDataset``, which reads the same images and classes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.fileio import list_from_file
+from mmseg.datasets import BaseSegDataset
+
+from ..datasets.defaults import default_argument
+from ..utils.config_tree import walk_dicts
+from .own_types import classes_of, inherits, is_own
+
+
+def stock_data(loader: dict, dataset_meta: Mapping) -> dict:
+    """A loader with stock data sets, in place.
+
+    Args:
+        loader: Such as ``test_dataloader``.
+        dataset_meta: ``classes`` and ``palette`` for data sets that have none of their own.
+    """
+    for _, node in list(walk_dicts(loader)):
+        if is_own(node.get('type')) and inherits(node['type'], BaseSegDataset):
+            for argument in ('img_suffix', 'seg_map_suffix', 'reduce_zero_label'):
+                default = default_argument(next(classes_of(node['type'])), argument)
+                if default is not None:
+                    node.setdefault(argument, default)
+            renumber(node, 'pipeline', next(label_maps(node), None))
+            node['metainfo'] = {**_named(dataset_meta), **_metainfo(node)}
+            node['type'] = 'BaseSegDataset'
+    return loader
+
+
+def _metainfo(dataset: Mapping) -> dict:
+    """The ``metainfo`` of a data set; classes may be in a file."""
+    meta = dict(dataset.get('metainfo') or {})
+    if isinstance(meta.get('classes'), str):
+        meta['classes'] = list_from_file(meta['classes'])
+    return meta
+
+
+def renumber(node: dict[str, Any], key: str, label_map: Mapping[int, int] | None) -> None:
+    """Put :func:`renumbering` before a pipeline, in place, where there is something to renumber."""
+    if label_map:
+        node[key] = [renumbering(label_map), *(node.get(key) or [])]
+
+
+def label_maps(loader: Mapping | None) -> Iterator[dict[int, int]]:
+    """What the data sets of this package in a loader renumber, as their ``metainfo`` names other classes than their own."""
+    for _, node in walk_dicts(loader):
+        if is_own(node.get('type')) and inherits(node['type'], BaseSegDataset):
+            found = next(classes_of(node['type'])).get_label_map(_metainfo(node).get('classes'))
+            if found:
+                yield found
+
+
+def renumbering(label_map: Mapping[int, int]) -> dict:
+    """A stock step of a pipeline that has ``LoadAnnotations`` renumber the classes of a mask.
+
+    ``BaseSegDataset`` renumbers between the classes of its own type and those of its ``metainfo``, and itself has none. What
+    does it is ``label_map`` of each sample. Before an image is loaded, ``Resize`` does no more than to write its ``scale``
+    into the sample, whatever that is; ``KeyMapper`` takes that alone, under its new name.
+
+    Args:
+        label_map: New class of each old one; 255 leaves it out.
+
+    Example:
+        >>> from mmseg.registry import TRANSFORMS
+        >>> TRANSFORMS.build(renumbering({0: 0, 1: 255, 2: 1}))(dict(label_map=None))
+        {'label_map': {0: 0, 1: 255, 2: 1}}
+    """
+    return dict(type='KeyMapper', transforms=[dict(type='Resize', scale=label_map)], remapping=dict(scale='label_map'))
+
+
+def _named(dataset_meta: Mapping) -> dict:
+    return {key: [*dataset_meta[key]] for key in ('classes', 'palette') if dataset_meta.get(key)}
