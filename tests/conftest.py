@@ -1,5 +1,7 @@
 """Fixtures of all tests: everything is made here, seeded, below pytest's temporary folder."""
 
+import functools
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import utils as config_utils
 
 import simeps_mmseg  # noqa: F401 - registers the components
 from simeps_mmseg.apis.prepare_data import prepare_data
@@ -38,6 +41,21 @@ def _plain_text_of_configs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, False))
         yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _model_index_is_read_once() -> Iterator[None]:
+    """For each config that inherits from ``mmseg::`` mmengine reads the some fifty files of MMSegmentation's model index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _imports_are_not_searched_for_garbage() -> None:
+    """mmengine collects garbage for each data set, and goes through all objects of all imported modules each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')
