@@ -6,7 +6,6 @@ import socket
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -18,6 +17,7 @@ from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.models.utils import replace_sync_bn
 from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
+from tests.processes import start_processes
 
 
 def set_environment(rank, port, world_size):
@@ -130,7 +130,7 @@ def in_processes(function, world_size, *args):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    mp.spawn(function, args=(port, *args), nprocs=world_size)
+    start_processes(function, args=(port, *args), nprocs=world_size)
     return [torch.load(args[-1] / f'{rank}.pth') for rank in range(world_size)]
 
 

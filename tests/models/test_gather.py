@@ -5,9 +5,9 @@ import socket
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from simeps_mmseg.models.losses import SimilarityConsistencyLoss
+from tests.processes import server
 
 BRANCHES, BATCH, DIM = 3, 6, 5
 
@@ -42,7 +42,7 @@ def train_half(rank, port, unequal, queue):
 
 
 def run_two_processes(unequal):
-    context = mp.get_context('spawn')
+    context = server()
     queue = context.SimpleQueue()
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
