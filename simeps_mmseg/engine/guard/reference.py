@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .pseudo_label_health import by_class
+from ..pseudo_label_health import by_class
 
 # Below these shares of what labels alone reached, something is lost, not merely worse.
 DEAD_BRANCH = 0.5

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .guard import Reference, losses_since
+from .reference import Reference, losses_since
 
 
 @dataclass

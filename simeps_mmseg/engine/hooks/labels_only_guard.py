@@ -13,9 +13,7 @@ from torch import Tensor
 
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
-from ..guard import Reference, empty_agreement, not_found
-from ..guard_files import GuardFiles
-from ..guard_state import GuardState
+from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
 from .access import find_hook, learned_networks, unwrapped, validated_state
 from .consistency_ramp import ConsistencyRampHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
