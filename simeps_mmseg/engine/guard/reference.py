@@ -51,7 +51,7 @@ def number(score: float) -> float:
 
 def branch_scores(metrics: Mapping[str, float], key: str) -> list[float]:
     """``branch_0.<key>``, ``branch_1.<key>``, ... as far as they are there."""
-    values = []
+    values: list[float] = []
     while (name := f'branch_{len(values)}.{key}') in metrics:
         values.append(metrics[name])
     return values
