@@ -6,15 +6,19 @@
 # make audit  look up known vulnerabilities of what is in requirements.lock; needs the internet
 #
 # STACK=openmmlab takes stock OpenMMLab in place of the maintained forks (mmcv is compiled: about 12 to 25 minutes on two
-# cores). PYTHON=python3.12 takes another interpreter. HASHES=1, for CI, installs what is in requirements.lock and nothing
-# else: files with another hash are refused. It holds the stack of the forks for Python 3.11 and later.
+# cores). PYTHON=python3.12 takes another interpreter. TORCH=2.11.0 takes that PyTorch in place of the one in
+# constraints.txt, with the torchvision that belongs to it, TORCH=newest the newest there is: `make test TORCH=2.11.0`.
+# HASHES=1, for CI, installs what is in requirements.lock and nothing else: files with another hash are refused. It holds the
+# stack of the forks for Python 3.11 and later.
 
 STACK ?= onedl
 PYTHON ?= python3
-VENV ?= .venv-$(STACK)
+TORCH ?=
+VENV ?= .venv-$(STACK)$(if $(TORCH),-torch-$(TORCH))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := $(VENV)/constraints.txt
 
 # Larger allocations are kept by the process in place of being mapped anew each step: halves the time of a large step on
 # the CPU.
@@ -39,7 +43,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 docs: $(INSTALLED)
-	$(PIP) install -q -c constraints.txt -e ".[$(STACK),docs]"
+	$(PIP) install -q -c $(CONSTRAINTS) -e ".[$(STACK),docs]"
 	$(BIN)/python -m sphinx -W --keep-going docs build/site
 
 # setuptools is what builds this package.
@@ -53,19 +57,24 @@ audit:
 
 install: $(INSTALLED)
 
+$(CONSTRAINTS): constraints.txt
+	mkdir -p $(VENV)
+	$(if $(TORCH),sed '/^torch/d',cat) constraints.txt > $@
+	$(if $(filter-out newest,$(TORCH)),echo 'torch==$(TORCH)' >> $@)
+
 # torch comes first and alone: with it in place, its pin keeps the others from pulling another build.
-$(INSTALLED): setup.py constraints.txt
+$(INSTALLED): setup.py $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 ifdef HASHES
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 else
-	$(PIP) install -c constraints.txt torch torchvision
+	$(PIP) install -c $(CONSTRAINTS) torch torchvision
 ifeq ($(STACK),openmmlab)
 	$(PIP) install "setuptools<81" wheel ninja psutil
-	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c constraints.txt mmcv
+	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c $(CONSTRAINTS) mmcv
 endif
-	$(PIP) install -c constraints.txt -e ".[$(STACK),dev]"
+	$(PIP) install -c $(CONSTRAINTS) -e ".[$(STACK),dev]"
 endif
 	touch $(INSTALLED)
 

@@ -63,8 +63,8 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['simeps = simeps_cli:main']),
     install_requires=[
-        'torch>=2.13',
-        'torchvision>=0.28',
+        'torch>=2.11',
+        'torchvision>=0.26',
         'numpy',
         'pillow',
         'opencv-python',

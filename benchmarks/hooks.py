@@ -48,9 +48,6 @@ class RecordHook(Hook):
     """Keeps in the checkpoints what the line of a run says of its course: images, time, slices, scores and pseudo-labels at
     each validation.
 
-    A checkpoint is written before the validation of its step. So a run that was cut off between the two would resume past
-    it: that validation is made up for here.
-
     Args:
         config_hash: Of the experiment; a checkpoint of another one is not continued.
         images: What counts them.
@@ -79,12 +76,6 @@ class RecordHook(Hook):
         self._before, self._start = self.record['seconds'], time.monotonic()
         self.images.totals.update(self.record['images'])
         self._write(runner)
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        interval = runner.train_loop.val_interval
-        due = runner.iter > 0 and (runner.iter % interval == 0 or runner.iter == runner.max_iters)
-        if due and str(runner.iter) not in self.record['validations']:
-            runner.val_loop.run()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         # Of the steps before this one: the checkpoint of this step is written before this hook's after_train_iter.

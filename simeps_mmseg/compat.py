@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 from unittest import mock
 
 REQUIRED = ('mmengine', 'mmcv', 'mmseg')
@@ -158,7 +159,7 @@ def import_mmseg_quietly() -> bool:
     print_log = logging.print_log
     kept_back = []
 
-    def print_all_but_one(message: object, *args, **kwargs) -> None:
+    def print_all_but_one(message: object, *args: Any, **kwargs: Any) -> None:
         if message == NOT_LOGGED:
             kept_back.append(message)
         else:
@@ -190,6 +191,7 @@ def let_launchers_run_without_gpu() -> bool:
     """
     from mmengine.dist import utils
     from mmengine.model import MMDistributedDataParallel
+    from torch import nn
 
     if hasattr(utils._init_dist_pytorch, '__wrapped__'):
         return False
@@ -199,7 +201,7 @@ def let_launchers_run_without_gpu() -> bool:
     wrap_model = MMDistributedDataParallel.__init__
 
     @functools.wraps(wrap_model)
-    def wrap_on_its_device(self, module, *args, **kwargs) -> None:
+    def wrap_on_its_device(self: MMDistributedDataParallel, module: nn.Module, *args: Any, **kwargs: Any) -> None:
         if all(parameter.device.type == 'cpu' for parameter in module.parameters()):
             kwargs['device_ids'] = None
         wrap_model(self, module, *args, **kwargs)
@@ -213,7 +215,7 @@ def _on_cpu_without_gpu(init_processes: Callable) -> Callable:
     import torch
 
     @functools.wraps(init_processes)
-    def init(backend: str, *args, **kwargs) -> None:
+    def init(backend: str, *args: Any, **kwargs: Any) -> None:
         if torch.accelerator.is_available():
             return init_processes(backend, *args, **kwargs)
         with mock.patch('torch.cuda.set_device'):

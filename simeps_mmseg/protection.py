@@ -78,16 +78,19 @@ def weights_only(named: str) -> Iterator[None]:
 def protect_yaml() -> bool:
     """Let mmengine read YAML (configs, class weights) without the tags that make Python objects; tuples stay.
 
+    libyaml parses where PyYAML has it: for a config that inherits from ``mmseg::`` mmengine reads some fifty files.
+
     Returns:
         Whether anything was done.
     """
     import yaml
     from mmengine.fileio.handlers import yaml_handler
 
-    if issubclass(yaml_handler.Loader, yaml.SafeLoader):
+    safe_loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    if issubclass(yaml_handler.Loader, safe_loader):
         return False
 
-    class PlainLoader(yaml.SafeLoader):
+    class PlainLoader(safe_loader):  # type: ignore[misc, valid-type]
         """Plain values, and tuples, which mmengine writes."""
 
     PlainLoader.add_constructor(

@@ -1,15 +1,22 @@
 """Fixtures of all tests: everything is made here, seeded, below pytest's temporary folder."""
 
+import functools
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.config import utils as config_utils
 
 import simeps_mmseg  # noqa: F401 - registers the components
+from simeps_mmseg.apis import train
 from simeps_mmseg.apis.prepare_data import prepare_data
+from tests.helpers import experiment, tiny_branch, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 # Two threads are the size of the smallest supported machine; more make tiny networks slower. Beside other work, such as other
@@ -38,6 +45,21 @@ def _plain_text_of_configs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, False))
         yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _model_index_is_read_once() -> Iterator[None]:
+    """For each config that inherits from ``mmseg::`` mmengine reads the some fifty files of MMSegmentation's model index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _imports_are_not_searched_for_garbage() -> None:
+    """mmengine collects garbage for each data set, and goes through all objects of all imported modules each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')
@@ -71,3 +93,41 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+class Trained(NamedTuple):
+    cfg: Config
+    config: str
+    checkpoint: str
+
+
+def _train(data: Path, folder: Path, **changes) -> Trained:
+    cfg = experiment(data, folder, max_iters=2, **changes)
+    # mmengine keeps one visualizer, log and history per name: with a common one, scores would go to another test's folder.
+    cfg.experiment_name = cfg.visualizer.name = folder.name
+    cfg.dump(folder / 'config.py')
+    train(str(folder / 'config.py'))
+    return Trained(cfg, str(folder / 'config.py'), str(folder / 'iter_2.pth'))
+
+
+@pytest.fixture(scope='session')
+def trained(synthetic_root, tmp_path_factory) -> Trained:
+    """Three branches with moving averages after two steps and a validation; not to be changed."""
+    teacher = dict(type='ExponentialMovingAverage', momentum=0.5)
+    model = tiny_model(branch=tiny_branch(auxiliary=True), teacher=teacher, test_cfg=dict(branch_predictions=True))
+    return _train(synthetic_root, tmp_path_factory.mktemp('semi'), model=model)
+
+
+@pytest.fixture(scope='session')
+def trained_plain(synthetic_root, tmp_path_factory) -> Trained:
+    """A single network likewise."""
+    branch = tiny_branch()
+    for part in (branch.backbone, branch.decode_head):
+        part.norm_cfg.type = 'BN'
+    return _train(synthetic_root, tmp_path_factory.mktemp('plain'), model=branch, semi=False)
+
+
+@pytest.fixture(scope='session')
+def image(synthetic_root) -> str:
+    """One of the images."""
+    return str(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0])

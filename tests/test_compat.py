@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
+from tests.processes import run_code
 
 # The module without its package, which imports torchvision.
 ALONE = (
@@ -17,16 +18,25 @@ ALONE = (
 )
 
 
+def fresh_python(code: str) -> str:
+    """The last line that a fresh interpreter prints."""
+    command = [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)]
+    return last_line(subprocess.run(command, capture_output=True, text=True))
+
+
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)], capture_output=True, text=True)
+    """The last line that a process prints in which the package has been imported."""
+    return last_line(run_code(code))
+
+
+def last_line(done: subprocess.CompletedProcess) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]
 
 
 def test_torchvision_and_mmpretrain_can_be_imported():
     assert (
-        python("""
+        fresh_python("""
         import simeps_mmseg, torch, torchvision, mmpretrain.models
         torch.ops.torchvision.nms, torch.ops.torchvision.qnms
         print(torchvision.transforms.functional.hflip(torch.arange(2)[None]).tolist())
@@ -48,7 +58,7 @@ def test_missing_torchvision_operators_are_declared(tmp_path):
         '    assert str(schema).endswith("(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
     )
     assert (
-        python(f"""
+        fresh_python(f"""
             import sys
             sys.path.insert(0, {str(tmp_path)!r})
             {ALONE}
@@ -62,7 +72,7 @@ def test_missing_torchvision_operators_are_declared(tmp_path):
 
 def test_a_working_torchvision_is_left_alone():
     assert (
-        python(f"""
+        fresh_python(f"""
         import sys, types
         sys.modules['torchvision'] = types.ModuleType('torchvision')
         {ALONE}

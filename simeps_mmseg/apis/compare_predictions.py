@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from mmengine.config import Config
 
 from ..inference.comparison import choose_images, compared_image, image_miou
@@ -83,7 +82,7 @@ def compare_predictions(
     if names:
         chosen = images.indices(names)
     elif choice == 'random':
-        chosen = choose_images(np.zeros(len(images)), choice, count, seed)
+        chosen = choose_images([0.0] * len(images), choice, count, seed)
     else:
         everything = progress(range(len(images)), f'score {by}')
         chosen = choose_images([image_miou(images, models[by], index) for index in everything], choice, count, seed)

@@ -11,7 +11,7 @@ from prettytable import PrettyTable
 from ..inference.comparison import compared_image
 from ..inference.evaluation_images import EvaluationImages
 from ..inference.trained_model import TrainedModel
-from ..visualization import comparison_figure
+from ..visualization import class_colors, comparison_figure
 from .prepare_data import prepare_data
 from .report import report
 from .test import test
@@ -132,4 +132,6 @@ def draw_comparison(models: dict[str, Trained], picture: Path) -> None:
     trained = {name: TrainedModel(one.cfg, one.checkpoint) for name, one in models.items()}
     of_two_kinds = (index for index in range(len(images)) if len(np.unique(images.target(index))) > 2)
     rows = [compared_image(images, trained, index) for index in islice(of_two_kinds, ROWS)]
-    comparison_figure(rows, images.classes, images.palette).savefig(picture, dpi=150)
+    comparison_figure(rows, images.classes, images.palette or class_colors(len(images.classes))).savefig(
+        picture, dpi=150
+    )

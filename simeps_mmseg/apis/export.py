@@ -25,6 +25,8 @@ from ..utils.files import check_writable
 from ..utils.literal_config import read_literals
 from ..utils.paths import find_config
 
+Kind = Literal['pth', 'onnx', 'torchscript']
+
 NAME_THE_CONFIG = 'name that of the training, if you trust it, with --config'
 SUFFIXES = dict(pth='.pth', onnx='.onnx', torchscript='.pt')
 # Largest difference of the logits: a plain checkpoint computes the same, a graph sums in another order.
@@ -68,13 +70,13 @@ def export(
         UserError: If something is missing or cannot be exported, or what was written computes something else.
     """
     path = find_checkpoint(checkpoint)
-    kind, target = _target(path, out, kind)
+    file_kind, target = _target(path, out, kind)
     if size is not None and min(size) < 1:
         raise UserError(f'--size is a height and a width in pixels, got {" ".join(map(str, size))}')
     if bound is not None and not bound >= 0:  # nor nan
         raise UserError(f'--bound is the largest difference of the logits, 0 or more, got {bound}')
-    bound = BOUNDS[kind] if bound is None else bound
-    if kind == 'onnx':
+    bound = BOUNDS[file_kind] if bound is None else bound
+    if file_kind == 'onnx':
         require('onnx'), require('onnxruntime')
     content = read_checkpoint(path)
     cfg = source_config(content, path, config)
@@ -93,14 +95,14 @@ def export(
         why = (
             f': no branch is better on validation ({better.name} {better.score:.2f}): unlabelled images brought nothing'
         )
-    if kind == 'pth' and len(chosen) > 1:
+    if file_kind == 'pth' and len(chosen) > 1:
         raise UserError(
             f'the ensemble of {count} networks is no EncoderDecoder of MMSegmentation: add --format onnx or torchscript, '
             'or choose one of them with --branch'
         )
     label = 'labels only' if better else label_of(chosen, count)
-    target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[kind]}')
-    check_target(target, kind, path, overwrite)
+    target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[file_kind]}')
+    check_target(target, file_kind, path, overwrite)
     print(f'{better.file if better else f"{label} of {path}"}{why}', flush=True)
     model = load_model(cfg, content, 'cpu')
     if student:
@@ -111,16 +113,16 @@ def export(
         exported=dict(checkpoint=path.name, network=label, student=student, simeps_mmseg=simeps_mmseg.__version__),
     )
     files = comparison_images(cfg, images)
-    if kind == 'pth':
+    if file_kind == 'pth':
         write_pair(model, chosen[0], cfg, content, files, target, info, bound)
     else:
         networks = [networks_of(model)[index] for index in chosen]
-        write_graph(kind, networks, model, cfg, files, size, target, info, bound, input_type)
+        write_graph(file_kind, networks, model, cfg, files, size, target, info, bound, input_type)
     return target
 
 
-def _target(checkpoint: Path, out: str | None, kind: str | None) -> tuple[str, Path | None]:
-    kinds = {'.pth': 'pth', '.onnx': 'onnx', '.pt': 'torchscript', '.ts': 'torchscript'}
+def _target(checkpoint: Path, out: str | None, kind: Kind | None) -> tuple[Kind, Path | None]:
+    kinds: dict[str, Kind] = {'.pth': 'pth', '.onnx': 'onnx', '.pt': 'torchscript', '.ts': 'torchscript'}
     if out is None:
         return kind or 'pth', None
     found = kinds.get(Path(out).suffix)

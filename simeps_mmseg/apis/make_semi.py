@@ -60,13 +60,13 @@ def make_semi(
         UserError: On a config that cannot be converted, or folders and lists that are not what they have to be; and, after
             the config was written, on errors in the data.
     """
-    out = Path(out)
-    if out.suffix != '.py':
+    target = Path(out)
+    if target.suffix != '.py':
         raise UserError(f'{out} is to be a config: give a name that ends in .py')
-    check_writable(out)
-    if out.exists() and not overwrite:
+    check_writable(target)
+    if target.exists() and not overwrite:
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
-    base, reference = load_supervised(config, out)
+    base, reference = load_supervised(config, target)
     method_file = load_method(method, base)
     start = find_checkpoint(checkpoint) if checkpoint else None
     init_default_scope(base.get('default_scope') or 'mmseg')
@@ -77,9 +77,9 @@ def make_semi(
     )
     (leaf,) = leaf_configs(labeled_and_unlabeled(base.train_dataloader.dataset, source)[1])
     images = check_unlabeled(unlabeled, leaf.get('suffixes') or IMAGE_SUFFIXES)
-    content = statements(base, [reference, reference_to(method_file, out)], labeled, source, start)
+    content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
-    cfg = write_verified(title + config_text(content), out)
+    cfg = write_verified(title + config_text(content), target)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
     sources, problems = find_sources(cfg)
@@ -99,11 +99,11 @@ def make_semi(
     print(f'{out}: written')
     for note in [*notes(base, cfg, asking), *start_notes(start), *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
-    print(next_commands(out, cfg))
+    print(next_commands(target, cfg))
     if errors:
         listed = '\n'.join(f'  - {error}' for error in errors)
         raise UserError(f'{out} is written, but there are errors in the data, to be mended before training:\n{listed}')
-    return out
+    return target
 
 
 def write_verified(text: str, out: Path) -> Config:

@@ -1,6 +1,6 @@
 """Prepare a data set and say what it holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,12 @@ from ..datasets.preparation import (
     prepare,
     summarize,
 )
+from ..datasets.preparation.source import Source
 from ..utils import UsageError, UserError
 
-READERS = dict(neu=NEUSegReader, magnetic_tile=MagneticTileReader, dagm=DAGMReader)
+READERS: dict[str, Callable[[Source], DatasetReader]] = dict(
+    neu=NEUSegReader, magnetic_tile=MagneticTileReader, dagm=DAGMReader
+)
 
 
 def prepare_data(

@@ -127,7 +127,7 @@ def rank_unlabeled(
         with whole_file(target / CONTACT_SHEET) as partial:
             contact_sheet(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
         print(f'the first {min(sheet, len(ranking))} in {target / CONTACT_SHEET}')
-    if split_out:
+    if split_out and count is not None:
         move(split_in, split_out, [names[image.name] for image in ranking], count, fresh)
         chosen = {files[image.name].as_posix() for image in ranking[:count]}
         tell_of_other_suffixes(chosen, suffixes)

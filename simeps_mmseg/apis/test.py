@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -99,7 +99,11 @@ def check_names_differ(cfg: Config) -> None:
 
 def _innermost(model: nn.Module) -> nn.Module:
     """The segmentor inside wrappers for several processes and for augmentation."""
-    return _innermost(model.module) if isinstance(model, BaseTTAModel) or is_model_wrapper(model) else model
+    return (
+        _innermost(cast(nn.Module, model.module))
+        if isinstance(model, BaseTTAModel) or is_model_wrapper(model)
+        else model
+    )
 
 
 def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:

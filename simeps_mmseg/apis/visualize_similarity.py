@@ -104,7 +104,7 @@ def visualize_similarity_log(
     weight = similarity_weight(cfg, logged_ramp(history, cfg)) if cfg is not None else None
     unit = 'loss_similarity, weighted as logged'
     curves = {}
-    if weight is not None:
+    if cfg is not None and weight is not None:
         referred = cfg.model.similarity.get('reference_batch')
         unit = 'sum over the pairs of branches of\nthe mean squared difference of their maps'
         unit += f' of {referred} images' if referred else ''

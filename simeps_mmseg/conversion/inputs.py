@@ -52,7 +52,7 @@ def check_supervised(cfg: Config, config: str) -> None:
         for step in walk_steps(leaf.get('pipeline') or []):
             if step.get('type') in OTHER_TASKS:
                 raise UserError(
-                    f'{config} is for {OTHER_TASKS[step.type]} ({step.type} in its pipeline); '
+                    f'{config} is for {OTHER_TASKS[step["type"]]} ({step["type"]} in its pipeline); '
                     'only configs that segment single images can be converted'
                 )
 

@@ -1,5 +1,7 @@
 """A schedule in epochs as the same schedule in iterations."""
 
+from typing import Any
+
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
@@ -91,7 +93,7 @@ def scheduler_in_iterations(scheduler: dict, steps: int) -> dict:
     return {**new, 'by_epoch': False}
 
 
-def _times(value, steps: int):
+def _times(value: Any, steps: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_times(one, steps) for one in value]
     return value if value >= FOREVER else value * steps

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -70,7 +71,7 @@ def scores(base: Config) -> dict:
     def with_branches(metric: dict, name: str) -> Expression:
         return changed(name, dict(type='DefectIoUMetric')) if metric.get('type') == 'IoUMetric' else Expression(name)
 
-    found = {}
+    found: dict[str, object] = {}
     for key in ('val_evaluator', 'test_evaluator'):
         metric = base.get(key) or {}
         if isinstance(metric, dict) and metric.get('type') == 'IoUMetric':
@@ -82,7 +83,7 @@ def scores(base: Config) -> dict:
 
 def optimization(base: Config) -> dict:
     """What keeps the best weights; learning rates by depth in each branch; a schedule in epochs as one in iterations."""
-    found = {}
+    found: dict[str, Any] = {}
     if (constructor := base.optim_wrapper.get('constructor')) in LAYER_DECAY:
         found['optim_wrapper'] = dict(constructor=f'Branch{constructor}')
     if counts_epochs(base.get('train_cfg') or {}):

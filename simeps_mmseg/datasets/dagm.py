@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 from mmseg.registry import DATASETS
 
 from .defect import DefectDataset
@@ -14,7 +16,7 @@ class DAGMDataset(DefectDataset):
     Download: https://zenodo.org/records/8086136 (CC BY 4.0).
     """
 
-    METAINFO = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         classes=('background', *(f'defect_{k}' for k in range(1, 11))),
         palette=[
             [0, 0, 0],

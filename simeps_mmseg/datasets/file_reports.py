@@ -136,25 +136,29 @@ def image_problems(report: FileReport, step: dict, info: dict) -> Iterator[Probl
     report.size, report.grey, report.digest = image.shape[:2], is_grey(image), pixel_digest(image)
     report.tones = few_tones(image)
     if is_ordinary(step):
-        found = depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
-        if found:
-            yield Problem('dark 16-bit image', report.part, report.image, *found, False)
+        dark = depth_problem(image, step.get('bit_depth'), step.get('percentiles'))
+        if dark:
+            expected, found = dark
+            yield Problem('dark 16-bit image', report.part, report.image, expected, found, False)
 
 
 def mask_problems(report: FileReport, rules: FileRules, info: dict) -> Iterator[Problem]:
     """Read the mask, note in the report what it shows."""
-    if not os.path.exists(report.mask):
-        yield missing_mask(report.part, report.image, report.mask)
+    file, step = report.mask, rules.mask_step
+    if file is None or step is None:
+        return
+    if not os.path.exists(file):
+        yield missing_mask(report.part, report.image, file)
         return
     try:
-        check_is_file(report.mask)
-        mask, is_mapped = read_mask(rules.mask_step, info)
+        check_is_file(file)
+        mask, is_mapped = read_mask(step, info)
     except Exception as error:  # as above
-        yield Problem('unreadable', report.part, report.mask, 'a readable mask', _reason(error, report.mask))
+        yield Problem('unreadable', report.part, file, 'a readable mask', _reason(error, file))
         return
     wrong_size = size_problem(report.size, mask.shape) if report.digest is not None else None
     if wrong_size:
-        yield Problem('size mismatch', report.part, report.mask, *wrong_size)
+        yield Problem('size mismatch', report.part, file, *wrong_size)
     if mask.ndim != 2:
         return
     labels = rules.labels
@@ -164,12 +168,10 @@ def mask_problems(report: FileReport, rules: FileRules, info: dict) -> Iterator[
     if unknown:
         values = f'{sorted(unknown)[:8]}{" ..." if len(unknown) > 8 else ""}'
         found = f'{values} in {sum(unknown.values())} of {mask.size} pixels'
-        yield Problem('value outside the classes', report.part, report.mask, own.allowed(), found)
+        yield Problem('value outside the classes', report.part, file, own.allowed(), found)
     elif report.classes.keys() <= {labels.ignore_index}:
         raw = sorted(report.values)
-        yield Problem(
-            'all-ignore mask', report.part, report.mask, 'pixels of a class', f'only ignored pixels (values {raw})'
-        )
+        yield Problem('all-ignore mask', report.part, file, 'pixels of a class', f'only ignored pixels (values {raw})')
 
 
 def read_image(step: dict, info: dict) -> np.ndarray:

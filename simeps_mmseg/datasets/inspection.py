@@ -157,7 +157,7 @@ def few_tones(image: NDArray) -> tuple[int, ...]:
 def pixel_digest(image: NDArray) -> bytes:
     """Identifies the content of an image (h, w, c): the same for equal pixels in any file format, grey or grey as RGB."""
     pixels = np.ascontiguousarray(image[..., 0] if image.ndim == 3 and is_grey(image) else image)
-    return hashlib.blake2b(pixels, digest_size=16, salt=str(pixels.shape).encode()[:16]).digest()
+    return hashlib.blake2b(pixels.data, digest_size=16, salt=str(pixels.shape).encode()[:16]).digest()
 
 
 def count_values(mask: NDArray) -> dict[int, int]:

@@ -87,8 +87,12 @@ def layouts(leaf: dict, source: Path) -> Iterator[tuple[Path, Path, dict]]:
         part = source.resolve().relative_to((root / images).resolve())
         own = [(Path(folder) / part).as_posix() for folder in (images, masks)]
         yield root / own[0], root / own[1], dict(data_prefix=dict(zip(PREFIXES, own)))
-    for own in SUBFOLDERS:
-        yield source / own[0], source / own[1], dict(data_root=source.as_posix(), data_prefix=dict(zip(PREFIXES, own)))
+    for pair in SUBFOLDERS:
+        yield (
+            source / pair[0],
+            source / pair[1],
+            dict(data_root=source.as_posix(), data_prefix=dict(zip(PREFIXES, pair))),
+        )
 
 
 def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source: str) -> dict:
@@ -98,7 +102,8 @@ def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source
         UserError: If not one image has a mask, or if images of another suffix have one, too: a data set takes one suffix.
     """
     known = {key: leaf.get(key) or default_argument(DATASETS.get(leaf['type']), key) for key in SUFFIXES}
-    usual = tuple(value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())
+    image_suffix, mask_suffix = (value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())
+    usual = image_suffix, mask_suffix
     found = pairs_by_suffixes(names, list_images(masks), usual, are_together=images == masks)
     if not found:
         raise UserError(

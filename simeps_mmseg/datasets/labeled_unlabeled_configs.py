@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.registry import DATASETS
 
@@ -114,8 +115,10 @@ def source_config(
         changed['exclude'] = [*source.get('exclude', ()), labeled, *exclude]
         if not source.get('suffixes') and (suffixes := suffixes_of(leaf)):
             changed['suffixes'] = suffixes
-    elif prefix := source.get('data_prefix') or default_argument(class_of(source), 'data_prefix'):
-        changed['data_prefix'] = {key: path for key, path in prefix.items() if key != 'seg_map_path'}
+    else:
+        prefix: Any = source.get('data_prefix') or default_argument(class_of(source), 'data_prefix')
+        if prefix:
+            changed['data_prefix'] = {key: path for key, path in prefix.items() if key != 'seg_map_path'}
     if not has_own_pipeline(source):
         changes = unlabeled_changes(leaf['pipeline'], any_depth=is_folder)
         changed['pipeline'] = unlabeled_pipeline(leaf['pipeline'], dropped, changes)

@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 from mmseg.registry import DATASETS
 
 from .defect import DefectDataset
@@ -14,11 +16,11 @@ class MagneticTileDataset(DefectDataset):
     Download: https://github.com/abin24/Magnetic-tile-defect-datasets., published for research without a stated licence.
     """
 
-    METAINFO = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         classes=('background', 'blowhole', 'break', 'crack', 'fray', 'uneven'),
         palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [204, 121, 167]],
     )
     prepare_command = 'magnetic_tile Magnetic-tile-defect-datasets.-master.zip'
 
-    def __init__(self, img_suffix: str = '.jpg', **kwargs) -> None:
+    def __init__(self, img_suffix: str = '.jpg', **kwargs: Any) -> None:
         super().__init__(img_suffix=img_suffix, **kwargs)

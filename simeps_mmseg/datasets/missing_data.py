@@ -50,9 +50,9 @@ def missing_data(cfg: Config, loaders: tuple[str, ...]) -> Iterator[tuple[str, s
 def written_out(loader: dict) -> dict:
     """A loader whose ``LabeledUnlabeledDataset`` has the configs of its two data sets; any other as it is."""
     dataset = loader.get('dataset')
-    if not dataset or not is_kind(dataset, LabeledUnlabeledDataset):
+    if not dataset or not is_kind(dataset, LabeledUnlabeledDataset) or (parts := parts_of(dataset)) is None:
         return loader
-    return {**loader, 'dataset': dict(zip(('labeled', 'unlabeled'), parts_of(dataset)))}
+    return {**loader, 'dataset': dict(zip(('labeled', 'unlabeled'), parts))}
 
 
 def leave_out_evaluation_images(cfg: Config) -> None:
@@ -60,12 +60,12 @@ def leave_out_evaluation_images(cfg: Config) -> None:
 
     Data that is not there yet is passed over.
     """
-    loader = cfg.get('train_dataloader') or {}
-    if not is_kind(loader.get('dataset') or {}, LabeledUnlabeledDataset) or loader.dataset.get('unlabeled') is None:
+    train = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if not is_kind(train, LabeledUnlabeledDataset) or train.get('unlabeled') is None:
         return
-    excluded = list(loader.dataset.get('exclude') or ())
+    excluded = list(train.get('exclude') or ())
     excluded += [dataset for dataset in evaluation_sets(cfg).values() if dataset not in excluded]
-    loader.dataset.exclude = excluded
+    train['exclude'] = excluded
 
 
 def evaluation_sets(cfg: Config) -> dict[str, dict]:

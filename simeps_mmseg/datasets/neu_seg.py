@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 from mmseg.registry import DATASETS
 
 from .defect import DefectDataset
@@ -14,11 +16,11 @@ class NEUSegDataset(DefectDataset):
     Download: https://github.com/DHW-Master/NEU_Seg, published for research without a stated licence.
     """
 
-    METAINFO = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         classes=('background', 'inclusion', 'patches', 'scratches'),
         palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115]],
     )
     prepare_command = 'neu NEU_Seg-main.zip'
 
-    def __init__(self, img_suffix: str = '.jpg', **kwargs) -> None:
+    def __init__(self, img_suffix: str = '.jpg', **kwargs: Any) -> None:
         super().__init__(img_suffix=img_suffix, **kwargs)

@@ -108,7 +108,7 @@ def _to_json(report: FileReport) -> dict:
 
 
 def _from_json(kept: dict) -> FileReport:
-    counts = {name: {int(key): count for key, count in kept[name].items()} for name in ('values', 'classes')}
+    values, classes = ({int(key): count for key, count in kept[name].items()} for name in ('values', 'classes'))
     return FileReport(
         part='',
         image='',
@@ -117,5 +117,6 @@ def _from_json(kept: dict) -> FileReport:
         size=tuple(kept['size']),
         tones=tuple(kept['tones']),
         problems=[Problem(*problem) for problem in kept['problems']],
-        **counts,
+        values=values,
+        classes=classes,
     )

@@ -1,3 +1,5 @@
+from typing import Any, ClassVar
+
 from mmseg.registry import DATASETS
 
 from .defect import DefectDataset
@@ -10,7 +12,7 @@ class SyntheticDefectDataset(DefectDataset):
     For people without data and for tests. Licence: that of this project; nothing is downloaded.
     """
 
-    METAINFO = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         classes=('background', 'scratch', 'patch', 'pit'),
         palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115]],
     )

@@ -12,7 +12,7 @@ LOADS_LABELS = ('LoadBiomedicalAnnotation', 'LoadDepthAnnotation')  # beside wha
 NEED_MASK = ('GenerateEdge',)  # is nothing without a mask
 MASK_KEYS = ('seg_map_path', 'gt_seg_map', 'gt_semantic_seg', 'seg_fields', 'gt_edge_map')
 # Steps that look at a mask by an option, and what keeps them from it.
-WITHOUT_LOOKING = dict(RandomCrop=dict(cat_max_ratio=1.0))
+WITHOUT_LOOKING: dict[str, dict[str, object]] = dict(RandomCrop=dict(cat_max_ratio=1.0))
 # Steps that a folder of single images cannot feed, and what they are for.
 OTHER_TASKS = dict(
     LoadMultipleRSImageFromFile='change detection between two images',
@@ -43,7 +43,7 @@ def unlabeled_changes(pipeline: Sequence[dict], any_depth: bool = True) -> dict[
         >>> unlabeled_changes([dict(type='LoadImageFromFile'), dict(type='RandomCrop', cat_max_ratio=0.75)])
         {'LoadImageFromFile': {'type': 'LoadImageAsUint8'}, 'RandomCrop': {'cat_max_ratio': 1.0}}
     """
-    changes = {}
+    changes: dict[str, dict] = {}
     for step in walk_steps(pipeline):
         kind = step.get('type')
         if any_depth and kind == 'LoadImageFromFile' and _is_ordinary(step):

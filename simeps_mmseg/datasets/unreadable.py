@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
@@ -33,7 +33,7 @@ class NamedImages(Dataset):
         key: Where it stands in the config, for messages.
     """
 
-    def __init__(self, dataset: Dataset, key: str) -> None:
+    def __init__(self, dataset: BaseDataset, key: str) -> None:
         self.dataset = dataset
         self.key = key
 
@@ -81,7 +81,7 @@ class ReplacedImages(NamedImages):
         UserError: On a sample, once more than :data:`LEAST_ALLOWED` images and :data:`SHARE_ALLOWED` of all cannot be read.
     """
 
-    def __init__(self, dataset: Dataset, key: str) -> None:
+    def __init__(self, dataset: BaseDataset, key: str) -> None:
         super().__init__(dataset, key)
         self.allowed = max(LEAST_ALLOWED, int(SHARE_ALLOWED * len(dataset)))
         self.broken = torch.zeros(len(dataset), dtype=torch.bool).share_memory_()
@@ -124,7 +124,7 @@ class ReplacedImages(NamedImages):
         )
 
 
-def unreadable_file(dataset: Dataset, index: int) -> str | None:
+def unreadable_file(dataset: BaseDataset, index: int) -> str | None:
     """Which file of a sample cannot be read, and why; None where all can."""
     info = dataset.get_data_info(index)
     for file in filter(None, (info.get('img_path'), info.get('seg_map_path'))):

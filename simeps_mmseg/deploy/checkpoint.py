@@ -142,7 +142,7 @@ def _entries(log: Path) -> list[dict]:
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
     for name in DECIDING:
-        values = []
+        values: list[float] = []
         while (key := f'branch_{len(values)}.{name}') in scores:
             values.append(float(scores[key]))
         # A branch that paints what is not there scores 0 where the others, rightly silent, score nan: that compares nothing.

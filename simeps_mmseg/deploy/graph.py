@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ INPUT, OUTPUT = 'images', 'logits'
 # not, needs no onnxscript, and folds batch norm into the convolutions.
 ONNX_OPSET = 17
 TRACED_BATCH = 2
+Traced = TypeVar('Traced')
 
 
 class DeployedNetworks(nn.Module):
@@ -34,6 +37,9 @@ class DeployedNetworks(nn.Module):
         UserError: If the preprocessor is of another kind.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, networks: Sequence[BaseSegmentor], preprocessor: nn.Module, size: tuple[int, int]) -> None:
         super().__init__()
         if not isinstance(preprocessor, SegDataPreProcessor):
@@ -42,7 +48,8 @@ class DeployedNetworks(nn.Module):
                 'SegDataPreProcessor; --format pth keeps it as it is'
             )
         self.networks = nn.ModuleList(networks)
-        self.size = tuple(int(length) for length in size)
+        height, width = size
+        self.size = int(height), int(width)
         self.swap_channels = swaps_channels(preprocessor)
         self.pad_value = float(preprocessor.pad_val)
         self.padding = _padding(self.size, preprocessor.test_cfg or {})
@@ -72,8 +79,9 @@ class DeployedNetworks(nn.Module):
         shape = (height + bottom, width + right)
         # One dict per image, as MMSeg has it, would tie the graph to a batch size; the networks read the first one.
         metas = [dict(ori_shape=shape, img_shape=shape, pad_shape=shape)]
-        logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in self.networks]
-        return mean_logits(self.networks, logits)[:, :, :height, :width]
+        networks = cast(Sequence[BaseSegmentor], self.networks)
+        logits = [network.inference(inputs, [dict(meta) for meta in metas]) for network in networks]
+        return mean_logits(networks, logits)[:, :, :height, :width]
 
 
 class SizeGuard(nn.Module):
@@ -193,16 +201,13 @@ def pooling_by_products() -> Iterator[None]:
     """
     own = F.adaptive_avg_pool2d
 
-    def pool(inputs: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
+    def pool(inputs: Tensor, output_size: int | tuple[int | None, int | None]) -> Tensor:
         wanted = (output_size, output_size) if isinstance(output_size, int) else output_size
         fits = all(wants is None or int(has) % wants == 0 for has, wants in zip(inputs.shape[-2:], wanted))
         return own(inputs, output_size) if fits else adaptive_average(inputs, output_size)
 
-    F.adaptive_avg_pool2d = pool
-    try:
+    with patch.object(F, 'adaptive_avg_pool2d', pool):
         yield
-    finally:
-        F.adaptive_avg_pool2d = own
 
 
 def run_torchscript(path: Path) -> Callable[[Tensor], Tensor]:
@@ -229,7 +234,7 @@ def run_onnx(path: Path) -> Callable[[Tensor], Tensor]:
     return lambda images: torch.from_numpy(session.run(None, {INPUT: np.ascontiguousarray(images.numpy())})[0])
 
 
-def require(name: str):
+def require(name: str) -> Any:
     """A module of the extra ``export``.
 
     Raises:
@@ -243,7 +248,7 @@ def require(name: str):
         ) from error
 
 
-def _traced(export: Callable[[], object], name: str) -> object:
+def _traced(export: Callable[[], Traced], name: str) -> Traced:
     # Whatever a network's own code raises under a tracer ends here: all of it means the same to the user.
     try:
         return export()

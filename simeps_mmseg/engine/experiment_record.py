@@ -6,7 +6,9 @@ from pathlib import PurePath
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
+from ..utils.config_tree import leaf_values
 from ..utils.dataset_tree import leaf_datasets
 
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
@@ -27,7 +29,7 @@ RATE = 'optim_wrapper.optimizer.lr'
 
 def experiment_record(runner: Runner) -> dict[str, str]:
     """Key and value of what decides over a training: the parts of the config, the images and the processes."""
-    record = {key: value for part in COMPARED for key, value in flattened(runner.cfg.get(part), part)}
+    record = {key: value for part in COMPARED for key, value in leaf_values(runner.cfg.get(part), part, PASSED_OVER)}
     loader = runner.train_dataloader
     sampler = loader.sampler
     shares = [getattr(sampler, name) for name in ('num_labeled', 'num_unlabeled') if hasattr(sampler, name)]
@@ -42,25 +44,7 @@ def experiment_record(runner: Runner) -> dict[str, str]:
     return record
 
 
-def flattened(node: object, path: str) -> Iterator[tuple[str, str]]:
-    """Dotted keys and values of a nested config.
-
-    Example:
-        >>> list(flattened(dict(a=1, b=[dict(c='x'), 2]), 'top'))
-        [('top.a', '1'), ('top.b[0].c', "'x'"), ('top.b[1]', '2')]
-    """
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            if key not in PASSED_OVER:
-                yield from flattened(value, f'{path}.{key}')
-    elif isinstance(node, (list, tuple)) and any(isinstance(item, (Mapping, list, tuple)) for item in node):
-        for index, item in enumerate(node):
-            yield from flattened(item, f'{path}[{index}]')
-    elif node is not None:
-        yield path, repr(list(node)) if isinstance(node, tuple) else repr(node)
-
-
-def images_digest(source: object) -> str | None:
+def images_digest(source: Dataset) -> str | None:
     """How many images a data set has, and a checksum of their names in their order; None if it does not know their names."""
     leaves = list(leaf_datasets(source))
     if not all(hasattr(leaf, 'get_data_info') for leaf in leaves):

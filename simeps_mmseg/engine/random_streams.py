@@ -23,7 +23,7 @@ def generator_states() -> dict:
     version, state, gauss = random.getstate()
     states = dict(
         torch=torch.get_rng_state(),
-        numpy=(name, keys.tolist(), position, has_gauss, cached),
+        numpy=(name, np.asarray(keys).tolist(), position, has_gauss, cached),
         python=(version, list(state), gauss),
     )
     if torch.cuda.is_available():
@@ -84,7 +84,7 @@ class PositionedSampler(Sampler):
             yield index if isinstance(index, Draw) else Draw(index, (round_, count * self.world_size + self.rank))
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.sampler)  # type: ignore[arg-type]  # those of endless streams have none
 
 
 class SeededItems:

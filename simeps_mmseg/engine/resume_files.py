@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def periodic_checkpoints(folder: Path, template: str | None = None) -> list[Path
     """The checkpoints of steps in a folder, newest first; ``template`` as in :func:`periodic_pattern`."""
     pattern = periodic_pattern(template)
     found = [
-        (int(match[match.lastindex]), file) for file in folder.glob('*') if (match := pattern.fullmatch(file.name))
+        (int(match[match.lastindex or 0]), file) for file in folder.glob('*') if (match := pattern.fullmatch(file.name))
     ]
     return [file for _, file in sorted(found, reverse=True)]
 
@@ -67,7 +68,7 @@ def newest_whole(folder: str | Path, template: str | None = None) -> Choice:
     Raises:
         UserError: If there are checkpoints, and none is whole; names what is wrong with each.
     """
-    passed_over = []
+    passed_over: list[str] = []
     for file in periodic_checkpoints(Path(folder), template):
         fault = fault_of(file)
         if fault is None:
@@ -97,7 +98,7 @@ def fault_of(path: Path) -> str | None:
                 return 'no checkpoint: a ZIP archive of something else'
     except zipfile.BadZipFile:
         return 'cut off or damaged'
-    except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zipfile.zlib.error) as error:
+    except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
         return f'cannot be read: {error}'
     return None
 

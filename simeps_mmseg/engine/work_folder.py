@@ -17,7 +17,7 @@ from .resume_files import POINTER, name_template, periodic_pattern
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = '.training'
 # What a training writes. Anything else in the folder is somebody's own.
@@ -68,7 +68,8 @@ def _moved(cfg: Config) -> str | None:
     """
     folder = Path(cfg.work_dir)
     start = Path(cfg.load_from) if cfg.get('load_from') else None
-    inside = start is not None and start.is_file() and start.resolve().parent == folder.resolve()
+    if start is not None and not (start.is_file() and start.resolve().parent == folder.resolve()):
+        start = None  # stays where it is
     periodic = periodic_pattern(name_template(cfg))
     found = [path for path in sorted(folder.iterdir()) if WRITTEN.fullmatch(path.name) or periodic.fullmatch(path.name)]
     if not any(path.suffix == '.pth' for path in found):
@@ -82,5 +83,5 @@ def _moved(cfg: Config) -> str | None:
         'continued it)',
         'current',
     )
-    moved = target / start.resolve().name if inside else None
+    moved = target / start.resolve().name if start is not None else None
     return str(moved) if moved is not None and moved.exists() else None

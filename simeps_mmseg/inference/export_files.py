@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
 from ..deploy.checkpoint import plain_checkpoint
 from ..deploy.graph import deployed, example, run_onnx, run_torchscript, swaps_channels, write_onnx, write_torchscript
@@ -61,7 +62,8 @@ def write_pair(
         sources = files or noise_for(cfg, channels_of(network))
         pairs = compare_pair(network, model, reread, pipelines, sources)
         # Of a single channel MMSeg's prediction is a sigmoid already.
-        threshold = float(main_head(network).threshold) if network.out_channels == 1 else 0.0
+        head: BaseDecodeHead = main_head(network)
+        threshold = float(head.threshold) if network.out_channels == 1 else 0.0
         check_difference(pairs, bound, described(files), threshold)
     print(f'wrote {target} and {target.with_suffix(".py")}: init_model, MMSegInferencer and tools/test.py read them')
 
@@ -96,7 +98,8 @@ def write_graph(
         info['scaling'] = f'files with more than 8 bits: first to 8 bits as {scaling} of simeps_mmseg does'
     threshold = 0.5
     if networks[0].out_channels == 1:
-        threshold = info['threshold'] = float(main_head(networks[0]).threshold)
+        head: BaseDecodeHead = main_head(networks[0])
+        threshold = info['threshold'] = float(head.threshold)
     write, run = dict(onnx=(write_onnx, run_onnx), torchscript=(write_torchscript, run_torchscript))[kind]
     with whole_file(target) as partial:
         write(module, example(images[0].shape[0], size, dtype), partial, info)

@@ -1,6 +1,7 @@
 """What can be wrong with the heads of segmentors, alone and as branches of one model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
+from typing import cast
 
 from mmseg.models import BaseSegmentor
 from mmseg.models.decode_heads import SideAdapterCLIPHead, STDCHead
@@ -48,12 +49,12 @@ def class_weight_problems(branch: BaseSegmentor) -> Iterator[str]:
             key, expected = f'{key}.loss_decode', head.out_channels + isinstance(head, SideAdapterCLIPHead)
         elif hasattr(head, 'cls_embed'):
             owners = [head]
-            key, expected = f'{key}.loss_cls', head.cls_embed.out_features
+            key, expected = f'{key}.loss_cls', cast(nn.Linear, head.cls_embed).out_features
         else:
             continue
         for owner in owners:
             weight = getattr(owner, 'class_weight', None)
-            if hasattr(weight, '__len__') and len(weight) != expected:  # also an array from a file
+            if isinstance(weight, Sized) and len(weight) != expected:  # also an array from a file
                 yield (
                     f'{key}: {type(owner).__name__}.class_weight has {len(weight)} numbers, '
                     f'but {type(head).__name__} has {expected} {"outputs" if expected > head.num_classes else "classes"}'

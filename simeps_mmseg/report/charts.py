@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from ..visualization.curves import INK, Panel, line_color
@@ -15,7 +17,7 @@ from .page import Chart, Picture
 
 WIDTH, HEIGHT = 4.6, 3.0  # inches
 MOST_NUMBERS = 12  # classes up to which each cell of a confusion matrix has its number
-SVG = {
+SVG: dict[Any, object] = {
     'svg.fonttype': 'none',  # text stays text: a third of the size
     'svg.hashsalt': 'simeps_mmseg',  # the same figure gives the same bytes
     'text.parse_math': False,  # a class may be called a$b$
@@ -86,9 +88,9 @@ def histogram(values: Sequence[float], title: str, unit: str) -> Chart:
     """How many images have which score, in per cent."""
     with matplotlib.rc_context(SVG):
         figure, axis = _axes(title)
-        axis.hist(values, bins=np.arange(0, 101, 5), color=unit_color(line_color(1)), rwidth=0.92)
+        axis.hist(values, bins=list(range(0, 101, 5)), color=unit_color(line_color(1)), rwidth=0.92)
         axis.set(xlabel=unit, ylabel='images', xlim=(0, 100))
-        axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.yaxis.set_major_locator(MaxNLocator('auto', steps=[1, 2, 2.5, 5, 10], integer=True))
         axis.grid(axis='y', color='0.9', linewidth=0.6)
         return chart_of(figure)
 

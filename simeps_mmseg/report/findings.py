@@ -108,7 +108,7 @@ def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
         if not len(steps):
             continue
         final = ratios[-1]
-        below = is_starving(ratios, 1.0)
+        below = np.asarray(is_starving(ratios, 1.0))
         if below[-1]:
             if below.all():
                 course = f'stands at {_share_in_words(final)} and was never above {limit} of what the labels show'

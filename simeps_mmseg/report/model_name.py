@@ -32,5 +32,6 @@ def _parts(branch: Mapping) -> list:
 
 
 def _types(part: Mapping | Sequence[Mapping] | None) -> str:
-    parts = part if isinstance(part, (list, tuple)) else [part] if part else []
-    return ' and '.join(type_name(one['type']) for one in parts)
+    if not part:
+        return ''
+    return ' and '.join(type_name(one['type']) for one in ([part] if isinstance(part, Mapping) else part))

@@ -30,6 +30,7 @@ from ..visualization.palette import class_colors
 from ..visualization.similarity import similarity_figure
 from . import Chart, Finding, Picture, Section, Table, Text, score_findings
 from .charts import picture_of
+from .page import Block
 from .part_section import AREAS, part_facts, part_findings, part_section
 from .score_section import score_section
 from .scored_images import ScoredImage, by_quality, part_errors_of
@@ -87,8 +88,8 @@ def model_sections(
         trained = TrainedModel(cfg, weights, device, split)
     except UserError as error:
         told = f'The model could not be loaded: {error}'
-        sections = [Section('Images', [Text(told)]), Section('Similarity maps', distances)]
-        return ModelSections([], [Finding(True, f'No images were scored. {told}')], [], sections)
+        unscored = [Section('Images', [Text(told)]), Section('Similarity maps', distances)]
+        return ModelSections([], [Finding(True, f'No images were scored. {told}')], [], unscored)
     facts: list[tuple[str, str]] = []
     findings: list[Finding] = []
     parts: list[Section] = []
@@ -167,8 +168,8 @@ def _names_of(trained: TrainedModel, branches: int) -> list[str]:
 
 def _branches_of(sample: SegDataSample) -> Tensor | None:
     """Label maps (K, h, w) of K branches, K > 1."""
-    maps = sample.pred_sem_seg_branches.data if 'pred_sem_seg_branches' in sample else []
-    return maps if len(maps) > 1 else None
+    maps = sample.pred_sem_seg_branches.data if 'pred_sem_seg_branches' in sample else None
+    return maps if maps is not None and len(maps) > 1 else None
 
 
 def _gallery(data: EvaluationImages, trained: TrainedModel, scored: Sequence[ScoredImage]) -> Section:
@@ -225,7 +226,7 @@ def _next_to_label(sources: Sequence[Source], trained: TrainedModel, count: int)
     if not ranking:
         return Section(title, [Text('None of the unlabelled images could be read: ' + '; '.join(failed[:3]))])
     some = f'{len(files):,} of the {len(paths):,}' if len(files) < len(paths) else f'the {len(paths):,}'
-    blocks = [
+    blocks: list[Block] = [
         Text(
             f'Of {some} unlabelled images, those that the branches disagree about most. tools/rank_unlabeled.py ranks all '
             'of them and writes the new split.'

@@ -50,7 +50,7 @@ def score_section(
         areas = class_areas(torch.from_numpy(matrices[:, k]))
         summary = summarize(areas, errors[k])
         rows.append([name, *(f'{summary[key]:.2f}' for key in keys)])
-        bars[name] = 100 * iou_and_dice(areas.sum(dim=0))[0].numpy()
+        bars[name] = (100 * iou_and_dice(areas.sum(dim=0))[0]).tolist()
     of = f'{total} images' if len(scored) == total else f'{len(scored)} of {total} images'
     chosen = f' {decided_by} on validation decides which weights are the best.' if decided_by else ''
     return Section(

@@ -1,6 +1,6 @@
 """Walks through configs: nested dicts and lists, data sets inside wrappers, steps inside steps. Nothing is built."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 # Steps of a pipeline that are made of steps.
@@ -26,6 +26,29 @@ def walk_dicts(node: Any, path: str = '') -> Iterator[tuple[str, dict]]:
     if isinstance(node, dict):
         yield path, node
     yield from ((key, value) for key, _, value in walk_values(node, path) if isinstance(value, dict))
+
+
+def leaf_values(node: Any, path: str, passed_over: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Dotted keys and values, as text, of what a config ends in; a list of plain values is one value, None is none.
+
+    Args:
+        node: A config or a part of one.
+        path: Its own key.
+        passed_over: Keys that are left out, with what is below them.
+
+    Example:
+        >>> list(leaf_values(dict(a=1, b=[dict(c='x', d=0), 2]), 'top', passed_over=['d']))
+        [('top.a', '1'), ('top.b[0].c', "'x'"), ('top.b[1]', '2')]
+    """
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key not in passed_over:
+                yield from leaf_values(value, f'{path}.{key}', passed_over)
+    elif isinstance(node, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in node):
+        for index, item in enumerate(node):
+            yield from leaf_values(item, f'{path}[{index}]', passed_over)
+    elif node is not None:
+        yield path, repr(list(node)) if isinstance(node, tuple) else repr(node)
 
 
 def has_key(node: Any, names: Sequence[str]) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
 
-def leaf_datasets(dataset: Dataset) -> Iterator[Dataset]:
+def leaf_datasets(dataset: Dataset) -> Iterator[BaseDataset]:
     """The data sets inside wrappers such as ConcatDataset and RepeatDataset."""
     if hasattr(dataset, 'datasets'):
         for inner in dataset.datasets:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from ..utils.streams import shown
+from .curves_figure import unit_color
 from .error_map import ERROR_COLORS, ERROR_KINDS, error_map
 from .overlay import dim, overlay
 from .resize import display_size, resize_image, resize_labels
@@ -70,8 +72,7 @@ def comparison_figure(
     lines = max(title.count('\n') + 1 for title in wrapped)
     heights = [tile * row.target.shape[0] / row.target.shape[1] + 0.17 for row in rows]
     size = (tile * len(titles), sum(heights) + 0.5 + 0.17 * lines)
-    figure = Figure(figsize=size, layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0))
     axes = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=heights)
     for row, (compared, line) in enumerate(zip(rows, axes)):
         pictures = _pictures(compared, methods, palette, errors, ignore_index)
@@ -95,7 +96,7 @@ def comparison_figure(
     columns = -(-len(entries) // -(-len(entries) // fitting))  # the rows of the legend alike in length
     # matplotlib fills a legend column by column, people read it row by row.
     entries = [entry for column in range(columns) for entry in entries[column::columns]]
-    handles = [Patch(color=np.array(color) / 255, label=name) for name, color in entries]
+    handles = [Patch(color=unit_color(color), label=name) for name, color in entries]
     figure.legend(handles=handles, loc='outside lower center', ncols=columns, frameon=False, fontsize=9)
     return figure
 

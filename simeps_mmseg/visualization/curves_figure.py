@@ -1,6 +1,7 @@
 """Figures of the curves of one training, or of several."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +11,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..utils import evenly_spaced
 from .curves import CLASS_SCORES, INK, MODEL, SECTIONS, Panel, line_color, panels_of, styles_of
-from .palette import RGB
 from .training_log import TrainingLog
 
-DASHES = ('-', '--', ':', '-.')
+DASHES: tuple[Literal['-', '--', ':', '-.'], ...] = ('-', '--', ':', '-.')
 MARKERS = 'osD^vP*X'
 MOST_POINTS = 1000  # of a curve: more than its width in pixels only makes the file larger
 
@@ -179,6 +179,7 @@ def _marker(steps: np.ndarray, kind: int = 0) -> str:
     return MARKERS[kind % len(MARKERS)] if len(steps) <= 15 else ''
 
 
-def unit_color(color: RGB) -> tuple[float, ...]:
+def unit_color(color: Sequence[int]) -> tuple[float, float, float]:
     """RGB as fractions, as matplotlib takes it."""
-    return tuple(value / 255 for value in color)
+    red, green, blue = color
+    return red / 255, green / 255, blue / 255

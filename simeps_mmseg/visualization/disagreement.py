@@ -27,4 +27,4 @@ def disagreement_map(predictions: np.ndarray) -> np.ndarray:
     if len(predictions) < 2:
         raise ValueError(f'disagreement is between branches: at least 2 predictions are needed, got {len(predictions)}')
     differ = [first != second for first, second in combinations(predictions, 2)]
-    return np.mean(differ, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(differ, axis=0, dtype=np.float32))

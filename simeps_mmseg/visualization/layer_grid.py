@@ -87,21 +87,21 @@ def layers_of(
     Returns:
         In the order of the columns.
     """
-    several = branches is not None and len(branches) > 1
+    several = branches if branches is not None and len(branches) > 1 else None
     layers = [Layer('image', IMAGE, image)]
     if target is not None:
         layers.append(Layer('ground truth', CLASSES, target))
     if prediction is not None:
-        layers.append(Layer('ensemble' if several else 'prediction', CLASSES, prediction))
-    if several:
-        layers += [Layer(f'branch {k}', CLASSES, labels) for k, labels in enumerate(branches)]
+        layers.append(Layer('prediction' if several is None else 'ensemble', CLASSES, prediction))
+    if several is not None:
+        layers += [Layer(f'branch {k}', CLASSES, labels) for k, labels in enumerate(several)]
     if pseudo_labels is not None and len(pseudo_labels):
         single = len(pseudo_labels) == 1 or all(np.array_equal(pseudo_labels[0], labels) for labels in pseudo_labels)
         shown = pseudo_labels[:1] if single else pseudo_labels
         titles = ['pseudo-label'] if single else [f'pseudo-label of {k}' for k in range(len(shown))]
         layers += [Layer(title, CLASSES, labels) for title, labels in zip(titles, shown)]
-    if several:
-        percent = (HEAT_LEVELS * disagreement_map(branches)).round().astype(np.uint8)
+    if several is not None:
+        percent = (HEAT_LEVELS * disagreement_map(several)).round().astype(np.uint8)
         layers.append(Layer('disagreement', HEAT, percent))
     if target is not None and prediction is not None:
         layers.append(Layer('errors', ERRORS, error_map(prediction, target, background, ignore_index)))

@@ -48,7 +48,7 @@ def class_colors(num_classes: int, own: Sequence[Sequence[int]] | None = None, b
                 f'{foreground} classes are more than the {len(COLOR_BLIND_SAFE)} colours that stay apart for everybody, '
                 f'and the data set has a palette of {0 if own is None else len(own)} for {num_classes} classes'
             )
-        return [tuple(map(int, color)) for color in own[:num_classes]]
+        return [_rgb(color) for color in own[:num_classes]]
     colors = list(COLOR_BLIND_SAFE[:foreground])
     if background is not None:
         colors.insert(background, BACKGROUND)
@@ -69,4 +69,9 @@ def choose_colors(
         return class_colors(num_classes, own, background)
     if own is None or len(own) < num_classes:
         raise ValueError(f"colors='dataset': the data set has no palette for its {num_classes} classes")
-    return [tuple(map(int, color)) for color in own[:num_classes]]
+    return [_rgb(color) for color in own[:num_classes]]
+
+
+def _rgb(color: Sequence[int]) -> RGB:
+    red, green, blue = color
+    return int(red), int(green), int(blue)

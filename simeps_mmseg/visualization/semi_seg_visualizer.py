@@ -1,6 +1,6 @@
 """The visualiser that shows all branches, where they disagree and what is wrong."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -46,7 +46,7 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
     def __init__(
         self,
         name: str = 'visualizer',
-        *args,
+        *args: Any,
         colors: str = 'color_blind',
         opacity: float = 0.4,
         contour: int = 2,
@@ -54,7 +54,7 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
         panel: int = 256,
         background: int | None = 0,
         ignore_index: int = 255,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(name, *args, **kwargs)
         if colors not in COLORS:
@@ -177,7 +177,7 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
 
 def _fitting(data: PixelData, size: tuple[int, int]) -> np.ndarray:
     values = data.cpu().data
-    maps: Sequence[np.ndarray] = np.asarray(values).astype(np.int64)
+    maps = np.asarray(values).astype(np.int64)
     if maps.ndim == 2:
         maps = maps[None]
     return np.stack([one if one.shape == size else resize_labels(one, size).astype(np.int64) for one in maps])

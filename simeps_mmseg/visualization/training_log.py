@@ -115,7 +115,8 @@ def parse_lines(lines: Iterable[str]) -> tuple[list[Record], int]:
         >>> parse_lines(['{"step": 50, "loss": 1.5}', '{"step": 100, "lo'])
         ([{'step': 50, 'loss': 1.5}], 1)
     """
-    records, damaged = [], 0
+    records: list[Mapping[str, Any]] = []
+    damaged = 0
     for line in lines:
         if not line.strip():
             continue

@@ -12,18 +12,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
-from mmseg.registry import VISUALIZERS
 
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
-from simeps_mmseg.inference.export_comparison import check_difference, pixels_apart, prepared
+from simeps_mmseg.inference.export_comparison import pixels_apart, prepared
 from simeps_mmseg.inference.loading import load_model, networks_of
-from simeps_mmseg.inference.prediction import predict_image
 from simeps_mmseg.inference.preparation import Preparation, preprocessed
 from simeps_mmseg.utils import UserError
-from simeps_mmseg.utils.config_tree import walk_dicts
-from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
 from tests.helpers import save, tiny_branch, tiny_model
 
@@ -66,11 +62,6 @@ torch.save(dict(meta={}, state_dict={'w': torch.ones(2)}, message_hub=dict(log_s
            folder + '/stock.pth')
 assert not [name for name in sys.modules if name.startswith('simeps_mmseg')]
 """
-
-
-@pytest.fixture(scope='session')
-def image(synthetic_root):
-    return str(sorted((synthetic_root / 'synthetic/images').rglob('*.png'))[0])
 
 
 @pytest.fixture(scope='session')
@@ -501,70 +492,9 @@ def test_a_log_history_written_without_this_package_loads_protected(without_the_
     assert content['message_hub']['log_scalars']['val/mIoU'].data[0].tolist() == [0.5]
 
 
-def test_code_in_a_checkpoint_does_not_run(tmp_path):
-    class Bad:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / 'ran'),)
-
-    torch.save(dict(state_dict={}, meta=Bad()), tmp_path / 'bad.pth')
-    with pytest.raises(UserError, match='holds Python objects beside its weights'):
-        read_checkpoint(tmp_path / 'bad.pth')
-    assert not (tmp_path / 'ran').exists()
-
-
 SHIPPED = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in ROOT.glob('configs/simeps/*.py'))
-
-
-@pytest.mark.parametrize('name', SHIPPED)
-def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
-    from simeps_mmseg.deploy.own_types import is_own
-
-    cfg = load_config(name)
-    if 'dropout_unet' in name:
-        with pytest.raises(UserError, match='MMSegmentation alone has no'):
-            stock_config(cfg, branch_model(cfg, 0), META)
-        return
-    stock = stock_config(cfg, branch_model(cfg, 2), META)
-    assert not [key for key, node in walk_dicts(stock._cfg_dict) if is_own(node.get('type'))]
-    assert stock.model.type == 'EncoderDecoder'
-    assert [backend.type for backend in stock.vis_backends] == ['LocalVisBackend']
-    VISUALIZERS.build({**stock.visualizer, 'name': f'stock {name}'})
-    first = (cfg.model.get('branches') or [cfg.model.branch])[0]
-    assert stock.model.data_preprocessor.mean == first.data_preprocessor.mean
-    # The class says which suffix its images have; BaseSegDataset has to be told.
-    assert stock.test_dataloader.dataset.img_suffix == ('.png' if 'synthetic' in name or 'dagm' in name else '.jpg')
-
-
-def test_loading_of_deep_images_has_a_stock_form_without_options(trained):
-    cfg = deepcopy(trained.cfg)
-    cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', bit_depth=None, ignore_empty=True)
-    stock = stock_config(cfg, branch_model(cfg, 0), META)
-    assert stock.test_dataloader.dataset.pipeline[0] == dict(type='LoadImageFromFile', ignore_empty=True)
-    cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', percentiles=(1, 99))
-    with pytest.raises(UserError, match=r'MMSegmentation alone has no .*LoadImageAsUint8'):
-        stock_config(cfg, branch_model(cfg, 0), META)
-
-
-@pytest.mark.parametrize(('threshold', 'share'), [(0.0, '100.0000'), (0.45, '75.0000')])
-def test_pixels_of_one_channel_are_compared_at_the_threshold(capsys, threshold, share):
-    expected, found = torch.tensor([0.1, 0.4, 0.5, 0.9]), torch.tensor([0.1, 0.5, 0.5, 0.9])
-    check_difference([(expected.view(1, 2, 2), found.view(1, 2, 2))], 1.0, 'four pixels', threshold)
-    assert f'same class on {share} % of the pixels' in capsys.readouterr().out
 
 
 def test_source_config_needs_a_model(tmp_path):
     with pytest.raises(UserError, match='has no model'):
         source_config(dict(meta=dict(cfg='x = 1\n')), tmp_path / 'x.pth')
-
-
-def test_prediction_is_that_of_the_model(trained, image):
-    """The parts that the tools put together are what ``model.predict`` does in one go."""
-    model = loaded(trained)
-    _, data = Preparation(trained.cfg)(image)
-    result = model.predict(*preprocessed(model, [data]))[0]
-    branches = result.pred_sem_seg_branches.data
-    found = predict_image(model, data)
-    assert np.array_equal(found.labels, result.pred_sem_seg.data[0])
-    assert found.disagreement == pytest.approx((branches != branches[:1]).any(dim=0).float().mean().item())
-    softmax = result.seg_logits.data.softmax(dim=0)
-    assert found.confidence == pytest.approx(softmax.max(dim=0).values.mean().item(), abs=1e-6)

@@ -12,18 +12,15 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
+from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
-from simeps_mmseg.conversion.schedule import iteration_based, scheduler_in_iterations
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
 from simeps_mmseg.datasets.quick_check import check_quickly
-from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
 from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError
-from simeps_mmseg.utils.config_source import config_text
 from simeps_mmseg.utils.config_tree import leaf_configs, walk_dicts
 from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
@@ -583,18 +580,6 @@ class TestRefused:
         assert [path.name for path in here.glob('*.py')] == ['plain.py']
 
 
-def learning_rates(config: dict, every: int, count: int) -> list[float]:
-    """Of each step, where the scheduler moves on after ``every`` steps, ``count`` times."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = PARAM_SCHEDULERS.build(config, default_args=dict(optimizer=optimizer))
-    rates = []
-    for _ in range(count):
-        rates += [optimizer.param_groups[0]['lr']] * every
-        optimizer.step()
-        scheduler.step()
-    return rates
-
-
 def test_command(synthetic_root, here):
     command = [ROOT / 'simeps_cli.py', 'make_semi', supervised(synthetic_root, here), '--unlabeled', 'images']
     done = run(*command, '-o', 'semi.py', '--method', 'unimatch', cwd=here)
@@ -602,111 +587,12 @@ def test_command(synthetic_root, here):
     assert Config.fromfile('semi.py').model.type == 'UniMatchSegmentor'
 
 
-class TestSchedule:
-    def test_learning_rates_are_the_same(self):
-        """Step by step: steps against mmengine's schedulers by epoch, smooth ones against its own conversion."""
-        steps, epochs = 5, 12
-        for scheduler in (dict(type='MultiStepLR', milestones=[4, 9], gamma=0.1), dict(type='StepLR', step_size=3)):
-            by_epoch = learning_rates(scheduler, steps, epochs)
-            assert learning_rates(scheduler_in_iterations(scheduler, steps), 1, steps * epochs) == pytest.approx(
-                by_epoch
-            )
-        for scheduler in (
-            dict(type='PolyLR', eta_min=0.0, power=0.9, begin=2, end=12),
-            dict(type='CosineAnnealingLR', T_max=12),
-            dict(type='ConstantLR', factor=0.1, begin=0, end=4),
-            dict(type='LinearLR', start_factor=0.1, begin=0, end=3),
-            dict(type='CosineRestartLR', periods=[4, 8], restart_weights=[1, 0.5], eta_min=0.0),
-        ):
-            converted = learning_rates(
-                {**scheduler, 'convert_to_iter_based': True, 'epoch_length': steps}, 1, steps * epochs
-            )
-            own = scheduler_in_iterations({**scheduler, 'convert_to_iter_based': True}, steps)
-            assert learning_rates(own, 1, steps * epochs) == pytest.approx(converted)
-        smooth = scheduler_in_iterations(dict(type='ExponentialLR', gamma=0.5), steps)
-        assert smooth['gamma'] ** steps == pytest.approx(0.5)
-
-    def test_what_counts_iterations_stays(self):
-        warmup = dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100)
-        assert scheduler_in_iterations(warmup, 10) == warmup
-        cfg = dict(train_cfg=dict(by_epoch=True, max_epochs=3, dynamic_intervals=[(2, 1)]), param_scheduler=warmup)
-        changes = iteration_based(cfg, 10)
-        assert changes['param_scheduler'] == [warmup]
-        assert changes['train_cfg']['dynamic_intervals'] == [(20, 10)]
-        with pytest.raises(UserError, match='OneCycleLR needs total_steps'):
-            scheduler_in_iterations(dict(type='OneCycleLR', eta_max=1.0), 10)
-
-
-class TestPipeline:
-    def test_nested_steps(self):
-        crop = dict(type='RandomCrop', crop_size=(8, 8), cat_max_ratio=0.75)
-        pipeline = [
-            dict(type='LoadImageFromFile', imdecode_backend='tifffile'),
-            dict(type='LoadAnnotations'),
-            dict(
-                type='RandomChoice', transforms=[[crop], [dict(type='GenerateEdge'), dict(type='RandomFlip', prob=1.0)]]
-            ),
-            dict(type='Albu', transforms=[dict(type='RandomCrop', height=4, width=4)]),
-        ]
-        changes = unlabeled_changes(pipeline)
-        assert changes == dict(RandomCrop=dict(cat_max_ratio=1.0))  # another decoder is left alone
-        assert unlabeled_pipeline(pipeline, ['LoadAnnotations', 'GenerateEdge'], changes) == [
-            pipeline[0],
-            dict(
-                type='RandomChoice',
-                transforms=[[dict(crop, cat_max_ratio=1.0)], [dict(type='RandomFlip', prob=1.0)]],
-            ),
-            pipeline[3],
-        ]
-
-    def test_in_a_config(self, synthetic_root, here):
-        cfg = experiment(synthetic_root, here / 'run', semi=False)
-        flip = dict(type='RandomChoice', transforms=[[dict(type='RandomFlip', prob=1.0)], [dict(type='GenerateEdge')]])
-        cfg.train_dataloader.dataset.pipeline.insert(2, flip)
-        cfg.dump(here / 'mine.json')
-        semi = Config.fromfile(make_semi('mine.json', 'images', 'semi.py'))
-        pipeline = parts_of(semi.train_dataloader.dataset)[1]['pipeline']
-        assert [step['type'] for step in pipeline] == ['LoadImageAsUint8', 'RandomChoice', 'PackSegInputs']
-        assert pipeline[1]['transforms'] == [[dict(type='RandomFlip', prob=1.0)], []]
-
-
-def test_layer_decay_is_that_of_each_branch():
-    """Learning rate of each parameter, against MMSeg's constructor on the branch alone."""
-    from torch import nn
-
-    class MAE(nn.Module):  # MMSeg goes by the name of the class
-        def __init__(self):
-            super().__init__()
-            self.patch_embed = nn.Conv2d(3, 4, 2)
-            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
-
-    class Segmentor(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.backbone, self.decode_head = MAE(), nn.Linear(4, 2)
-
-    wrapped = nn.Module()
-    wrapped.branches = nn.ModuleList(Segmentor() for _ in range(2))
-    options = dict(num_layers=3, decay_rate=0.5, decay_type='layer_wise')
-    wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
-
-    def rates(kind, model):
-        constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
-            dict(type=kind, optim_wrapper_cfg=dict(wrapper), paramwise_cfg=dict(options))
-        )
-        return {id(p): group['lr'] for group in constructor(model).optimizer.param_groups for p in group['params']}
-
-    expected = {}
-    for branch in wrapped.branches:
-        expected.update(rates('LearningRateDecayOptimizerConstructor', branch))
-    assert rates('BranchLearningRateDecayOptimizerConstructor', wrapped) == expected
-    assert len(set(expected.values())) == 5
-
-
-def test_values_read_back():
-    value = dict(a=[1, (2,), 'x' * 60], b={'c-d': dict(e=None, f='y' * 60)}, g=())
-    text = config_text(dict(value=value, again=value))
-    names = {}
-    exec(text, names)
-    assert names['value'] == names['again'] == value
-    assert max(map(len, text.splitlines())) <= 100
+def test_the_pipeline_of_unlabelled_images_is_derived(synthetic_root, here):
+    cfg = experiment(synthetic_root, here / 'run', semi=False)
+    flip = dict(type='RandomChoice', transforms=[[dict(type='RandomFlip', prob=1.0)], [dict(type='GenerateEdge')]])
+    cfg.train_dataloader.dataset.pipeline.insert(2, flip)
+    cfg.dump(here / 'mine.json')
+    semi = Config.fromfile(make_semi('mine.json', 'images', 'semi.py'))
+    pipeline = parts_of(semi.train_dataloader.dataset)[1]['pipeline']
+    assert [step['type'] for step in pipeline] == ['LoadImageAsUint8', 'RandomChoice', 'PackSegInputs']
+    assert pipeline[1]['transforms'] == [[dict(type='RandomFlip', prob=1.0)], []]

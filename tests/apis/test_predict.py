@@ -11,10 +11,7 @@ from PIL import Image
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.inference import segmenting as module
-from simeps_mmseg.inference.inputs import find_inputs, output_names
-from simeps_mmseg.inference.records import read_records
 from simeps_mmseg.utils import UserError
-from simeps_mmseg.utils.images import check_image_is_whole, displayed
 
 
 @pytest.fixture
@@ -181,28 +178,6 @@ def test_what_is_no_input(trained, tmp_path):
         predict(trained.config, trained.checkpoint, str(tmp_path), str(tmp_path / 'out'), min_area=0)
 
 
-def test_names_below_the_fixed_part_of_a_pattern(tmp_path):
-    for name in ('x/1/a.png', 'x/2/a.png'):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    root, sources = find_inputs(str(tmp_path / 'x/*/a.png'), results=tmp_path / 'out')
-    assert root == tmp_path / 'x'
-    assert [source.output for source in sources] == ['1/a', '2/a']
-
-
-@pytest.mark.parametrize(
-    ('names', 'outputs'),
-    [
-        (['a.jpg', 'b/a.jpg'], ['a', 'b/a']),
-        (['a.jpg', 'a.png', 'b.png'], ['a.jpg', 'a.png', 'b']),
-        (['belt.mp4', 'belt/000000.png'], ['belt.mp4', 'belt/000000']),
-        (['a.jpg', 'a.jpg.png', 'a.png'], ['a.jpg', 'a.jpg.png', 'a.png']),
-    ],
-)
-def test_each_file_has_results_of_its_own(names, outputs):
-    assert output_names(names) == outputs
-
-
 def test_results_of_another_folder_are_not_taken_for_these(trained, synthetic_root, tmp_path):
     for day, file in zip(('day1', 'day2'), sorted((synthetic_root / 'synthetic/images').rglob('*.png'))):
         (tmp_path / day).mkdir()
@@ -281,21 +256,3 @@ def test_whatever_a_reader_raises_ends_one_file_only(trained, images, tmp_path, 
     monkeypatch.setattr(module.Preparation, '__call__', failing)
     with pytest.raises(UserError, match=r'1 of 4 inputs could not be segmented|2 of 4'):
         predict(trained.config, trained.checkpoint, str(images), str(tmp_path / 'out'))
-
-
-def test_images_that_pillow_finds_too_large_pass_its_check(tmp_path, monkeypatch):
-    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / 'large.png')
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
-    with pytest.raises(Image.DecompressionBombError):
-        Image.open(tmp_path / 'large.png')
-    check_image_is_whole(tmp_path / 'large.png')
-
-
-def test_display_of_other_types():
-    deep = np.array([[0, 1000], [2000, 4000]], np.uint16)
-    assert displayed(deep)[:, :, 0].tolist() == [[0, 64], [128, 255]]
-    assert displayed(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[[3, 2, 1]]]
-
-
-def test_records_that_are_not_there(tmp_path):
-    assert read_records(tmp_path / 'none.jsonl', {}, overlays=True) == []

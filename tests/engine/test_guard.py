@@ -13,8 +13,7 @@ from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import LabelsOnlyGuardHook
-from simeps_mmseg.engine.guard import Reference, empty_agreement, losses_since, not_found
-from simeps_mmseg.engine.guard_state import GuardState
+from simeps_mmseg.engine.guard import GuardState, Reference, empty_agreement, losses_since, not_found
 from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.models import TriBranchSemiSegmentor

@@ -18,10 +18,31 @@ from simeps_mmseg.apis.train import train
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.helpers import experiment
+from tests.processes import run_tool
+
+# Runs Python files in forks of an interpreter that has imported nothing of this package and of MMSegmentation's models.
+ENDED = '=== ended ==='
+ONE_AFTER_THE_OTHER = f"""
+import json, os, runpy, sys
+import mmcv.transforms, mmengine.runner, mmengine.visualization, mmseg.registry, torch._dynamo
+assert 'simeps_mmseg' not in sys.modules
+for command in json.loads(sys.argv[1]):
+    if not os.fork():
+        os.dup2(1, 2)
+        sys.argv = command
+        runpy.run_path(command[0], run_name='__main__')
+        sys.exit()
+    assert os.wait()[1] == 0, command
+    print({ENDED!r}, flush=True)
+"""
 
 
-def run(*command, cwd=ROOT, check=True):
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True)
+def run(*command, cwd=ROOT, check=True, fresh=False):
+    """Run a tool; fresh: in an interpreter that has imported nothing yet."""
+    if fresh:
+        done = subprocess.run([sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True)
+    else:
+        done = run_tool(*command, cwd=cwd)
     if check:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return done
@@ -42,7 +63,7 @@ def config(synthetic_root, tmp_path):
 
 
 def test_train_resume_test(config, tmp_path):
-    run('tools/train.py', config, '--cfg-options', 'train_cfg.max_iters=2')
+    run('tools/train.py', config, '--cfg-options', 'train_cfg.max_iters=2', fresh=True)
     assert (tmp_path / 'run/iter_2.pth').exists()
     resumed = run('tools/train.py', config, '--resume')
     assert 'resumed epoch: 0, iter: 2' in resumed.stdout + resumed.stderr
@@ -160,6 +181,7 @@ def test_from_an_ordinary_mmseg_config(synthetic_root, tmp_path):
     import mmseg
 
     tools = Path(mmseg.__file__).parent / '.mim/tools'
+    commands = []
     for semi in (False, True):
         cfg = experiment(synthetic_root, tmp_path / f'semi_{semi}', semi=semi)
         if not semi:  # MMSeg's own tools leave SyncBN as it is, and the CPU has none
@@ -167,9 +189,13 @@ def test_from_an_ordinary_mmseg_config(synthetic_root, tmp_path):
                 part.norm_cfg.type = 'BN'
         path = tmp_path / f'semi_{semi}.py'
         cfg.dump(path)
-        run(tools / 'train.py', path, cwd=tmp_path)
-        done = run(tools / 'test.py', path, tmp_path / f'semi_{semi}/iter_4.pth', cwd=tmp_path)
-        assert 'mIoU_image' in done.stdout + done.stderr
+        commands += [tools / 'train.py', path], [tools / 'test.py', path, tmp_path / f'semi_{semi}/iter_4.pth']
+    parts = run('-c', ONE_AFTER_THE_OTHER, json.dumps(commands, default=str), cwd=tmp_path, fresh=True).stdout.split(
+        ENDED
+    )
+    assert len(parts) == len(commands) + 1
+    for semi, done in zip((False, True), parts[1::2]):
+        assert 'mIoU_image' in done
         scores = json.loads(next((tmp_path / f'semi_{semi}').glob('*/*.json')).read_text().splitlines()[-1])
         assert ('branch_1.mIoU' in scores) == semi
         assert os.listdir(tmp_path / f'semi_{semi}')

@@ -66,7 +66,8 @@ class DAGMReader(DatasetReader):
             return content, np.zeros(image.shape[:2], np.uint8)
         ellipse = decode(self.source.read(item.mask), item.mask)
         check_pair(image, ellipse, item.image, item.mask)
-        k = int(IMAGE.fullmatch(item.image)[1])
+        match = IMAGE.fullmatch(item.image)
+        k = int(match[1]) if match else len(self.classes)
         if k >= len(self.classes):
             raise ValueError(f'{item.image}: there are classes 1 to {len(self.classes) - 1} only')
         return content, (ellipse > 0).astype(np.uint8) * k

@@ -53,8 +53,8 @@ class MagneticTileReader(DatasetReader):
 
     def load(self, item: Item) -> tuple[bytes, np.ndarray]:
         content = self.source.read(item.image)
-        grey = decode(self.source.read(item.mask), item.mask)
-        check_pair(decode(content, item.image), grey, item.image, item.mask)
+        grey = decode(self.source.read(item.drawn_mask), item.drawn_mask)
+        check_pair(decode(content, item.image), grey, item.image, item.drawn_mask)
         if grey.dtype == bool:
             grey = grey.astype(np.uint8) * 255
         kind = item.name.split('/')[0]

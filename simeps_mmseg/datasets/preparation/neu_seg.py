@@ -45,7 +45,7 @@ class NEUSegReader(DatasetReader):
 
     def load(self, item: Item) -> tuple[bytes, np.ndarray]:
         content = self.source.read(item.image)
-        mask = decode(self.source.read(item.mask), item.mask)
-        check_pair(decode(content, item.image), mask, item.image, item.mask)
-        check_values(mask, len(self.classes), item.mask)
+        mask = decode(self.source.read(item.drawn_mask), item.drawn_mask)
+        check_pair(decode(content, item.image), mask, item.image, item.drawn_mask)
+        check_values(mask, len(self.classes), item.drawn_mask)
         return content, mask.astype(np.uint8)

@@ -38,6 +38,13 @@ class Item:
     image: str
     mask: str | None
 
+    @property
+    def drawn_mask(self) -> str:
+        """Where the reader finds the mask of a data set in which every image has one."""
+        if self.mask is None:
+            raise ValueError(f'{self.image} has no mask')
+        return self.mask
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -1,6 +1,7 @@
 """Images of any depth as the 8 bits that networks and augmentations expect."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,7 +90,7 @@ class LoadImageAsUint8(LoadImageFromFile):
         ValueError: On options out of range, or a file that is no image; names the file.
     """
 
-    def __init__(self, bit_depth: int | None = None, percentiles: Sequence[float] | None = None, **kwargs) -> None:
+    def __init__(self, bit_depth: int | None = None, percentiles: Sequence[float] | None = None, **kwargs: Any) -> None:
         for key, fixed in (('color_type', 'color'), ('imdecode_backend', 'cv2')):
             if kwargs.get(key, fixed) != fixed:
                 raise UserError(

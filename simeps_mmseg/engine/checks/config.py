@@ -156,7 +156,7 @@ def save_best_problems(cfg: Config) -> Iterator[str]:
     scores = [known_scores(evaluator) for evaluator in evaluators(cfg)]
     if wanted in (None, 'auto') or not scores or None in scores:
         return
-    known = sorted(set().union(*scores))
+    known = sorted({name for names in scores for name in names or ()})
     prefixes = [evaluator.get('prefix') for evaluator in evaluators(cfg) if evaluator.get('prefix')]
     for name in wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]:
         plain = str(name)

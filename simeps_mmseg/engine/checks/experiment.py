@@ -104,7 +104,7 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
 def pooled_norm_problems(model: BaseSegmentor, single: list[str], shape: tuple[int, int, int]) -> Iterator[str]:
     """Shares of a batch with one image, which batch norm behind pooling to one pixel cannot normalise."""
     for k, branch in enumerate(getattr(model, 'branches', [])):
-        if one_image_fails(branch, tuple(shape), labeled='num_labeled' in single):
+        if one_image_fails(branch, shape, labeled='num_labeled' in single):
             yield (
                 f'train_dataloader.sampler.{" and ".join(single)}=1: branch {k} has batch norm behind pooling to one pixel '
                 '(such as ASPP or PSP), which needs 2 images or more; raise the number, or use norm_cfg=dict(type="GN", ...)'

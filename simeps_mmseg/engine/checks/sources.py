@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
@@ -36,7 +37,7 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
         )
 
 
-def _unlabeled_sample_problems(source: Dataset, key: str) -> Iterator[str]:
+def _unlabeled_sample_problems(source: BaseDataset, key: str) -> Iterator[str]:
     """Some transforms ask for a mask, such as RandomCrop with cat_max_ratio, others make one: run each once."""
     sample = source.get_data_info(0)
     for transform in source.pipeline.transforms:
@@ -69,7 +70,7 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
         )
 
 
-def _opens_masks(dataset: Dataset) -> bool:
+def _opens_masks(dataset: BaseDataset) -> bool:
     return any(opens_masks(transform) for transform in walk_transforms(dataset.pipeline))
 
 

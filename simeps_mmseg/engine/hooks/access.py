@@ -1,11 +1,12 @@
 """Access to the segmentor, to its average and to the hooks and files of a runner."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
 from ...utils import UserError
@@ -14,9 +15,9 @@ from ..resume_files import name_template, newest_whole
 HookType = TypeVar('HookType', bound=Hook)
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: nn.Module) -> BaseSegmentor:
     """The segmentor inside a wrapper for several processes."""
-    return model.module if is_model_wrapper(model) else model
+    return cast(BaseSegmentor, model.module) if is_model_wrapper(model) else model
 
 
 def find_hook(runner: Runner, kind: type[HookType]) -> HookType | None:

@@ -1,7 +1,7 @@
 """Never below labels alone: what they reached on validation is kept, watched over and gone back to."""
 
 import logging
-from numbers import Number
+from numbers import Real
 
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import CheckpointHook, Hook
@@ -13,9 +13,7 @@ from torch import Tensor
 
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
-from ..guard import Reference, empty_agreement, not_found
-from ..guard_files import GuardFiles
-from ..guard_state import GuardState
+from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
 from .access import find_hook, learned_networks, unwrapped, validated_state
 from .consistency_ramp import ConsistencyRampHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
@@ -111,11 +109,11 @@ class LabelsOnlyGuardHook(Hook):
             print_log('LabelsOnlyGuardHook: no score that grows, so nothing is guarded', 'current', logging.WARNING)
             return
         if runner.iter <= self.ramp.begin(runner):
-            self._take_reference(runner, key, scores)
+            self._take_reference(runner, self.ramp, Reference(runner.iter, key, scores))
         elif self.state.reference is None:
             self._look(runner, scores)
         else:
-            self._compare(runner, scores)
+            self._compare(runner, self.state.reference, scores)
         self.state.count_best(runner.iter, scores)
         self._store(runner)
 
@@ -127,17 +125,17 @@ class LabelsOnlyGuardHook(Hook):
 
     # -- what it does ------------------------------------------------------------------------------------------------
 
-    def _take_reference(self, runner: Runner, key: str, scores: dict[str, float]) -> None:
-        if self.state.take(Reference(runner.iter, key, scores)):
-            self._files.keep_network(validated_state(runner), self.state.reference)
+    def _take_reference(self, runner: Runner, ramp: ConsistencyRampHook, found: Reference) -> None:
+        if self.state.take(found):
+            self._files.keep_network(validated_state(runner), found)
             self._keep_good(runner)
-        missing, begin = not_found(scores), self.ramp.begin(runner)
+        missing, begin = not_found(found.metrics), ramp.begin(runner)
         if not missing or runner.iter < begin:
             return
         longer = begin + runner.train_loop.val_interval
         if begin > 0 and longer <= self.longest * runner.max_iters:
             warn(runner, f'labels alone do not find {", ".join(missing)} yet: they go on alone until {longer}')
-            self.ramp.postpone(runner, longer)
+            ramp.postpone(runner, longer)
         else:
             warn(
                 runner,
@@ -152,9 +150,9 @@ class LabelsOnlyGuardHook(Hook):
             agreed = f'; all branches agree everywhere without {", ".join(vanished)}' if vanished else ''
             warn(runner, f'validation does not find {", ".join(missing)}{agreed}')
 
-    def _compare(self, runner: Runner, scores: dict[str, float]) -> None:
+    def _compare(self, runner: Runner, reference: Reference, scores: dict[str, float]) -> None:
         state = self.state
-        now = Reference(runner.iter, state.reference.key, scores)
+        now = Reference(runner.iter, reference.key, scores)
         lost = state.losses(now, vanished_classes(runner), self.patience)
         (lost,) = of_main_process(lost)  # the statistics of the pseudo-labels are those of each process
         if not lost:
@@ -163,7 +161,7 @@ class LabelsOnlyGuardHook(Hook):
             else:
                 warn(
                     runner,
-                    f'{now.key} is {now.score:.2f}, below that of labels alone ({state.reference.score:.2f}). '
+                    f'{now.key} is {now.score:.2f}, below that of labels alone ({reference.score:.2f}). '
                     'The best checkpoint stays',
                 )
             return
@@ -241,4 +239,4 @@ def of_main_process(value: list) -> list:
 def numbers(metrics: dict) -> dict[str, float]:
     """What is a number in the results of a validation, arrays and tensors of one element included."""
     values = {key: value.item() if hasattr(value, 'item') else value for key, value in metrics.items()}
-    return {key: float(value) for key, value in values.items() if isinstance(value, Number)}
+    return {key: float(value) for key, value in values.items() if isinstance(value, Real)}

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
+from ...models.utils.batch_norm import running_statistics
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names, usable
@@ -178,12 +179,6 @@ def on_all_processes(holds: Tensor, device: torch.device | None = None) -> bool:
         holds = holds.to(device or holds.device, torch.int32)
         dist.all_reduce(holds, op=dist.ReduceOp.MIN)
     return bool(holds.item())
-
-
-def running_statistics(model: nn.Module) -> list[Tensor]:
-    """The buffers of all norm layers that gather statistics while they train."""
-    norms = [module for module in model.modules() if module.training and hasattr(module, 'running_mean')]
-    return [buffer for module in norms for buffer in module.buffers(recurse=False)]
 
 
 def _scalars(output: dict) -> list[tuple[str, Tensor]]:

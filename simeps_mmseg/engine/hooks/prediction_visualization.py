@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.dataset import Compose
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -104,7 +104,7 @@ class PredictionVisualizationHook(Hook):
                 runner.visualizer.add_datasample(f'{part}_{names[sample.img_path]}', image, sample, step=iteration)
 
 
-def chosen_samples(dataset: Dataset, wanted: int | Sequence[str], pipeline: Compose, key: str) -> list[dict]:
+def chosen_samples(dataset: BaseDataset, wanted: int | Sequence[str], pipeline: Compose, key: str) -> list[dict]:
     """Samples of a data set through a pipeline: so many, evenly spaced, or those with the names.
 
     Raises:

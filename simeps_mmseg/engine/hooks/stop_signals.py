@@ -49,15 +49,15 @@ class StopSignalHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         """End here, if asked to. Several processes agree on it every few steps, as that makes each wait for the device."""
-        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and self._agree():
-            self._stop(runner, runner.iter + 1)
+        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and (received := self._agree()):
+            self._stop(runner, runner.iter + 1, received)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: object = None
     ) -> None:
         """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
-        if self._before and not is_distributed() and self._agree():
-            self._stop(runner, runner.iter)
+        if self._before and not is_distributed() and (received := self._agree()):
+            self._stop(runner, runner.iter, received)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no more."""
@@ -74,15 +74,15 @@ class StopSignalHook(Hook):
         if self._before.get(number) is not None:  # a second one ends the process at once, should the step never end
             signal.signal(number, self._before[number])
 
-    def _agree(self) -> bool:
-        """Whether any process received a signal; from here on each has."""
+    def _agree(self) -> signal.Signals | None:
+        """The signal that any process received; from here on each has."""
         if is_distributed():
             number = torch.tensor(int(self.received or 0), device=get_device())
             all_reduce(number, 'max')
-            self.received = signal.Signals(number.item()) if number.item() else None
-        return self.received is not None
+            self.received = signal.Signals(int(number.item())) if number.item() else None
+        return self.received
 
-    def _stop(self, runner: Runner, step: int) -> None:
+    def _stop(self, runner: Runner, step: int, received: signal.Signals) -> None:
         words, code = 'nothing was trained yet', RESUMABLE
         if step > 0 and save_step(runner, step):
             words = f'saved at iteration {step}; continue with --resume'
@@ -92,8 +92,8 @@ class StopSignalHook(Hook):
             )
         elif step > 0:
             words = f'{counted(step, "iteration")} trained and no checkpoint written yet: they are lost'
-            code = 128 + self.received
-        print_log(f'{self.received.name}: {words}', 'current')
+            code = 128 + received
+        print_log(f'{received.name}: {words}', 'current')
         self.after_train(runner)
         raise SystemExit(int(code))
 
@@ -122,4 +122,4 @@ def end_if_asked(runner: Runner) -> None:
     """
     for hook in runner.hooks:
         if isinstance(hook, StopSignalHook) and hook.received is not None and not is_distributed():
-            hook._stop(runner, runner.iter)
+            hook._stop(runner, runner.iter, hook.received)

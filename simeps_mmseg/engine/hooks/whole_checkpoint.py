@@ -1,6 +1,7 @@
 """Checkpoints that are whole or not there."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
@@ -46,7 +47,9 @@ class WholeCheckpointHook(CheckpointHook):
         **kwargs: Of mmengine's ``CheckpointHook``.
     """
 
-    def __init__(self, log_history: int | None = 1000, **kwargs) -> None:
+    backend_args: dict | None
+
+    def __init__(self, log_history: int | None = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.log_history = log_history
 

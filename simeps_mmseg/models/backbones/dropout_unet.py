@@ -35,7 +35,7 @@ class UpBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, upsample: str) -> None:
         super().__init__()
         if upsample == 'transposed':
-            self.up = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+            self.up: nn.Module = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
         else:
             self.up = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1),
@@ -83,7 +83,9 @@ class DropoutUNet(BaseModule):
         if upsample not in UPSAMPLINGS:
             raise UserError(f'DropoutUNet.upsample must be one of {UPSAMPLINGS}, got {upsample!r}')
         widths = [in_channels, *channels]
-        self.encoder = nn.ModuleList(ConvBlock(*pair, rate) for *pair, rate in zip(widths, channels, dropout))
+        self.encoder = nn.ModuleList(
+            ConvBlock(before, after, rate) for before, after, rate in zip(widths, channels, dropout)
+        )
         self.pool = nn.MaxPool2d(2)
         deep_first = list(channels)[::-1]
         self.decoder = nn.ModuleList(UpBlock(*pair, upsample) for pair in pairwise(deep_first))

@@ -1,5 +1,7 @@
 """A head that is only a classifier."""
 
+from typing import Any
+
 import torch.nn as nn
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -20,7 +22,7 @@ class ConvSegHead(BaseDecodeHead):
         ValueError: If ``channels`` differs from ``in_channels``.
     """
 
-    def __init__(self, kernel_size: int = 3, **kwargs) -> None:
+    def __init__(self, kernel_size: int = 3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.channels != self.in_channels:
             raise UserError(

@@ -1,8 +1,11 @@
 """Inference with the branches of a semi-supervised segmentor, or with their teachers."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
+from typing import Any
 
 import torch
+from mmengine.model import ModuleList
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
@@ -10,7 +13,7 @@ from mmseg.utils import OptSampleList, SampleList
 from torch import Tensor
 
 from ...utils import UserError
-from ..utils import mean_logits
+from ..utils import Teachers, mean_logits
 
 ENSEMBLE = 'ensemble'
 STUDENT, TEACHER = 'student', 'teacher'
@@ -19,6 +22,11 @@ OWN_TEST_OPTIONS = dict(predict_on=ENSEMBLE, predict_with=None, branch_predictio
 
 class BranchInference:
     """Mixin: what a segmentor with ``branches``, ``teachers`` and ``test_cfg`` answers at inference."""
+
+    branches: ModuleList
+    teachers: Teachers | None
+    test_cfg: dict[str, Any]
+    postprocess_result: Callable[..., SampleList]
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
@@ -63,8 +71,9 @@ class BranchInference:
 
     def networks(self) -> list[BaseSegmentor]:
         """What predicts, one per branch: the branches or their teachers, as ``test_cfg.predict_with`` has it."""
-        with_teacher = self.test_cfg['predict_with'] != STUDENT and self.teachers is not None
-        return self.teachers.networks if with_teacher else list(self.branches)
+        if self.test_cfg['predict_with'] == STUDENT or self.teachers is None:
+            return list(self.branches)
+        return self.teachers.networks
 
     def answering_networks(self) -> list[BaseSegmentor]:
         """Those of :meth:`networks` whose mean is the prediction: all, or the one that ``test_cfg.predict_on`` names."""

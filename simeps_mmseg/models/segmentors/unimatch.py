@@ -1,5 +1,7 @@
 """UniMatch: FixMatch with two strong views and perturbed features."""
 
+from typing import Any
+
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class UniMatchSegmentor(FixMatchSegmentor):
 
     num_views = 2
 
-    def __init__(self, feature_dropout: float = 0.5, **kwargs) -> None:
+    def __init__(self, feature_dropout: float = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.perturbation = nn.Dropout2d(feature_dropout)
 

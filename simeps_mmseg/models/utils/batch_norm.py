@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn as nn
 from mmengine.dist import all_reduce, is_distributed
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
@@ -16,18 +17,23 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
+def running_statistics(network: nn.Module) -> list[Tensor]:
+    """The buffers of all norm layers of a network that gather statistics while they train."""
+    norms = [module for module in network.modules() if module.training and hasattr(module, 'running_mean')]
+    return [buffer for module in norms for buffer in module.buffers(recurse=False)]
+
+
 @contextmanager
 def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Let images pass through networks without moving the running statistics of batch norm.
 
     A momentum of zero does that. To put the statistics back afterwards would write to what the backward pass looks at.
+    The images are not counted either (``num_batches_tracked``).
     """
     norms = [norm for network in networks for norm in batch_norms(network)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        if norm.momentum is None:  # a mean over all batches, so these must not count
-            norm.num_batches_tracked = norm.num_batches_tracked.clone()
-        norm.momentum = 0.0
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from .batch_norm import batch_norms
+from .batch_norm import kept_statistics
 from .taps import capture, heads_of, main_head
 
 
@@ -166,17 +166,15 @@ def one_image_fails(branch: BaseModule, shape: tuple[int, int, int], labeled: bo
     """Whether a single image cannot pass in training mode: batch norm behind pooling to one pixel needs two.
 
     Args:
-        branch: The segmentor; its running statistics are put back.
+        branch: The segmentor; its running statistics stay.
         shape: Channels, height and width of the image.
         labeled: Whether the image has labels, so that it passes the auxiliary heads, too.
     """
-    norms = batch_norms(branch)
-    before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     parameter = next(branch.parameters())
     image = torch.zeros(1, *shape, device=parameter.device)
     was_training = branch.training
     try:
-        with torch.no_grad():
+        with torch.no_grad(), kept_statistics([branch]):
             training_logits(branch.train(), image, [{}])
             if labeled and branch.with_auxiliary_head:
                 features, heads = branch.extract_feat(image), branch.auxiliary_head
@@ -186,7 +184,4 @@ def one_image_fails(branch: BaseModule, shape: tuple[int, int, int], labeled: bo
         return 'more than 1 value per channel' in str(error)
     finally:
         branch.train(was_training)
-        for norm, buffers in zip(norms, before):
-            for name, value in buffers.items():
-                getattr(norm, name).copy_(value)
     return False

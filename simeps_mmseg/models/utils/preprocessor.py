@@ -18,7 +18,7 @@ def warn_of_other_preprocessors(preprocessors: list[dict | None], shared: dict) 
     """Warn of branches whose own preprocessor normalises otherwise: all branches get the images of the shared one."""
     for k, own in enumerate(preprocessors):
         differing = [key for key in NORMALISATION if own and own.get(key) != shared.get(key)]
-        if differing:
+        if own and differing:
             values = '; '.join(f'{key}={own.get(key)}, there {shared.get(key)}' for key in differing)
             print_log(
                 f'model.branches[{k}].data_preprocessor is not the one whose images all branches get: {values}. '

@@ -63,14 +63,14 @@ class Views(nn.Module):
         Returns:
             Images and maps, of the same shapes.
         """
-        maps = list(maps)
+        moved = list(maps)
         if self.view is not None:
             self.check(inputs)
-            images, maps = self.view(self._to_unit(inputs), maps, self.ignore_index)
+            images, moved = self.view(self._to_unit(inputs), moved, self.ignore_index)
             inputs = self._from_unit(images)
         if mix is not None:
-            inputs, maps = mix(inputs), [mix(one) for one in maps]
-        return inputs, maps
+            inputs, moved = mix(inputs), [mix(one) for one in moved]
+        return inputs, moved
 
     def _to_unit(self, inputs: Tensor) -> Tensor:
         scale, offset = self._normalisation()
@@ -118,5 +118,5 @@ def build_views(
     """:class:`Views` from the configs of ``RandomView`` and ``CutMix``; None if both are None."""
     if not view and not cut_mix:
         return None
-    parts = [MODELS.build(config) if config else None for config in (view, cut_mix)]
-    return Views(*parts, preprocessor, ignore_index)
+    random_view, mix = (MODELS.build(config) if config else None for config in (view, cut_mix))
+    return Views(random_view, mix, preprocessor, ignore_index)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .pseudo_label_health import by_class
+from ..pseudo_label_health import by_class
 
 # Below these shares of what labels alone reached, something is lost, not merely worse.
 DEAD_BRANCH = 0.5
@@ -51,7 +51,7 @@ def number(score: float) -> float:
 
 def branch_scores(metrics: Mapping[str, float], key: str) -> list[float]:
     """``branch_0.<key>``, ``branch_1.<key>``, ... as far as they are there."""
-    values = []
+    values: list[float] = []
     while (name := f'branch_{len(values)}.{key}') in metrics:
         values.append(metrics[name])
     return values

@@ -7,13 +7,13 @@ import torch
 from mmengine.dist import master_only
 from torch import Tensor
 
-from ..deploy.checkpoint import network_states, plain_checkpoint
-from ..deploy.labels_only import RECORD, WEIGHTS
-from ..utils.checkpoint import read_checkpoint
-from ..utils.files import whole_file
-from ..utils.valid_json import valid_json
-from ..utils.weights import check_finite
-from .guard import Reference, number
+from ...deploy.checkpoint import network_states, plain_checkpoint
+from ...deploy.labels_only import RECORD, WEIGHTS
+from ...utils.checkpoint import read_checkpoint
+from ...utils.files import whole_file
+from ...utils.valid_json import valid_json
+from ...utils.weights import check_finite
+from .reference import Reference, number
 
 LAST_GOOD = 'last_good.pth'
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .guard import Reference, losses_since
+from .reference import Reference, losses_since
 
 
 @dataclass
@@ -53,16 +53,18 @@ class GuardState:
             vanished: Classes that all branches agree not to see.
             patience: Validations in a row below the reference that are too many.
         """
-        key, before = self.reference.key, self.reference.score
+        reference = self._taken()
+        key, before = reference.key, reference.score
         self.below = self.below + 1 if now.score < before else 0
-        lost = list(losses_since(self.reference, now.metrics, vanished))
+        lost = list(losses_since(reference, now.metrics, vanished))
         if self.below >= patience:
             lost.append(f'{key} has been below that of labels alone ({before:.1f}) for {self.below} validations')
         return lost
 
     def outcome(self) -> str:
         """A sentence on what the unlabelled images brought on validation."""
-        key, before = self.reference.key, self.reference.score
+        reference = self._taken()
+        key, before = reference.key, reference.score
         if self.best > before:
             return (
                 f'{key} on validation: {before:.2f} with labels alone, {self.best:.2f} with the best checkpoint '
@@ -70,8 +72,13 @@ class GuardState:
             )
         return (
             f'nothing was gained on validation: the best {key} is that of labels alone ({before:.2f}, iteration '
-            f'{self.reference.iteration}), and so are the weights of the best checkpoint'
+            f'{reference.iteration}), and so are the weights of the best checkpoint'
         )
+
+    def _taken(self) -> Reference:
+        if self.reference is None:
+            raise RuntimeError('there is no validation of labels alone yet: call take() first')
+        return self.reference
 
     def to_record(self) -> dict:
         """As plain values, for checkpoints and JSON."""

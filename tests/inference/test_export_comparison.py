@@ -1,0 +1,13 @@
+"""What was exported, compared with the model."""
+
+import pytest
+import torch
+
+from simeps_mmseg.inference.export_comparison import check_difference
+
+
+@pytest.mark.parametrize(('threshold', 'share'), [(0.0, '100.0000'), (0.45, '75.0000')])
+def test_pixels_of_one_channel_are_compared_at_the_threshold(capsys, threshold, share):
+    expected, found = torch.tensor([0.1, 0.4, 0.5, 0.9]), torch.tensor([0.1, 0.5, 0.5, 0.9])
+    check_difference([(expected.view(1, 2, 2), found.view(1, 2, 2))], 1.0, 'four pixels', threshold)
+    assert f'same class on {share} % of the pixels' in capsys.readouterr().out
