@@ -87,7 +87,7 @@ class UncertaintyMixedLoss(nn.Module):
         """Weighted loss of each branch, K scalars."""
         losses = []
         for branch, target, divergence in zip(logits, pseudo_labels, uncertainty(logits)):
-            rectified = ce_dice_loss(branch, target.labels, ignore_index, torch.exp(-divergence))
+            rectified = ce_dice_loss(branch, target.labels, target.ignored(ignore_index), torch.exp(-divergence))
             counted = target.labels != ignore_index
             mean = (divergence * counted).sum() / counted.sum().clamp(min=1)
             losses.append(self.loss_weight * (rectified + self.uncertainty_weight * mean))

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..checks import check_branches
+from ..losses.pseudo_label import PseudoLabel
 from ..utils import (
     Teachers,
     evaluation_logits,
     fully_loaded,
+    has_padding,
     main_head,
     mask_padding,
     merge_preprocessors,
@@ -180,6 +182,12 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
         return mask_padding(labels, data_samples, self.ignore_index)
 
+    def of_images(self, target: PseudoLabel, data_samples: SampleList) -> PseudoLabel:
+        """Pseudo-labels (b, h, w) without those of padding."""
+        if not has_padding(data_samples):
+            return target
+        return PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight)
+
     # -- weights of the losses on what labels do not say -------------------------------------------------------------
 
     def set_rampup(self, value: float) -> None:
@@ -203,7 +211,8 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
 
     def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
         """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
-        value = value * self.consistency_scale
+        if self.consistency_scale != 1:
+            value = value * self.consistency_scale
         if not loss.ramp:
             return value
         if not self._ramp_is_set:
@@ -215,7 +224,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
                 logger='current',
                 level=logging.WARNING,
             )
-        return value * self.rampup
+        return value if self.rampup == 1 else value * self.rampup
 
     # -- weights of one plain network --------------------------------------------------------------------------------
 
@@ -239,5 +248,11 @@ def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
 
 
 def chosen(inputs: Tensor, data_samples: SampleList, indices: Sequence[int]) -> tuple[Tensor, SampleList]:
-    """Images and samples at some indices. (To index a tensor by a list would copy the list to the device, and wait.)"""
-    return torch.stack([inputs[i] for i in indices]), [data_samples[i] for i in indices]
+    """Images and samples at some ascending indices, the images as a view where they stand together.
+
+    (To index a tensor by a list would copy the list to the device, and wait.)
+    """
+    first, last = indices[0], indices[-1]
+    together = last - first + 1 == len(indices)
+    images = inputs[first : last + 1] if together else torch.stack([inputs[i] for i in indices])
+    return images, [data_samples[i] for i in indices]

@@ -94,15 +94,14 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             with kept_statistics(self.branches):
                 outputs = [forward_unlabeled(branch, image, metas) for branch, image in zip(self.branches, images)]
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
-        self.last_step.predictions = [output.logits.detach().argmax(dim=1) for output in outputs]
+        self.last_step.outputs = [output.logits.detach() for output in outputs]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')
 
     def pseudo_labels(self, logits: Sequence[Tensor], data_samples: SampleList) -> list[PseudoLabel]:
         """One per branch, from K logits (b, C, h, w); none without a loss on them."""
         if self.cross_pseudo is None:
             return []
-        targets = self.cross_pseudo.pseudo_labels(logits)
-        return [PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight) for target in targets]
+        return [self.of_images(target, data_samples) for target in self.cross_pseudo.pseudo_labels(logits)]
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """See :class:`BaseSemiSegmentor`: one map per branch; none without a loss on pseudo-labels."""
@@ -126,9 +125,10 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         if self.views is None:
             return [inputs] * len(self.branches), targets
         mix = self.views.draw_mix(inputs)  # one for all, so that similarity maps compare the same images
-        maps = [target.maps() for target in targets] or [[]] * len(self.branches)
-        viewed = [self.views(inputs, own, mix) for own in maps]
-        return [image for image, _ in viewed], [PseudoLabel(*own) for _, own in viewed if own]
+        if not targets:
+            return [self.views(inputs, (), mix)[0] for _ in self.branches], []
+        viewed = [self.views.of_labeled(inputs, target, mix) for target in targets]
+        return [image for image, _ in viewed], [target for _, target in viewed]
 
 
 @MODELS.register_module()

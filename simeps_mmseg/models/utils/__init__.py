@@ -10,7 +10,7 @@ from .branch import (
     one_image_fails,
     training_logits,
 )
-from .padding import mask_padding, without_padding
+from .padding import has_padding, mask_padding, without_padding
 from .preprocessor import merge_preprocessors, warn_of_other_preprocessors
 from .sync_bn import use_plain_bn_where_sync_bn_fails
 from .taps import heads_of, main_head, perturbed_features
@@ -26,6 +26,7 @@ __all__ = [
     'forward_labeled',
     'forward_unlabeled',
     'fully_loaded',
+    'has_padding',
     'heads_of',
     'is_query_head',
     'kept_statistics',

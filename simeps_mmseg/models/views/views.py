@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
+from ..losses.pseudo_label import PseudoLabel
 from .cut_mix import CutMix, Mix
 from .random_view import RandomView
 
@@ -71,6 +72,12 @@ class Views(nn.Module):
         if mix is not None:
             inputs, maps = mix(inputs), [mix(one) for one in maps]
         return inputs, maps
+
+    def of_labeled(self, inputs: Tensor, target: PseudoLabel, mix: Mix | None = None) -> tuple[Tensor, PseudoLabel]:
+        """A view of images (b, 3, h, w) and of their pseudo-labels; see :meth:`forward`."""
+        images, maps = self(inputs, target.maps(), mix)
+        uncovers = self.view is not None and self.view.uncovers
+        return images, PseudoLabel(*maps, complete=target.complete and not uncovers)
 
     def _to_unit(self, inputs: Tensor) -> Tensor:
         scale, offset = self._normalisation()
