@@ -53,7 +53,7 @@ class NonFiniteHook(Hook):
         self._runner: Runner | None = None
         self._scaled = False  # whether a loss scaler decides over steps
         self._handles: list = []
-        self._losses: list[dict[str, Tensor]] = []  # of this step, one per forward pass
+        self._losses: list[dict[str, Tensor]] = []  # of this step, one per batch
         self._batches: list[dict | None] = []
         self._stepped = self._skipped = False
         self._in_a_row = self._without_step = 0
@@ -80,6 +80,7 @@ class NonFiniteHook(Hook):
         if not self._batches:
             self._statistics = [value.clone() for value in running_statistics(runner.model)]
         self._batches.append(data_batch)
+        self._losses.append({})
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -106,8 +107,8 @@ class NonFiniteHook(Hook):
     # -- what it does ------------------------------------------------------------------------------------------------
 
     def _keep_losses(self, module: nn.Module, inputs: tuple, output: object) -> None:
-        if module.training and isinstance(output, dict):
-            self._losses.append({name: value for name, value in _scalars(output) if 'loss' in name})
+        if module.training and isinstance(output, dict) and self._losses:
+            self._losses[-1].update((name, value) for name, value in _scalars(output) if 'loss' in name)
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *args) -> None:
         """Take the gradients away where a number is not finite: without them an optimiser changes nothing."""

@@ -19,13 +19,12 @@ def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Let images pass through networks without moving the running statistics of batch norm.
 
     A momentum of zero does that. To put the statistics back afterwards would write to what the backward pass looks at.
+    The images are not counted either (``num_batches_tracked``).
     """
     norms = [norm for network in networks for norm in batch_norms(network)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        if norm.momentum is None:  # a mean over all batches, so these must not count
-            norm.num_batches_tracked = norm.num_batches_tracked.clone()
-        norm.momentum = 0.0
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
