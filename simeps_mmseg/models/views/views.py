@@ -47,6 +47,10 @@ class Views(nn.Module):
             check_range(inputs, *self._normalisation())
             self._looked_at = True
 
+    def skip_check(self) -> None:
+        """Take it for granted that transforms see something of the images: the look at the first ones waits for the device."""
+        self._looked_at = True
+
     def draw_mix(self, inputs: Tensor) -> Mix | None:
         """A mix for images (b, c, h, w), to be shared by several views."""
         return self.cut_mix(inputs) if self.cut_mix is not None else None
