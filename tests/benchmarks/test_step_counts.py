@@ -30,5 +30,5 @@ def test_the_counter_counts_launches_and_reads():
         host.add(1).sum().item()
         assert bool(images.sum() > 0)
         assert images[images > 0].shape == (6,)
-    assert counter.launches.total() == 3 + 3 + 3  # add, mul, foreach; sum, gt and the comparison of the mask; index and two
+    assert counter.launches.total() == 3 + 2 + 2  # add, mul, foreach; sum and comparison; mask and index
     assert counter.reads.total() == 2

@@ -25,7 +25,9 @@ class NonFiniteHook(Hook):
     """Looks at the losses and the gradients of each step before the weights change.
 
     Where one is not finite, no weight changes in that step, and it is said why. After too many such steps the training stops.
-    Costs one reading of a scalar from the device per step. Also refuses checkpoints whose weights are not finite.
+    Costs one reading of a scalar from the device per step: an optimiser that is to leave the weights alone must not be
+    called, and whether it is called is the host's decision. (To call it and put everything back would cost a copy of weights
+    and moments in each step.) Also refuses checkpoints whose weights are not finite.
 
     With float16 (``AmpOptimWrapper``) gradients overflow as a matter of course, and the loss scaler passes over such steps
     itself; here they count only where a loss is not finite, or where no step is taken any more.
