@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
 
-from tests.models.test_memory import METHODS, assert_same, batches, build, train
+from tests.models.test_memory import METHODS, assert_same, build, train
 
 
 @pytest.fixture(autouse=True)
