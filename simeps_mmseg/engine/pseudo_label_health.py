@@ -78,12 +78,16 @@ class PseudoLabelHealth:
 
     def update(self, step: StepRecord) -> None:
         """Add one training step."""
-        if step.labels is not None:
-            self._labels = self._labels + class_counts(step.labels, len(self.classes))
+        self.update_labels(step)
         for labels in step.pseudo_labels:
             self._pseudo_labels = self._pseudo_labels + class_counts(labels, len(self.classes))
-        if step.predictions:
+        if step.outputs:
             self._agreements.append(agreement(step.predictions))
+
+    def update_labels(self, step: StepRecord) -> None:
+        """Add the labels of one training step alone."""
+        if step.labels is not None:
+            self._labels = self._labels + class_counts(step.labels, len(self.classes))
 
     def compute(self) -> dict[str, float]:
         """``agreement``, ``pseudo_share.<class>`` and ``label_share.<class>``, as fractions; what was not seen is left out."""

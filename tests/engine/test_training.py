@@ -6,6 +6,7 @@ import math
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook, resume
 from simeps_mmseg.engine.checks import check_start
+from simeps_mmseg.engine.hooks.pseudo_label_statistics import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.engine.starvation import StarvationWatch
@@ -459,6 +461,25 @@ def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
     said.clear()
     resume.choose_checkpoint(cfg)
     assert said == [f'--resume: training goes on from {tmp_path}/run/iter_2.pth']
+
+
+class TestLooks:
+    def test_ten_iterations_of_an_interval_are_looked_at_and_labels_in_all(self):
+        hook = PseudoLabelStatisticsHook(interval=25)
+        calls = []
+        hook._health = SimpleNamespace(
+            update=lambda step: calls.append(step),
+            update_labels=lambda step: calls.append(None),
+            compute=lambda: {},
+            reset=lambda: None,
+        )
+        hook._warn = lambda runner: None
+        for iteration in range(50):
+            step = SimpleNamespace(last_step=iteration + 1)
+            hook.after_train_iter(SimpleNamespace(iter=iteration, model=step), iteration)
+        looked_at = [call for call in calls if call]
+        assert len(calls) == 50
+        assert looked_at == sorted({*range(2, 51, 2), 25, 50})
 
 
 class TestTooShort:

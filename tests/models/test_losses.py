@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 import torch.nn.functional as F
+from mmseg.registry import MODELS
 
 from simeps_mmseg.models.losses import (
     CrossPseudoLoss,
@@ -17,6 +18,9 @@ from simeps_mmseg.models.losses import (
     similarity_map,
     soft_dice_loss,
 )
+from simeps_mmseg.models.losses.cross_pseudo import ce_dice_loss
+from simeps_mmseg.models.losses.utils import one_hot
+from tests.helpers import make_samples, tiny_model
 
 
 def slow_similarity_map(features):
@@ -258,6 +262,38 @@ class TestCrossPseudo:
     def test_module_refuses_unknown_ensembles(self):
         with pytest.raises(ValueError, match=r"CrossPseudoLoss.ensemble must be one of .*, got 'sum'"):
             CrossPseudoLoss(ensemble='sum')
+
+
+class TestKnownToBeComplete:
+    """Labels of which it is known that every pixel counts are not looked at; nothing else changes."""
+
+    def test_values_and_gradients_are_the_same_to_the_bit(self):
+        logits, labels = torch.randn(2, 4, 8, 8), torch.randint(0, 4, (2, 8, 8))
+        found = []
+        for ignore_index in (255, None):
+            own = logits.clone().requires_grad_()
+            loss = ce_dice_loss(own, labels, ignore_index)
+            loss.backward()
+            found.append((loss.detach(), own.grad))
+        torch.testing.assert_close(found[0], found[1], atol=0, rtol=0)
+
+    def test_padding_and_transforms_that_uncover_end_it(self):
+        model = MODELS.build(tiny_model())
+        target = model.cross_pseudo.pseudo_labels([torch.randn(2, 4, 8, 8)] * 3)[0]
+        samples = make_samples(2, False, (8, 8))
+        assert model.of_images(target, samples).ignored(255) is None
+        samples[1].set_metainfo(dict(padding_size=(0, 3, 0, 0)))
+        padded = model.of_images(target, samples)
+        assert padded.ignored(255) == 255
+        assert (padded.labels[1, :, 5:] == 255).all()
+        for transform, ignored in ((dict(type='GreyNoise'), None), (dict(type='RandomRotation', degrees=90), 255)):
+            view = dict(type='RandomView', transforms=[transform])
+            views = MODELS.build(tiny_model(view=view)).views
+            assert views.of_labeled(torch.rand(2, 3, 8, 8), target)[1].ignored(255) == ignored
+
+    def test_an_ignored_class_is_in_no_indicator(self):
+        found = one_hot(torch.tensor([[[0, 1, 2, 255]]]), 3, ignore_index=1)
+        assert found[0, :, 0].T.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0]]
 
 
 class TestRampup:

@@ -6,6 +6,7 @@ from mmseg.registry import MODELS
 
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth
 from simeps_mmseg.models.segmentors import StepRecord
+from simeps_mmseg.models.utils.teachers import move_average
 from tests.helpers import tiny_model
 
 
@@ -59,3 +60,34 @@ def test_statistics_of_a_step_ask_for_no_value_on_the_device():
     maps = [torch.zeros(2, 4, 4, dtype=torch.int64, device='meta')] * 3
     for _ in range(2):
         health.update(StepRecord(maps[0], maps, maps, 255))
+
+
+@pytest.mark.parametrize('update_buffers', [False, True])
+@pytest.mark.parametrize(
+    'average',
+    [
+        dict(type='ExponentialMovingAverage', momentum=0.2),
+        dict(type='ExponentialMovingAverage', momentum=0.2, interval=2),
+        dict(type='MomentumAnnealingEMA', momentum=0.2, gamma=3),
+        dict(type='StochasticWeightAverage'),
+    ],
+)
+def test_averages_are_those_of_mmengine_to_the_bit(average, update_buffers):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 2, 1))
+    ours, theirs = (MODELS.build(dict(**average, update_buffers=update_buffers, model=network)) for _ in range(2))
+    for _ in range(5):
+        with torch.no_grad():
+            for tensor in (*network.parameters(), *network.buffers()):
+                tensor.add_(torch.rand_like(tensor.float()).to(tensor.dtype))
+        move_average(ours, network)
+        theirs.update_parameters(network)
+        torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), atol=0, rtol=0)
+    assert not torch.equal(ours.module[0].weight, network[0].weight)
+
+
+def test_an_average_costs_one_launch(monkeypatch):
+    average = MODELS.build(dict(type='ExponentialMovingAverage', momentum=0.2, model=torch.nn.Linear(2, 2)))
+    monkeypatch.setattr(average, 'update_parameters', None)
+    move_average(average, torch.nn.Linear(2, 2))
+    move_average(average, torch.nn.Linear(2, 2))
+    assert average.steps == 2

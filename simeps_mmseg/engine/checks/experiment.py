@@ -13,11 +13,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...datasets.labeled_unlabeled import LabeledUnlabeledDataset
 from ...datasets.samplers import LabeledUnlabeledSampler
+from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
 from ...utils.random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
+
+ONE_OPTIMIZER_STEPS = (BaseModel.train_step, BaseSemiSegmentor.train_step)
 
 
 def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseLoop | None = None) -> None:
@@ -63,7 +66,7 @@ def model_problems(model: BaseSegmentor) -> Iterator[str]:
 
 def optimizer_problems(optim_wrapper: OptimWrapper | OptimWrapperDict | None, model: BaseSegmentor) -> Iterator[str]:
     """The training step of mmengine knows one optimiser; several need a step of the model's own."""
-    if isinstance(optim_wrapper, OptimWrapperDict) and type(model).train_step is BaseModel.train_step:
+    if isinstance(optim_wrapper, OptimWrapperDict) and type(model).train_step in ONE_OPTIMIZER_STEPS:
         names = ', '.join(optim_wrapper.keys())
         yield (
             f'optim_wrapper: {len(optim_wrapper)} optimisers ({names}), but {type(model).__name__} makes '

@@ -26,7 +26,9 @@ class NonFiniteHook(Hook):
     """Looks at the losses and the gradients of each step before the weights change.
 
     Where one is not finite, no weight changes in that step, and it is said why. After too many such steps the training stops.
-    Costs one reading of a scalar from the device per iteration. Also refuses checkpoints whose weights are not finite.
+    Costs one reading of a scalar from the device per iteration: an optimiser that is to leave the weights alone must not be
+    called, and whether it is called is the host's decision. (To call it and put everything back would cost a copy of weights
+    and moments in each step.) Also refuses checkpoints whose weights are not finite.
 
     Where gradients are summed over iterations (``accumulative_counts``), a loss that is not finite takes all of that sum
     along. Batch norm is set back at once: the next iteration, the moving averages and a checkpoint look at it.
@@ -57,7 +59,7 @@ class NonFiniteHook(Hook):
         self._runner: Runner | None = None
         self._wrappers: list[OptimWrapper] = []
         self._handles: list = []
-        self._losses: list[dict[str, Tensor]] = []  # of this step, one per forward pass
+        self._losses: list[dict[str, Tensor]] = []  # of this step, one per batch
         self._batches: list[dict | None] = []
         self._stepped = self._skipped = False
         self._spoiled = False  # whether a sum of gradients holds one of a step that was passed over
@@ -84,6 +86,7 @@ class NonFiniteHook(Hook):
         if not self._batches:
             self._statistics = [value.clone() for value in running_statistics(runner.model)]
         self._batches.append(data_batch)
+        self._losses.append({})
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
@@ -114,8 +117,8 @@ class NonFiniteHook(Hook):
     # -- what it does ------------------------------------------------------------------------------------------------
 
     def _keep_losses(self, module: nn.Module, inputs: tuple, output: object) -> None:
-        if module.training and isinstance(output, dict):
-            self._losses.append({name: value for name, value in _scalars(output) if 'loss' in name})
+        if module.training and isinstance(output, dict) and self._losses:
+            self._losses[-1].update((name, value) for name, value in _scalars(output) if 'loss' in name)
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *args) -> None:
         """Take the gradients away where a number is not finite: without them an optimiser changes nothing."""

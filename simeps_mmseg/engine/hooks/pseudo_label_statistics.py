@@ -16,13 +16,17 @@ from .access import unwrapped
 from .consistency_ramp import BEGIN
 
 HEALTH = 'pseudo_label_health'  # key in the checkpoints
+LOOKS = 10  # at the pseudo-labels, in an interval
 
 
 class PseudoLabelStatisticsHook(Hook):
     """Logs agreement and class shares of the pseudo-labels at an interval, averaged over it and over all processes.
 
+    Labels are counted in each iteration, pseudo-labels and predictions in :data:`LOOKS` of an interval: a look at whole maps
+    of all branches costs some percent of a step.
+
     Args:
-        interval: Iterations between two looks. 0: never.
+        interval: Iterations between two entries of the log. 0: never.
         starving: Fraction of its labelled share below which a class is warned about. 0: never.
         starving_after_share: Share of the schedule after the beginning of the ramp in which there is no such warning: hardly
             any class is known yet.
@@ -79,7 +83,13 @@ class PseudoLabelStatisticsHook(Hook):
         """Add this step to the statistics; log them at the interval."""
         if self._health is None:
             return
-        self._health.update(unwrapped(runner.model).last_step)
+        step = unwrapped(runner.model).last_step
+        if self.every_n_train_iters(runner, max(1, self.interval // LOOKS)) or self.every_n_train_iters(
+            runner, self.interval
+        ):
+            self._health.update(step)
+        else:
+            self._health.update_labels(step)
         if self.every_n_train_iters(runner, self.interval):
             self._health.add_up()
             self.latest = self._health.compute()

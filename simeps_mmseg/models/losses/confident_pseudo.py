@@ -43,7 +43,8 @@ class ConfidentPseudoLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: PseudoLabel, ignore_index: int = 255) -> Tensor:
         """Weighted loss of logits (b, C, h, w): a scalar."""
-        return self.loss_weight * ce_dice_loss(logits, target.labels, ignore_index, target.weight, self.dice_share)
+        ignored = target.ignored(ignore_index)
+        return self.loss_weight * ce_dice_loss(logits, target.labels, ignored, target.weight, self.dice_share)
 
 
 def softmax_mse(logits: Tensor, target: Tensor, counted: Tensor | None = None) -> Tensor:
@@ -61,7 +62,7 @@ def softmax_mse(logits: Tensor, target: Tensor, counted: Tensor | None = None) -
     """
     with autocast_disabled(logits):
         difference = (logits.float().softmax(dim=1) - target.float()).square().mean(dim=1)
-        return difference.mean() if counted is None else difference[counted].sum() / counted.sum().clamp(min=1)
+        return difference.mean() if counted is None else (difference * counted).sum() / counted.sum().clamp(min=1)
 
 
 @MODELS.register_module()

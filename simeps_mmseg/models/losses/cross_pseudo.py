@@ -73,7 +73,7 @@ def ensemble_of(probabilities: Sequence[Tensor], ensemble: str) -> Tensor:
 def ce_dice_loss(
     logits: Tensor,
     target: Tensor,
-    ignore_index: int = 255,
+    ignore_index: int | None = 255,
     pixel_weight: Tensor | None = None,
     dice_share: float = 0.5,
 ) -> Tensor:
@@ -84,7 +84,7 @@ def ce_dice_loss(
     Args:
         logits: Shape (b, C, h, w).
         target: Shape (b, h, w), int64.
-        ignore_index: The value that does not count.
+        ignore_index: The value that does not count. None: every pixel counts.
         pixel_weight: Shape (b, h, w). None: 1 everywhere.
         dice_share: Between 0 (cross entropy alone) and 1 (Dice alone).
     """
@@ -171,7 +171,7 @@ class CrossPseudoLoss(nn.Module):
 
     def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
         """One per branch, (b, h, w), from the other branches' logits (b, C, h, w)."""
-        return [PseudoLabel(labels) for labels in ensemble_pseudo_labels(logits, self.ensemble)]
+        return [PseudoLabel(labels, complete=True) for labels in ensemble_pseudo_labels(logits, self.ensemble)]
 
     def forward(
         self, logits: Sequence[Tensor], pseudo_labels: Sequence[PseudoLabel | Tensor], ignore_index: int = 255
@@ -185,6 +185,7 @@ class CrossPseudoLoss(nn.Module):
         """
         targets = [target if isinstance(target, PseudoLabel) else PseudoLabel(target) for target in pseudo_labels]
         return [
-            self.loss_weight * ce_dice_loss(branch, target.labels, ignore_index, target.weight, self.dice_share)
+            self.loss_weight
+            * ce_dice_loss(branch, target.labels, target.ignored(ignore_index), target.weight, self.dice_share)
             for branch, target in zip(logits, targets)
         ]

@@ -16,14 +16,20 @@ class PseudoLabel:
     Attributes:
         labels: Classes, shape (b, h, w), int64; ``ignore_index`` where a pixel does not count.
         weight: Trust in each label, shape (b, h, w), float32, in [0, 1]. None: 1 everywhere.
+        complete: Whether every pixel is known to hold a class, without a look at the labels.
     """
 
     labels: Tensor
     weight: Tensor | None = None
+    complete: bool = False
 
     def maps(self) -> list[Tensor]:
         """What there is, in the order of the constructor: for what moves labels and weights alike."""
         return [self.labels] if self.weight is None else [self.labels, self.weight]
+
+    def ignored(self, ignore_index: int) -> int | None:
+        """The value that does not count among the labels; None where they are known to be without."""
+        return None if self.complete else ignore_index
 
     def counted(self, ignore_index: int) -> Tensor:
         """The labels, ``ignore_index`` where their weight is 0."""
@@ -48,11 +54,11 @@ def confident_labels(logits: Tensor, threshold: float) -> PseudoLabel:
     """
     with autocast_disabled(logits):
         confidence, labels = logits.float().softmax(dim=1).max(dim=1)
-    return PseudoLabel(labels, (confidence >= threshold).float())
+    return PseudoLabel(labels, (confidence >= threshold).float(), complete=True)
 
 
 def pixel_cross_entropy(
-    log_probabilities: Tensor, target: Tensor, ignore_index: int = 255, pixel_weight: Tensor | None = None
+    log_probabilities: Tensor, target: Tensor, ignore_index: int | None = 255, pixel_weight: Tensor | None = None
 ) -> Tensor:
     """Weighted cross entropy over the *number* of pixels that count, whatever their weights.
 
@@ -61,13 +67,17 @@ def pixel_cross_entropy(
     Args:
         log_probabilities: Shape (b, C, h, w).
         target: Shape (b, h, w), int64; ``ignore_index`` where a pixel does not count.
-        ignore_index: The value that does not count.
+        ignore_index: The value that does not count. None: every pixel counts, which saves looking.
         pixel_weight: Shape (b, h, w). None: 1 everywhere.
 
     Returns:
         Scalar of the dtype of the log-probabilities.
     """
-    counted = (target != ignore_index).sum().clamp(min=1)
+    if ignore_index is None:
+        counted: Tensor | int = max(target.numel(), 1)
+        ignore_index = -100  # PyTorch's own: no class
+    else:
+        counted = (target != ignore_index).sum().clamp(min=1)
     if pixel_weight is None:
         return F.nll_loss(log_probabilities, target, ignore_index=ignore_index, reduction='sum') / counted
     values = F.nll_loss(log_probabilities, target, ignore_index=ignore_index, reduction='none')

@@ -85,7 +85,7 @@ def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum', g
     if len(set(sizes)) > 1:
         raise ValueError(f'the branches must see the same images, got batches of {sizes}')
     maps = [similarity_map(feature, gather) for feature in features]
-    pairs = torch.stack([_half_gradient(F.mse_loss(a, b)) for a, b in combinations(maps, 2)])
+    pairs = _half_gradient(torch.stack([F.mse_loss(a, b) for a, b in combinations(maps, 2)]))
     if reduction == 'none':
         return pairs
     return pairs.sum() if reduction == 'sum' else pairs.mean()

@@ -57,34 +57,40 @@ def soft_dice_loss(
 def soft_dice_from_probabilities(
     probabilities: Tensor,
     target: Tensor,
-    ignore_index: int = 255,
+    ignore_index: int | None = 255,
     class_weight: Tensor | list[float] | None = None,
     pixel_weight: Tensor | None = None,
 ) -> Tensor:
-    """:func:`soft_dice_loss` for float32 class probabilities that are already there, shape (b, C, h, w)."""
+    """:func:`soft_dice_loss` for float32 class probabilities that are already there, shape (b, C, h, w).
+
+    ``ignore_index=None``: every pixel counts, which saves looking.
+    """
     num_classes = probabilities.shape[1]
-    weights = _class_weights(class_weight, num_classes, probabilities)
     truth = one_hot(target, num_classes, ignore_index)
     pixels = truth if pixel_weight is None else truth * pixel_weight.reshape(target.shape).unsqueeze(1).float()
     intersection = (probabilities * pixels).sum(dim=(0, 2, 3))
     predicted = _class_areas(probabilities, target, ignore_index, pixel_weight)
     dice = 2 * intersection / (predicted + pixels.sum(dim=(0, 2, 3)) + EPSILON)
+    if class_weight is None:
+        return 1 - dice.sum() / num_classes
+    weights = _class_weights(class_weight, num_classes, probabilities)
     return 1 - (weights * dice).sum() / weights.sum()
 
 
-def _class_areas(probabilities: Tensor, target: Tensor, ignore_index: int, pixel_weight: Tensor | None) -> Tensor:
+def _class_areas(
+    probabilities: Tensor, target: Tensor, ignore_index: int | None, pixel_weight: Tensor | None
+) -> Tensor:
     """(C,) probability mass of each class over the pixels that count."""
-    counted = target != ignore_index
+    counted = None if ignore_index is None else target != ignore_index
     if pixel_weight is not None:
-        counted = counted * pixel_weight.reshape(target.shape).float()
-    elif bool(counted.all()):
+        weight = pixel_weight.reshape(target.shape).float()
+        counted = weight if counted is None else counted * weight
+    if counted is None:
         return probabilities.sum(dim=(0, 2, 3))
     return (probabilities * counted.unsqueeze(1)).sum(dim=(0, 2, 3))
 
 
-def _class_weights(class_weight: Tensor | list[float] | None, num_classes: int, like: Tensor) -> Tensor:
-    if class_weight is None:
-        return like.new_ones(num_classes)
+def _class_weights(class_weight: Tensor | list[float], num_classes: int, like: Tensor) -> Tensor:
     weights = torch.as_tensor(class_weight, dtype=like.dtype, device=like.device)
     if weights.shape != (num_classes,):
         raise ValueError(

@@ -99,9 +99,10 @@ class UncertaintyMixedLoss(nn.Module):
             counted = target.labels != ignore_index
             number = counted.sum().clamp(min=1)
             mean = (divergence * counted).sum() / number
+            ignored = target.ignored(ignore_index)
             if self.pixelwise:
-                rectified = ce_dice_loss(branch, target.labels, ignore_index, weight)
+                rectified = ce_dice_loss(branch, target.labels, ignored, weight)
             else:
-                rectified = ce_dice_loss(branch, target.labels, ignore_index) * (weight * counted).sum() / number
+                rectified = ce_dice_loss(branch, target.labels, ignored) * (weight * counted).sum() / number
             losses.append(self.loss_weight * (rectified + self.uncertainty_weight * mean))
         return losses

@@ -1,12 +1,17 @@
 """What the losses share."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
 
-def autocast_disabled(like: Tensor) -> torch.autocast:
+def autocast_disabled(like: Tensor) -> AbstractContextManager:
     """Context in which operations on the device of ``like`` keep the dtype they are given."""
-    return torch.autocast(device_type=like.device.type, enabled=False)
+    device_type = like.device.type
+    if not torch.amp.is_autocast_available(device_type):
+        return nullcontext()
+    return torch.autocast(device_type=device_type, enabled=False)
 
 
 def check_logits_and_target(logits: Tensor, target: Tensor) -> None:
@@ -22,19 +27,31 @@ def check_logits_and_target(logits: Tensor, target: Tensor) -> None:
 
 
 def check_values(target: Tensor, num_classes: int, ignore_index: int) -> None:
-    """Raise ``ValueError`` if a value of ``target`` is neither a class nor ``ignore_index``. Waits for the device."""
+    """Refuse a target with a value that is neither a class nor ``ignore_index``.
+
+    On a GPU without waiting for it: the assertion is one of the device, which stops the process a little later with the
+    message in its log.
+
+    Raises:
+        ValueError: On the CPU, with the values.
+    """
     index = target.masked_fill(target == ignore_index, 0)
-    if index.numel() and (index.min() < 0 or index.max() >= num_classes):
+    known = ((index >= 0) & (index < num_classes)).all()
+    advice = 'check num_classes of the head and the values in the masks'
+    try:
+        torch._assert_async(known, f'the target holds values that are no class, of {num_classes} classes: {advice}')
+    except RuntimeError as error:
         unknown = sorted(set(index.unique().tolist()) - set(range(num_classes)))
         raise ValueError(
             f'the target holds {unknown}, but the logits have {num_classes} classes (0 to {num_classes - 1}) and '
-            f'ignore_index is {ignore_index}: check num_classes of the head and the values in the masks'
-        )
+            f'ignore_index is {ignore_index}: {advice}'
+        ) from error
 
 
-def one_hot(target: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+def one_hot(target: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
     """(b, h, w) class indices to (b, C, h, w) float32 indicators; all zero where ``target == ignore_index``."""
-    ignored = target == ignore_index
-    index = target.masked_fill(ignored, 0)
-    indicators = torch.zeros(target.shape[0], num_classes, *target.shape[1:], dtype=torch.float32, device=target.device)
-    return indicators.scatter_(1, index.unsqueeze(1), (~ignored).unsqueeze(1).float())
+    classes = torch.arange(num_classes, device=target.device).view(-1, 1, 1)
+    indicators = target.unsqueeze(1) == classes
+    if ignore_index is not None and 0 <= ignore_index < num_classes:
+        indicators = indicators & (classes != ignore_index)
+    return indicators.float()

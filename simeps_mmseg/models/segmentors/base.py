@@ -2,12 +2,14 @@
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import ModuleList
+from mmengine.optim import OptimWrapper
 from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
@@ -15,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..checks import check_branches
+from ..losses.pseudo_label import PseudoLabel
 from ..utils import (
     Teachers,
     evaluation_logits,
     fully_loaded,
+    gradients_of_this_step,
+    has_padding,
     main_head,
     mask_padding,
     merge_preprocessors,
@@ -92,6 +97,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         self._ramp_is_set = False
         self.trained_branches = [False] * len(self.branches)
         self.last_step: StepRecord | None = None
+        self._in_step = False
 
     # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
 
@@ -132,17 +138,67 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         Returns:
             Scalars by part, branch and term. What has to be minimised has ``loss`` in its key.
         """
-        self.update_teachers()
-        labeled, unlabeled = split_by_label(data_samples)
+        if not self._in_step:
+            self.begin_step()
         losses: dict[str, Tensor] = {}
-        self.last_step = StepRecord(None, [], [], self.ignore_index)
-        if labeled:
-            images, samples = chosen(inputs, data_samples, labeled)
-            losses.update(self.labeled_losses(images, samples))
-            self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
-        if unlabeled and not self.consistency_is_off:
-            losses.update(self.unlabeled_losses(*chosen(inputs, data_samples, unlabeled)))
+        for images, samples in self.parts_to_learn(inputs, data_samples):
+            if 'gt_sem_seg' in samples[0]:
+                losses.update(self.labeled_losses(images, samples))
+                self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
+            else:
+                losses.update(self.unlabeled_losses(images, samples))
         return losses
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """A step in which the backward pass of each part of the batch follows its forward pass, and frees its activations.
+
+        The gradients are, bit for bit, those of one backward pass of all losses (under autocast up to rounding, as it sums
+        the parts' gradients in half precision where both passes share a weight). mmengine's wrappers for several processes
+        have a step of their own, with that one pass.
+        """
+        if type(optim_wrapper).update_params is not OptimWrapper.update_params:
+            return super().train_step(data, optim_wrapper)
+        with optim_wrapper.optim_context(self):
+            batch = self.data_preprocessor(data, True)
+        self.begin_step()
+        logged: list[dict[str, Tensor]] = []
+        with gradients_of_this_step(self.branches), self._one_step():
+            parts = self.parts_to_learn(**batch)
+            for images, samples in parts:
+                with optim_wrapper.optim_context(self):
+                    losses = self(images, samples, mode='loss')
+                loss, values = self.parse_losses(losses)
+                optim_wrapper.backward(optim_wrapper.scale_loss(loss))
+                optim_wrapper._inner_count -= 1  # of backward passes: parts are not batches
+                logged.append({name: value.detach() for name, value in values.items()})
+        optim_wrapper._inner_count += 1
+        if optim_wrapper.should_update():
+            optim_wrapper.step()
+            optim_wrapper.zero_grad()
+        total = sum(values.pop('loss') for values in logged)
+        return {'loss': total, **{name: value for values in logged for name, value in values.items()}}
+
+    def parts_to_learn(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[Tensor, SampleList]]:
+        """The labelled images and, unless consistency is off, the unlabelled ones, each with its samples, as far as there are
+        any.
+        """
+        labeled, unlabeled = split_by_label(data_samples)
+        wanted = [labeled] if self.consistency_is_off else [labeled, unlabeled]
+        return [chosen(inputs, data_samples, indices) for indices in wanted if indices]
+
+    def begin_step(self) -> None:
+        """Move the teachers; forget the last step."""
+        self.update_teachers()
+        self.last_step = StepRecord(None, [], [], self.ignore_index)
+
+    @contextmanager
+    def _one_step(self) -> Iterator[None]:
+        """Inside, several calls of :meth:`loss` belong to one step."""
+        self._in_step = True
+        try:
+            yield
+        finally:
+            self._in_step = False
 
     def update_teachers(self) -> None:
         """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
@@ -182,6 +238,12 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""
         return mask_padding(labels, data_samples, self.ignore_index)
 
+    def of_images(self, target: PseudoLabel, data_samples: SampleList) -> PseudoLabel:
+        """Pseudo-labels (b, h, w) without those of padding."""
+        if not has_padding(data_samples):
+            return target
+        return PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight)
+
     # -- weights of the losses on what labels do not say -------------------------------------------------------------
 
     def set_rampup(self, value: float) -> None:
@@ -205,7 +267,8 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
 
     def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
         """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
-        value = value * self.consistency_scale
+        if self.consistency_scale != 1:
+            value = value * self.consistency_scale
         if not loss.ramp:
             return value
         if not self._ramp_is_set:
@@ -217,7 +280,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
                 logger='current',
                 level=logging.WARNING,
             )
-        return value * self.rampup
+        return value if self.rampup == 1 else value * self.rampup
 
     # -- weights of one plain network --------------------------------------------------------------------------------
 
@@ -241,5 +304,11 @@ def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
 
 
 def chosen(inputs: Tensor, data_samples: SampleList, indices: Sequence[int]) -> tuple[Tensor, SampleList]:
-    """Images and samples at some indices. (To index a tensor by a list would copy the list to the device, and wait.)"""
-    return torch.stack([inputs[i] for i in indices]), [data_samples[i] for i in indices]
+    """Images and samples at some ascending indices, the images as a view where they stand together.
+
+    (To index a tensor by a list would copy the list to the device, and wait.)
+    """
+    first, last = indices[0], indices[-1]
+    together = last - first + 1 == len(indices)
+    images = inputs[first : last + 1] if together else torch.stack([inputs[i] for i in indices])
+    return images, [data_samples[i] for i in indices]

@@ -53,10 +53,10 @@ class FixMatchSegmentor(BaseSemiSegmentor):
         """The loss on each strong view; their weights add up to 1."""
         losses = {}
         for v in range(self.num_views):
-            images, maps = self.views(inputs, target.maps(), self.views.draw_mix(inputs))
+            images, seen = self.views.of_labeled(inputs, target, self.views.draw_mix(inputs))
             logits = training_logits(self.branches[0], images, metas)
-            losses[f'loss_view_{v}'] = self.learn(logits, PseudoLabel(*maps)) / self.num_views
-        self.last_step.predictions = [logits.detach().argmax(dim=1), maps[0]]
+            losses[f'loss_view_{v}'] = self.learn(logits, seen) / self.num_views
+        self.last_step.outputs = [logits.detach(), seen.labels]
         return losses
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
@@ -66,7 +66,7 @@ class FixMatchSegmentor(BaseSemiSegmentor):
     def confident_labels(self, inputs: Tensor, data_samples: SampleList) -> PseudoLabel:
         """Labels and weights (b, h, w) of images (b, 3, h, w) as they are."""
         target = self.pseudo.pseudo_label(self.teaching_logits(inputs, data_samples)[0])
-        return PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight)
+        return self.of_images(target, data_samples)
 
     def learn(self, logits: Tensor, target: PseudoLabel) -> Tensor:
         """The loss of logits (b, C, h, w) against pseudo-labels."""

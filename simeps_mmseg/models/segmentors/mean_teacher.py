@@ -56,6 +56,6 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
             inputs, (labels, target) = self.views(inputs, [labels, target])
         logits = training_logits(self.branches[0], inputs, [sample.metainfo for sample in data_samples])
         self.last_step.pseudo_labels = [labels]
-        self.last_step.predictions = [logits.detach().argmax(dim=1), labels]
+        self.last_step.outputs = [logits.detach(), labels]
         value = self.consistency(logits, target, labels != self.ignore_index)
         return {'unlabeled.loss_consistency': self.ramped(self.consistency, value)}

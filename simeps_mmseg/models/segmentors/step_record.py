@@ -1,5 +1,6 @@
 """What a training step leaves for hooks to look at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -7,17 +8,22 @@ from torch import Tensor
 
 @dataclass
 class StepRecord:
-    """Label maps of the last training step, for hooks that watch the pseudo-labels. All detached int64.
+    """Label maps of the last training step, for hooks that watch the pseudo-labels. All detached.
 
     Attributes:
-        labels: Ground truth of the labelled images, (b_l, h, w), or None without any.
-        pseudo_labels: One (b_u, h, w) map per branch, or an empty list without unlabelled images; ``ignore_index`` where a
-            pixel got none.
-        predictions: The branches' own classes on the unlabelled images, likewise.
+        labels: Ground truth of the labelled images, int64 (b_l, h, w), or None without any.
+        pseudo_labels: One int64 (b_u, h, w) map per branch, or an empty list without unlabelled images; ``ignore_index``
+            where a pixel got none.
+        outputs: What the branches say of the unlabelled images: logits (b_u, C, h, w), or classes (b_u, h, w).
         ignore_index: The value that does not count.
     """
 
     labels: Tensor | None
     pseudo_labels: list[Tensor]
-    predictions: list[Tensor]
+    outputs: Sequence[Tensor]
     ignore_index: int
+
+    @property
+    def predictions(self) -> list[Tensor]:
+        """Classes (b_u, h, w) of ``outputs``. A look at whole maps, which most steps are spared."""
+        return [output.argmax(dim=1) if output.ndim == 4 else output for output in self.outputs]

@@ -10,8 +10,10 @@ from .branch import (
     one_image_fails,
     training_logits,
 )
-from .padding import mask_padding, without_padding
+from .gradients import gradients_of_this_step
+from .padding import has_padding, mask_padding, without_padding
 from .preprocessor import merge_preprocessors, warn_of_other_preprocessors
+from .recompute import recomputed
 from .sync_bn import use_plain_bn_where_sync_bn_fails
 from .taps import heads_of, main_head, perturbed_features
 from .teachers import Teachers
@@ -27,6 +29,8 @@ __all__ = [
     'forward_labeled',
     'forward_unlabeled',
     'fully_loaded',
+    'gradients_of_this_step',
+    'has_padding',
     'heads_of',
     'is_query_head',
     'kept_statistics',
@@ -36,6 +40,7 @@ __all__ = [
     'merge_preprocessors',
     'one_image_fails',
     'perturbed_features',
+    'recomputed',
     'replace_sync_bn',
     'spread_to_branches',
     'spread_to_teachers',

@@ -172,7 +172,9 @@ def deepest_level(features: Tensor | Iterable) -> Tensor:
     levels = [level for level in _flatten(features) if level.ndim == 4]
     if not levels:
         raise ValueError('the encoder returned no feature map of shape (b, c, h, w)')
-    return min(reversed(levels), key=lambda level: level.shape[2] * level.shape[3])
+    pixels = [level.shape[2] * level.shape[3] for level in levels]
+    last = len(levels) - 1 - pixels[::-1].index(min(pixels))  # torch.compile knows no min(key=...)
+    return levels[last]
 
 
 def _flatten(features: Tensor | Iterable) -> Iterator[Tensor]:

@@ -4,8 +4,58 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from mmengine.model import BaseAveragedModel, ExponentialMovingAverage, MomentumAnnealingEMA
 from mmseg.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
+
+
+def move_average(average: BaseAveragedModel, network: nn.Module) -> None:
+    """``average.update_parameters(network)``, with few launches for the exponential averages instead of one a tensor.
+
+    Args:
+        average: Holds its count of updates in host memory.
+        network: What it averages.
+    """
+    momentum = momentum_of(average)
+    if momentum is None:
+        average.update_parameters(network)
+        return
+    steps = int(average.steps)
+    moved = moved_tensors(average, network)
+    if steps == 0:
+        copies = [*moved, *copied_tensors(average, network)]
+    else:
+        copies = [] if average.update_buffers else copied_tensors(average, network)
+        floating = [(own, new) for own, new in moved if own.is_floating_point()]
+        if steps % average.interval == 0 and floating:
+            torch._foreach_lerp_(*_columns(floating), momentum)
+    if copies:
+        torch._foreach_copy_(*_columns(copies))
+    average.steps += 1
+
+
+def momentum_of(average: BaseAveragedModel) -> float | None:
+    """Share of the new values in the next update of an exponential average; None for an average of another kind."""
+    if type(average) is MomentumAnnealingEMA:
+        return max(average.momentum, average.gamma / (average.gamma + int(average.steps)))
+    return average.momentum if type(average) is ExponentialMovingAverage else None
+
+
+def moved_tensors(average: BaseAveragedModel, network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """The tensors that are averaged, each with that of the network."""
+    source = network.state_dict() if average.update_buffers else dict(network.named_parameters())
+    return [(own.data, source[name].data.to(own.device)) for name, own in average.avg_parameters.items()]
+
+
+def copied_tensors(average: BaseAveragedModel, network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """The buffers that follow the network as they are, each with the network's; none where they are averaged."""
+    if average.update_buffers:
+        return []
+    return [(own.data, new.data.to(own.device)) for own, new in zip(average.module.buffers(), network.buffers())]
+
+
+def _columns(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    return [own for own, _ in pairs], [new for _, new in pairs]
 
 
 class Teachers(nn.ModuleList):
@@ -37,7 +87,7 @@ class Teachers(nn.ModuleList):
         for teacher, branch in zip(self, branches):
             if restart:
                 teacher.steps.zero_()
-            teacher.update_parameters(branch)
+            move_average(teacher, branch)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'Teachers':
         counts = [teacher.steps for teacher in self]

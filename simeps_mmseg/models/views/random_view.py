@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -84,6 +85,11 @@ class RandomView(nn.Module):
         stacked = [torch.stack([one.as_subclass(torch.Tensor) for one in column]) for column in zip(*viewed)]
         return stacked[0], stacked[1:]
 
+    @property
+    def uncovers(self) -> bool:
+        """Whether a transform may show what lies outside an image, where labels become ``ignore_index``."""
+        return any('fill' in inspect.signature(_kind(config['type'])).parameters for config in self.transforms)
+
     def _compose(self, ignore_index: int) -> v2.Compose:
         if ignore_index not in self._built:
             self._built[ignore_index] = v2.Compose(
@@ -95,7 +101,7 @@ class RandomView(nn.Module):
 def _build(config: dict, ignore_index: int) -> v2.Transform:
     config = dict(config)
     name, probability = config.pop('type', None), config.pop('p', None)
-    kind = GreyNoise if name == 'GreyNoise' else getattr(v2, str(name), None)
+    kind = _kind(name)
     if not (inspect.isclass(kind) and issubclass(kind, v2.Transform)):
         raise UserError(f'RandomView.transforms: torchvision.transforms.v2 has no transform {name!r}')
     takes = inspect.signature(kind).parameters
@@ -108,6 +114,10 @@ def _build(config: dict, ignore_index: int) -> v2.Transform:
     except (TypeError, ValueError) as error:
         raise UserError(f'RandomView.transforms: {name}: {error}') from error
     return v2.RandomApply([transform], probability) if probability is not None and 'p' not in takes else transform
+
+
+def _kind(name: object) -> Any:
+    return GreyNoise if name == 'GreyNoise' else getattr(v2, str(name), None)
 
 
 def _check_grey(config: dict) -> None:

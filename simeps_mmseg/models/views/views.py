@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
+from ..losses.pseudo_label import PseudoLabel
 from .cut_mix import CutMix, Mix
 from .random_view import RandomView
 
@@ -46,6 +47,10 @@ class Views(nn.Module):
             check_range(inputs, *self._normalisation())
             self._looked_at = True
 
+    def skip_check(self) -> None:
+        """Take it for granted that transforms see something of the images: the look at the first ones waits for the device."""
+        self._looked_at = True
+
     def draw_mix(self, inputs: Tensor) -> Mix | None:
         """A mix for images (b, c, h, w), to be shared by several views."""
         return self.cut_mix(inputs) if self.cut_mix is not None else None
@@ -71,6 +76,12 @@ class Views(nn.Module):
         if mix is not None:
             inputs, moved = mix(inputs), [mix(one) for one in moved]
         return inputs, moved
+
+    def of_labeled(self, inputs: Tensor, target: PseudoLabel, mix: Mix | None = None) -> tuple[Tensor, PseudoLabel]:
+        """A view of images (b, 3, h, w) and of their pseudo-labels; see :meth:`forward`."""
+        images, maps = self(inputs, target.maps(), mix)
+        uncovers = self.view is not None and self.view.uncovers
+        return images, PseudoLabel(*maps, complete=target.complete and not uncovers)
 
     def _to_unit(self, inputs: Tensor) -> Tensor:
         scale, offset = self._normalisation()

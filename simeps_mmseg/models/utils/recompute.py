@@ -1,0 +1,30 @@
+"""Forward passes whose activations are computed twice, so that they need not be kept."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch.utils.checkpoint import checkpoint
+
+from .batch_norm import kept_statistics
+from .branch import BranchOutput
+
+
+def recomputed(forward: Callable[..., BranchOutput], branch: BaseModule, *args: Any) -> BranchOutput:
+    """``forward(branch, *args)``, which the backward pass runs again in place of keeping its activations.
+
+    The second run draws the same random numbers from PyTorch's generators and leaves the statistics of batch norm alone, so
+    values, gradients and statistics are those of one run, bit for bit.
+
+    Args:
+        forward: What computes the output.
+        branch: A segmentor. Of what its layers change while they run, batch norm alone is known here.
+        *args: What else ``forward`` takes.
+    """
+    return checkpoint(forward, branch, *args, use_reentrant=False, context_fn=partial(_contexts, branch))
+
+
+def _contexts(branch: BaseModule) -> tuple:
+    return nullcontext(), kept_statistics([branch])

@@ -1,0 +1,31 @@
+"""``torch.compile``: compiled branches and a compiled step train as others do. Backend ``eager``: graphs, no code."""
+
+import pytest
+import torch
+
+from tests.models.test_memory import METHODS, assert_same, build, train
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler():
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize('branch_by_branch', [False, True])
+def test_compiled_backbones_train_as_they_are(branch_by_branch):
+    changes = METHODS['simeps_plus']
+    expected = train(build(changes, branch_by_branch=branch_by_branch), steps=2)
+    model = build(changes, branch_by_branch=branch_by_branch)
+    for branch in model.branches:
+        branch.backbone.compile(backend='eager')
+    assert_same(train(model, steps=2), expected)
+
+
+def test_a_compiled_step_trains_as_it_is():
+    """``compile=dict(backend='eager')`` of a config does this to the model."""
+    expected = train(build({}), steps=2)
+    model = build({})
+    model.train_step = torch.compile(model.train_step, backend='eager')
+    assert_same(train(model, steps=2), expected)
