@@ -73,7 +73,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
 
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses, and consistency with pseudo-labels made on the way."""
-        outputs = self._forward(forward_labeled, [inputs] * len(self.branches), data_samples)
+        outputs = self.outputs_of_branches(forward_labeled, [inputs] * len(self.branches), data_samples)
         losses: dict[str, Tensor] = {}
         for k, output in enumerate(outputs):
             losses.update(add_prefix(output.losses, f'branch_{k}'))
@@ -90,7 +90,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         """Consistency of the branches on the images themselves, or on a view of them for each."""
         metas = [sample.metainfo for sample in data_samples]
         if self.views is None and self.teachers is None:
-            outputs = self._forward(forward_unlabeled, [inputs] * len(self.branches), metas)
+            outputs = self.outputs_of_branches(forward_unlabeled, [inputs] * len(self.branches), metas)
             targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
         else:
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
@@ -98,7 +98,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             # What predicts goes by the statistics of whole, labelled images: those of views, and of few unlabelled images at a
             # time, cost up to ten points.
             with kept_statistics(self.branches):
-                outputs = self._forward(forward_unlabeled, images, metas)
+                outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.last_step.outputs = [output.logits.detach() for output in outputs]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')
@@ -126,7 +126,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
                 losses[f'loss_similarity_{stage}'] = self.ramped(self.similarity, value)
         return losses
 
-    def _forward(
+    def outputs_of_branches(
         self, forward: Callable[..., BranchOutput], images: Sequence[Tensor], about_them: Sequence
     ) -> list[BranchOutput]:
         """``forward`` of each branch with its images (b, 3, h, w) and what belongs to them."""
