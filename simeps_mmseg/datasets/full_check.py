@@ -1,24 +1,50 @@
-"""What is wrong with the data of a config: every file is opened."""
+"""What is wrong with the data of a config: files are opened."""
 
 from collections.abc import Iterator, Sequence
 
 from mmengine.config import Config
 
+from ..utils import evenly_spaced
 from ..utils.config_tree import walk_dicts
 from .file_reports import inspect_sources
-from .inspection import TEST, VALIDATION, FileReport, Problem
+from .inspection import TEST, UNLABELED, VALIDATION, FileReport, Problem
+from .path_problems import path_problems
 from .set_problems import set_problems
 from .sound_files import SoundFiles
 from .sources import Source, classes_of
 
 
 def check_files(
-    sources: Sequence[Source], workers: int | None = None, known: SoundFiles | None = None
+    sources: Sequence[Source],
+    workers: int | None = None,
+    known: SoundFiles | None = None,
+    most_unlabeled: int | None = None,
 ) -> tuple[list[FileReport], list[Problem]]:
-    """Open all files, but those of ``known``: what was seen in each, and what is wrong with each and all."""
-    reports = inspect_sources(sources, workers, known)
+    """Open files, but those of ``known``: what was seen in each, and what is wrong with each and all.
+
+    Args:
+        sources: From :func:`find_sources`.
+        workers: See :func:`inspect_sources`.
+        known: See :func:`inspect_sources`.
+        most_unlabeled: Of an unlabelled source with more images so many are opened, the same ones every time; of the others
+            only the paths are looked at. None: no limit.
+    """
+    opened = [some_of(source, most_unlabeled) for source in sources]
+    reports = inspect_sources(opened, workers, known)
     problems = [problem for report in reports for problem in report.problems]
-    return reports, problems + set_problems(reports, classes_of(sources))
+    problems += set_problems(reports, classes_of(sources))
+    if len(reports) < sum(len(source.infos) for source in sources):
+        problems += path_problems(sources)
+        problems = list({(problem.kind, problem.file): problem for problem in reversed(problems)}.values())[::-1]
+    return reports, problems
+
+
+def some_of(source: Source, most_unlabeled: int | None) -> Source:
+    """A source whose files are to be opened: evenly spaced ones of a large unlabelled one."""
+    count = len(source.infos)
+    if source.part != UNLABELED or most_unlabeled is None or count <= most_unlabeled:
+        return source
+    return source._replace(infos=[source.infos[index] for index in evenly_spaced(count, most_unlabeled)])
 
 
 def batch_size_problems(cfg: Config, reports: Sequence[FileReport]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
 from .labeled_unlabeled_configs import has_own_pipeline, is_kind, labeled_and_unlabeled, listed
+from .listing import build_dataset
 from .unlabeled_pipeline import steps_that_ask_for_masks, unlabeled_pipeline
 
 
@@ -25,7 +26,7 @@ class UnequalConcatDataset(ConcatDataset):
 
     def __init__(self, datasets: Sequence[dict]) -> None:
         # mmengine's own insists on equal meta information, key by key.
-        self.datasets = [DATASETS.build(config) for config in datasets]
+        self.datasets = [build_dataset(config) for config in datasets]
         self.ignore_keys = sorted({key for dataset in self.datasets for key in dataset.metainfo})
         self._metainfo = self.datasets[0].metainfo
         self._fully_initialized = False

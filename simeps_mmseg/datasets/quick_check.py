@@ -1,14 +1,15 @@
 """What is wrong with the data of a config, as far as it can be seen without opening every file."""
 
-import os
 from collections.abc import Sequence
 
+import numpy as np
 from mmengine.config import Config
+from numpy.typing import NDArray
 
-from ..utils.paths import real_path
-from .file_reports import inspect_file, missing_image, missing_mask
+from .file_reports import inspect_file
 from .inspection import FileReport, Problem
-from .set_problems import binary_mask_problems, shared_file_problems
+from .path_problems import files_there, missing_file_problems, rows, shared_path_problems
+from .set_problems import binary_mask_problems
 from .sources import Source, find_sources
 
 
@@ -25,48 +26,17 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     """
     problems = shared_path_problems(sources)
     reports: list[FileReport] = []
-    complete: dict[int, list[dict]] = {}
+    complete: dict[int, NDArray[np.bool_]] = {}
     for source in sources:
-        missing = missing_file_problems(source)
-        problems += missing
-        incomplete = {problem.file for problem in missing}
-        complete[id(source)] = [info for info in source.infos if info['img_path'] not in incomplete]
-        reports += [inspect_file(source, info) for info in complete[id(source)][:files]]
+        problems += missing_file_problems(source)
+        complete[id(source)] = np.logical_and(*files_there(source))
+        reports += [inspect_file(source, source.infos[row]) for row in rows(complete[id(source)])[:files]]
     problems += [problem for report in reports for problem in report.problems]
     doubtful = {problem.part for problem in binary_mask_problems(reports)}
-    every = [inspect_file(one, info) for one in sources if one.part in doubtful for info in complete[id(one)]]
+    every = [
+        inspect_file(source, source.infos[row])
+        for source in sources
+        if source.part in doubtful
+        for row in rows(complete[id(source)])
+    ]
     return [*problems, *binary_mask_problems(every)]
-
-
-def missing_file_problems(source: Source) -> list[Problem]:
-    """Images and masks that the data set names and that are not there."""
-    problems = []
-    exists = ExistingFiles()
-    for info in source.infos:
-        if not exists(info['img_path']):
-            problems.append(missing_image(source.part, info['img_path']))
-        if source.rules.mask_step and not exists(info['seg_map_path']):
-            problems.append(missing_mask(source.part, info['img_path'], info['seg_map_path']))
-    return problems
-
-
-class ExistingFiles:
-    """``os.path.exists`` for many files of few folders: each folder is listed once."""
-
-    def __init__(self) -> None:
-        self._folders: dict[str, set[str]] = {}
-
-    def __call__(self, path: str) -> bool:
-        folder, name = os.path.split(path)
-        if folder not in self._folders:
-            self._folders[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()
-        return name in self._folders[folder]
-
-
-def shared_path_problems(sources: Sequence[Source]) -> list[Problem]:
-    """Images that are in two parts by their path, links followed."""
-    files: dict[str, dict[str, list[str]]] = {}
-    for source in sources:
-        for info in source.infos:
-            files.setdefault(real_path(info['img_path']), {}).setdefault(source.part, []).append(info['img_path'])
-    return [problem for by_part in files.values() for problem in shared_file_problems(by_part)]

@@ -1,12 +1,13 @@
 """What a training was, in its checkpoints, and what it would be after a resume."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
+from ..datasets.listing import image_paths
 from ..utils.dataset_tree import leaf_datasets
 
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
@@ -62,14 +63,16 @@ def flattened(node: object, path: str) -> Iterator[tuple[str, str]]:
 
 def images_digest(source: object) -> str | None:
     """How many images a data set has, and a checksum of their names in their order; None if it does not know their names."""
-    leaves = list(leaf_datasets(source))
-    if not all(hasattr(leaf, 'get_data_info') for leaf in leaves):
+    if not all(hasattr(leaf, 'get_data_info') for leaf in leaf_datasets(source)):
         return None
-    infos = [leaf.get_data_info(i) for leaf in leaves for i in range(len(leaf))]
-    if not all('img_path' in info for info in infos):
+    count, digest = 0, hashlib.sha256()
+    try:
+        for count, path in enumerate(image_paths(source), start=1):
+            name = os.path.basename(path)
+            digest.update((name if count == 1 else f'\n{name}').encode('utf-8', 'surrogateescape'))
+    except KeyError:  # no img_path
         return None
-    names = [PurePath(info['img_path']).name for info in infos]
-    return f'{len(names)} ({hashlib.sha256(chr(10).join(names).encode("utf-8", "surrogateescape")).hexdigest()[:8]})'
+    return f'{count} ({digest.hexdigest()[:8]})'
 
 
 def refusals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

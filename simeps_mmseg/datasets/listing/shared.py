@@ -1,0 +1,58 @@
+"""Processes that train together list a folder once for each machine."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.dist import all_gather_object, get_rank, is_distributed
+
+from ...utils import UserError
+from .paths import PathTable
+
+
+def listed_once(listing: Callable[[], PathTable]) -> PathTable:
+    """A table that one process of each machine makes and the others map into their memory.
+
+    Every process has to call this. The file between them is in the folder for temporary files until all have opened it.
+
+    Args:
+        listing: Makes the table.
+
+    Raises:
+        UserError: In every process, where one could not make it.
+    """
+    if not is_distributed():
+        return listing()
+    machine = _machine()
+    is_first = all_gather_object(machine).index(machine) == get_rank()
+    found: tuple[str, str | None] = '', None
+    if is_first:
+        try:
+            found = _written(listing()), None
+        except UserError as error:
+            found = '', str(error)
+    answers = [answer for host, answer in all_gather_object((machine, found)) if host == machine or answer[1]]
+    for _, problem in answers:
+        if problem is not None:
+            raise UserError(problem)
+    file = next(Path(path) for path, _ in answers if path)
+    table = PathTable.load(file)
+    all_gather_object(None)  # all have opened it
+    if is_first:
+        file.unlink(missing_ok=True)
+    return table
+
+
+def _machine() -> tuple[str, int, int]:
+    """What processes have alike that see the same folder for temporary files."""
+    state = os.stat(tempfile.gettempdir())
+    return socket.gethostname(), state.st_dev, state.st_ino
+
+
+def _written(table: PathTable) -> str:
+    handle, name = tempfile.mkstemp('.npy', 'simeps_list_')
+    os.close(handle)
+    table.save(Path(name))
+    return name
