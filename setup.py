@@ -68,6 +68,7 @@ setup(
         'numpy',
         'pillow',
         'opencv-python',
+        'scipy',
         'matplotlib',
         'prettytable',
         'tqdm',

@@ -4,9 +4,9 @@
 
 A start is all that ``tools/train.py`` does until the first batch is there: lists, checks, data sets, model, worker processes.
 The images are hard links to small ones in a folder of ``--place``, which should be in memory (/dev/shm). They are named by a
-folder, by a list (``ann_file`` of UnlabeledFolderDataset), or by the list of an ordinary data set (``split``). The second start
-finds the images that were opened in the first known to be sound. One JSON line for each start; a worker's MiB are those that it
-shares with no other process.
+folder, by a list (``ann_file`` of UnlabeledFolderDataset), or by the list of an ordinary data set (split). The second start
+finds the images that were opened in the first known to be sound. One JSON line for each start; cpu_seconds are those of the
+first process, a worker's MiB those that it shares with no other process.
 """
 
 import argparse
@@ -161,21 +161,18 @@ def started(data: Path, config: str) -> dict:
 
 def start(config: str) -> dict:
     """Train a config until its first step; the time does not count what was imported before."""
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     try:
         train(config, work_dir=str(Path(config).with_suffix('')))
     except Started as end:
-        return dict(seconds=time.perf_counter() - begin, **end.args[0])
+        return dict(seconds=time.perf_counter() - begin, cpu_seconds=time.process_time() - cpu, **end.args[0])
     raise SystemExit('the training ended without a step')
 
 
 def compared(found: dict, plain: dict) -> dict:
     """Seconds of a start, and all of it less what labels only take."""
-    rounded = dict(seconds=round(found['seconds'], 2))
-    rounded['seconds_beyond_plain'] = round(found['seconds'] - plain['seconds'], 2)
-    for name in ('peak_mib', 'worker_mib'):
-        rounded[f'{name}_beyond_plain'] = found[name] - plain[name]
-    return rounded
+    beyond = {f'{name}_beyond_plain': round(found[name] - plain[name], 2) for name in found}
+    return dict(seconds=round(found['seconds'], 2), **beyond)
 
 
 def peak_mib() -> int:

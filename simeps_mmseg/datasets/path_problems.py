@@ -8,20 +8,23 @@ from numpy.typing import NDArray
 
 from .file_reports import missing_image, missing_mask
 from .inspection import Problem
-from .listing import RealPaths, are_there, paths_of, real_keys, shared_positions
+from .listing import RealPaths, SampleList, are_there, paths_of, real_keys, shared_positions
 from .set_problems import repeated_image, shared_file_problems
 from .sources import Source
 
 
 def path_problems(sources: Sequence[Source]) -> list[Problem]:
     """Files that are not there, images that a source has twice, and images that are in two parts."""
-    of_each = [[*missing_file_problems(source), *repeated_path_problems(source)] for source in sources]
-    return [*(problem for own in of_each for problem in own), *shared_path_problems(sources)]
+    keys = [real_keys(paths_of(source.infos)) for source in sources]
+    problems = [problem for source in sources for problem in missing_file_problems(source)]
+    problems += [problem for pair in zip(sources, keys) for problem in repeated_path_problems(*pair)]
+    return [*problems, *shared_path_problems(sources, keys)]
 
 
 def files_there(source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether the image of each sample is there, and its mask where it has to have one; shape (samples,) each."""
-    images = are_there(paths_of(source.infos))
+    seen = isinstance(source.infos, SampleList) and source.infos.seen
+    images = np.ones(len(source.infos), bool) if seen else are_there(paths_of(source.infos))
     masks = are_there(paths_of(source.infos, 'seg_map_path')) if source.rules.mask_step else np.ones_like(images)
     return images, masks
 
@@ -44,9 +47,9 @@ def missing_file_problems(source: Source) -> list[Problem]:
     return problems
 
 
-def shared_path_problems(sources: Sequence[Source]) -> list[Problem]:
-    """Images that are in two parts by their path, links followed."""
-    keys = [real_keys(paths_of(source.infos)) for source in sources]
+def shared_path_problems(sources: Sequence[Source], keys: Sequence[NDArray[np.int64]] | None = None) -> list[Problem]:
+    """Images that are in two parts by their path, links followed; ``keys`` are the sources' :func:`real_keys`."""
+    keys = keys or [real_keys(paths_of(source.infos)) for source in sources]
     candidates: list[set[int]] = [set() for _ in sources]
     for first, second in combinations(range(len(sources)), 2):
         if sources[first].part != sources[second].part:
@@ -61,9 +64,8 @@ def shared_path_problems(sources: Sequence[Source]) -> list[Problem]:
     return [problem for by_part in files.values() for problem in shared_file_problems(by_part)]
 
 
-def repeated_path_problems(source: Source) -> list[Problem]:
+def repeated_path_problems(source: Source, keys: NDArray[np.int64]) -> list[Problem]:
     """Images that one source has more than once by their path, links followed: a warning for each but the first."""
-    keys = real_keys(paths_of(source.infos))
     values, counts = np.unique(keys, return_counts=True)
     real = RealPaths()
     first: dict[str, str] = {}

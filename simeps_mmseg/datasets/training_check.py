@@ -18,7 +18,9 @@ from .sources import find_sources
 MOST_UNLABELED = 10_000  # images of a source that are opened before a training
 
 
-def check_before_training(cfg: Config, open_files: bool = True, most_unlabeled: int | None = MOST_UNLABELED) -> list[str]:
+def check_before_training(
+    cfg: Config, open_files: bool = True, most_unlabeled: int | None = MOST_UNLABELED
+) -> list[str]:
     """What :func:`check_dataset` finds, as the first thing that training does, in the first process.
 
     What was found sound at an earlier start, and has not changed since, is not opened again.

@@ -58,7 +58,7 @@ class UnlabeledFolderDataset(BaseSegDataset):
         self.serialize_data = False  # the list is one array already
         root = str(Path(self.data_root))
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
-        return SampleList(names, dict(img_path=('' if root == '.' else root, '')), common)
+        return SampleList(names, dict(img_path=('' if root == '.' else root, '')), common, seen=True)
 
     def _names(self) -> PathTable:
         """Of the images, relative to the folder."""
@@ -73,8 +73,8 @@ class UnlabeledFolderDataset(BaseSegDataset):
             names = self._listed(names)
         if self.exclude:
             used = UsedFiles(self.exclude)
-            root = os.path.realpath(self.data_root)
-            names = PathTable.from_paths(name for name in names if not used(os.path.join(root, name)))
+            root = os.path.join(self.data_root, '')
+            names = PathTable.from_paths(name for name in names if not used(f'{root}{name}'))
             if not len(names):
                 raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
         return names

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
@@ -21,6 +22,7 @@ PASSED_OVER = (
     'init_cfg',
     'pretrained',
 )
+AT_A_TIME = 65_536  # names that are text at the same time
 PROCESSES, BATCH, IMAGES = 'processes', 'images per step', 'images'
 OPTIMIZER = 'optim_wrapper.optimizer.type'
 RATE = 'optim_wrapper.optimizer.lr'
@@ -67,9 +69,10 @@ def images_digest(source: object) -> str | None:
         return None
     count, digest = 0, hashlib.sha256()
     try:
-        for count, path in enumerate(image_paths(source), start=1):
-            name = os.path.basename(path)
-            digest.update((name if count == 1 else f'\n{name}').encode('utf-8', 'surrogateescape'))
+        paths = image_paths(source)
+        while names := [os.path.basename(path) for path in islice(paths, AT_A_TIME)]:
+            digest.update(('\n' * bool(count) + '\n'.join(names)).encode('utf-8', 'surrogateescape'))
+            count += len(names)
     except KeyError:  # no img_path
         return None
     return f'{count} ({digest.hexdigest()[:8]})'

@@ -55,6 +55,19 @@ def _read(folder: str, changed: int) -> FolderContents:
     return FolderContents(np.sort(np.fromiter(keys(), np.int64)), frozenset(links))
 
 
+if os.sep == '/':  # a third of the time of ``os.path``, which has other systems to think of
+
+    def split(path: str) -> tuple[str, str]:
+        """Folder, with its slash, and name."""
+        name = path.rpartition('/')[2]
+        return path[: len(path) - len(name)], name
+
+    def normcase(path: str) -> str:
+        """The path: upper and lower case differ."""
+        return path
+else:
+    split, normcase = os.path.split, os.path.normcase
+
 _keys: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
 _recalled = lru_cache(FOLDERS_KEPT)(_read)
 
@@ -66,12 +79,12 @@ class RealPaths:
         self._folders: dict[str, tuple[str, frozenset[str]]] = {}
 
     def __call__(self, path: str) -> str:
-        folder, name = os.path.split(path)
+        folder, name = split(path)
         if folder not in self._folders:
             real = os.path.realpath(folder)
             self._folders[folder] = os.path.join(real, ''), FolderContents.of(real).links
         real, links = self._folders[folder]
-        return os.path.normcase(os.path.realpath(path) if name in links else real + name)
+        return normcase(os.path.realpath(path) if name in links else real + name)
 
 
 def real_keys(paths: Iterable[str]) -> NDArray[np.int64]:
@@ -106,7 +119,7 @@ def are_there(paths: Sequence[str] | Iterable[str]) -> NDArray[np.bool_]:
 
 def _names(paths: Iterable[str], folders: dict[str, int], belongs: list[int]) -> Iterator[int]:
     for path in paths:
-        folder, name = os.path.split(path)
+        folder, name = split(path)
         belongs.append(folders.setdefault(folder, len(folders)))
         yield hash(name)
 

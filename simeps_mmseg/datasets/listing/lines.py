@@ -46,7 +46,8 @@ def find_files(lines: PathTable, files: PathTable, suffixes: Sequence[str] = ())
     if count.all():
         same = len(first) == len(lines)
         return ListedFiles(lines if same else lines.take(first), [], {})
-    rows = np.where(count > 0, whole.rows[np.minimum(low, len(files) - 1)], -1)
+    rows = np.full(len(first), -1)
+    rows[count > 0] = whole.rows[low[count > 0]]
     stems = _stems(files, suffixes)
     unknown = np.flatnonzero(rows < 0)
     low, count = stems.find(asked[unknown])
@@ -55,9 +56,7 @@ def find_files(lines: PathTable, files: PathTable, suffixes: Sequence[str] = ())
     missing = [lines[int(first[place])] for place in unknown[count == 0]]
     ambiguous = {
         lines[int(first[unknown[place]])]: [files[int(row)] for row in np.sort(stems.rows[start : start + several])]
-        for place, start, several in zip(
-            *map(np.ndarray.tolist, (np.flatnonzero(count > 1), low[count > 1], count[count > 1]))
-        )
+        for place, start, several in zip(np.flatnonzero(count > 1), low[count > 1], count[count > 1])
     }
     return ListedFiles(files.take(rows[rows >= 0]), missing, ambiguous)
 

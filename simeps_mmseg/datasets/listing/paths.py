@@ -65,6 +65,11 @@ class PathTable(Sequence[str]):
                 yield from self.content[start:last].tobytes().decode(*ENCODING).split(END)
             start = last + 1
 
+    def begin_with(self, character: str) -> bool:
+        """Whether one of the paths begins with an ASCII character."""
+        starts = np.concatenate([[0], self.ends[:-1] + 1])[: len(self)]
+        return bool((self.content[starts] == ord(character)).any())
+
     def take(self, rows: ArrayLike) -> 'PathTable':
         """A table of some of the paths, in the order of ``rows``."""
         chosen = np.asarray(rows, np.int64)

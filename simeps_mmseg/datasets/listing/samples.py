@@ -16,6 +16,7 @@ class SampleList(Sequence[dict]):
         names: One for each sample.
         places: For ``img_path`` and what else is a path: the folder, and what is put behind the name.
         common: What all samples have alike.
+        seen: Whether each ``img_path`` was in its folder when the names were listed.
 
     Example:
         >>> samples = SampleList(PathTable.from_paths(['a', 'b']), dict(img_path=('images', '.png')), dict(label_map=None))
@@ -25,10 +26,18 @@ class SampleList(Sequence[dict]):
         ['images/a.png', 'images/b.png']
     """
 
-    def __init__(self, names: PathTable, places: Mapping[str, tuple[str, str]], common: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        names: PathTable,
+        places: Mapping[str, tuple[str, str]],
+        common: Mapping[str, Any],
+        seen: bool = False,
+    ) -> None:
         self.names = names
         self.places = dict(places)
         self.common = dict(common)
+        self.seen = seen
+        self._all_below = os.sep == '/' and not names.begin_with('/')
 
     def __len__(self) -> int:
         return len(self.names)
@@ -41,7 +50,7 @@ class SampleList(Sequence[dict]):
 
     def __getitem__(self, index: int | slice) -> 'dict | SampleList':
         if isinstance(index, slice):
-            return SampleList(self.names[index], self.places, self.common)
+            return SampleList(self.names[index], self.places, self.common, self.seen)
         return self._sample(self.names[index])
 
     def __iter__(self) -> Iterator[dict]:
@@ -50,6 +59,9 @@ class SampleList(Sequence[dict]):
     def paths(self, key: str) -> Iterator[str]:
         """One of the paths of each sample, in their order."""
         folder, suffix = self.places[key]
+        if self._all_below:  # faster than os.path.join, which looks for a slash each time
+            folder = os.path.join(folder, '')
+            return (f'{folder}{name}{suffix}' for name in self.names)
         return (os.path.join(folder, name + suffix) for name in self.names)
 
     def _sample(self, name: str) -> dict:
