@@ -14,6 +14,7 @@ from ..utils.dataset_tree import leaf_datasets
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
 # What they are taken from does not matter: a folder may move, and workers change nothing.
 PASSED_OVER = (
+    'cache_bytes',
     'data_root',
     'num_workers',
     'persistent_workers',

@@ -1,4 +1,4 @@
-"""Processes that train together list a folder once for each machine."""
+"""What processes that train together do once for each machine, such as listing a folder."""
 
 import os
 import socket
@@ -25,24 +25,37 @@ def listed_once(listing: Callable[[], PathTable]) -> PathTable:
     """
     if not is_distributed():
         return listing()
-    machine = _machine()
-    is_first = all_gather_object(machine).index(machine) == get_rank()
-    found: tuple[str, str | None] = '', None
-    if is_first:
-        try:
-            found = _written(listing()), None
-        except UserError as error:
-            found = '', str(error)
-    answers = [answer for host, answer in all_gather_object((machine, found)) if host == machine or answer[1]]
-    for _, problem in answers:
-        if problem is not None:
-            raise UserError(problem)
-    file = next(Path(path) for path, _ in answers if path)
-    table = PathTable.load(file)
+    file, is_first = made_once(lambda: _written(listing()))
+    table = PathTable.load(Path(file))
     all_gather_object(None)  # all have opened it
     if is_first:
-        file.unlink(missing_ok=True)
+        Path(file).unlink(missing_ok=True)
     return table
+
+
+def made_once(make: Callable[[], str]) -> tuple[str, bool]:
+    """The path of something that one process of each machine makes, and whether this is that process.
+
+    Every process has to call this.
+
+    Raises:
+        UserError: In every process, where one could not make it.
+    """
+    if not is_distributed():
+        return make(), True
+    machine = _machine()
+    is_first = all_gather_object(machine).index(machine) == get_rank()
+    path, problem = '', None
+    if is_first:
+        try:
+            path = make()
+        except UserError as error:
+            problem = str(error)
+    answers = [answer for answer in all_gather_object((machine, is_first, path, problem)) if answer[1]]
+    for *_, problem in answers:
+        if problem is not None:
+            raise UserError(problem)
+    return next(path for host, _, path, _ in answers if host == machine), is_first
 
 
 def _machine() -> tuple[str, int, int]:
