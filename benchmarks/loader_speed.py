@@ -4,8 +4,8 @@
 
 The loader is that of a config, with its images and augmentation; with ``--cache-bytes`` above 0 every image was decoded before
 the time is taken. With ``--workers 0`` its line also has the rate per second of CPU time, which other work on the machine
-leaves as it is. ``--step`` adds a line with the images a second that the training step takes when it waits for none. One JSON line a
-number.
+leaves as it is. ``--step`` adds a line with the images a second that the training step takes when it waits for none. One JSON
+line a number.
 """
 
 import argparse
