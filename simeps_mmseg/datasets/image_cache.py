@@ -181,6 +181,7 @@ def keep_decoded(dataset: Dataset, limit: int) -> ArrayStore | None:
 def decoded_bytes(dataset: Dataset) -> int:
     """What all images and masks of a data set take, if they are all as large as the first of their source."""
     total = 0
+    leaf: Any
     for leaf in leaf_datasets(dataset):
         if not len(leaf):
             continue
@@ -197,6 +198,7 @@ def decoded_bytes(dataset: Dataset) -> int:
 
 
 def _loading_steps(dataset: Dataset) -> Iterator[Any]:
+    leaf: Any
     for leaf in leaf_datasets(dataset):
         yield from (step for step in walk_transforms(leaf.pipeline) if type(step) in (*IMAGES, *MASKS))
 

@@ -142,9 +142,10 @@ class Forest:
 
 def unit_rows(features: NDArray[np.floating]) -> NDArray[np.float32]:
     """Rows of length 1, of zeros where they were zeros; shape (n, d)."""
-    rows = features.astype(np.float32)
+    rows: NDArray[np.float32] = features.astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1)
+    rows /= np.where(lengths > 0, lengths, 1)
+    return rows
 
 
 def projected(features: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -43,8 +44,9 @@ class UnlabeledFolderDataset(BaseSegDataset):
         suffixes: Sequence[str] = IMAGE_SUFFIXES,
         ann_file: str = '',
         exclude: Sequence[dict] = (),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
+        self.serialize_data: bool
         self.suffixes = tuple(suffixes)
         self.exclude = list(exclude)
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=dict(img_path=''), **kwargs)

@@ -7,6 +7,7 @@ from itertools import islice
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
 from ..datasets.listing import image_paths
 from ..utils.dataset_tree import leaf_datasets
@@ -64,7 +65,7 @@ def flattened(node: object, path: str) -> Iterator[tuple[str, str]]:
         yield path, repr(list(node)) if isinstance(node, tuple) else repr(node)
 
 
-def images_digest(source: object) -> str | None:
+def images_digest(source: Dataset) -> str | None:
     """How many images a data set has, and a checksum of their names in their order; None if it does not know their names."""
     if not all(hasattr(leaf, 'get_data_info') for leaf in leaf_datasets(source)):
         return None

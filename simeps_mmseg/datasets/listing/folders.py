@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -66,7 +66,15 @@ if os.sep == '/':  # a third of the time of ``os.path``, which has other systems
         """The path: upper and lower case differ."""
         return path
 else:
-    split, normcase = os.path.split, os.path.normcase
+
+    def split(path: str) -> tuple[str, str]:
+        """Folder and name."""
+        return os.path.split(path)
+
+    def normcase(path: str) -> str:
+        """The path as the system compares it."""
+        return os.path.normcase(path)
+
 
 _keys: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
 _recalled = lru_cache(FOLDERS_KEPT)(_read)
@@ -129,7 +137,7 @@ def image_paths(dataset: Dataset) -> Iterator[str]:
     return chain.from_iterable(map(_leaf_paths, leaf_datasets(dataset)))
 
 
-def _leaf_paths(leaf: Dataset) -> Iterator[str]:
+def _leaf_paths(leaf: Any) -> Iterator[str]:
     samples = getattr(leaf, 'data_list', None)
     if isinstance(samples, SampleList):
         return paths_of(samples)
