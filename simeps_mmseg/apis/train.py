@@ -10,8 +10,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
 
-from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
-from ..datasets.training_check import MOST_UNLABELED, check_before_training
+from ..datasets.checks.before_training import MOST_UNLABELED, check_before_training
+from ..datasets.checks.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
 from ..engine.checks.config import check_config

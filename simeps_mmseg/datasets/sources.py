@@ -11,14 +11,14 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
+from .checks.sets import same_evaluation_problem
 from .defaults import default_argument
-from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from .labeled_unlabeled_configs import is_kind
 from .listing import SampleList, have_masks, paths_of
 from .lists import encoding_problem, list_problems
 from .samplers import LabeledUnlabeledSampler
-from .set_problems import same_evaluation_problem
 from .unlabeled_folder import UnlabeledFolderDataset, build_listing
 from .unlabeled_pipeline import loads_labels
 

@@ -13,12 +13,13 @@ from PIL import Image
 
 from simeps_mmseg.apis.check_dataset import check_dataset
 from simeps_mmseg.apis.train import train
-from simeps_mmseg.datasets import LabeledUnlabeledSampler, file_reports
-from simeps_mmseg.datasets.file_reports import inspect_sources
-from simeps_mmseg.datasets.full_check import check_files
-from simeps_mmseg.datasets.quick_check import check_quickly
+from simeps_mmseg.datasets import LabeledUnlabeledSampler
+from simeps_mmseg.datasets.checks import files as file_checks
+from simeps_mmseg.datasets.checks.before_training import check_before_training
+from simeps_mmseg.datasets.checks.files import inspect_sources
+from simeps_mmseg.datasets.checks.full import check_files
+from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.sources import find_sources
-from simeps_mmseg.datasets.training_check import check_before_training
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.faults.small_set import SIZE, config, image, make, mask
@@ -402,7 +403,7 @@ def test_classes_of_a_like_share_need_no_weights(root, tmp_path, capsys):
 
 def test_of_a_large_unlabelled_source_some_are_opened_and_all_are_looked_for(root, monkeypatch):
     """By their paths all are compared; a leak by pixels shows only where both are opened."""
-    monkeypatch.setattr(file_reports, '_cores', lambda: 0)
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
     for index in range(20):
         save(root / f'unlabelled/images/more_{index:02d}.png', image('unlabelled', 100 + index))
     (root / 'unlabelled/images/more_07.png').write_bytes(b'broken')
@@ -422,7 +423,7 @@ def test_of_a_large_unlabelled_source_some_are_opened_and_all_are_looked_for(roo
 
 
 def test_missing_and_repeated_lines_of_a_long_list_are_found_without_opening_files(root, monkeypatch):
-    monkeypatch.setattr(file_reports, '_cores', lambda: 0)
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
     cfg = with_concat_dataset(config(root))
     pipeline = cfg.train_dataloader.dataset.datasets[1].pipeline
     names = [path.stem for path in sorted((root / 'unlabelled/images').iterdir())]

@@ -17,8 +17,8 @@ from mmseg.registry import DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, PARAM_S
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
 from simeps_mmseg.conversion.schedule import iteration_based, scheduler_in_iterations
+from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
-from simeps_mmseg.datasets.quick_check import check_quickly
 from simeps_mmseg.datasets.unlabeled_pipeline import unlabeled_changes, unlabeled_pipeline
 from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained

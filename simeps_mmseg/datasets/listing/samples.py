@@ -10,7 +10,8 @@ from .paths import PathTable
 class SampleList(Sequence[dict]):
     """The ``data_list`` of a data set whose samples differ by one name only.
 
-    It stands in for the list of dicts of ``mmengine.dataset.BaseDataset``, which takes 340 bytes a sample with a path of 40 characters.
+    It stands in for the list of dicts of ``mmengine.dataset.BaseDataset``, of which each takes 340 bytes with a path of 40
+    characters.
 
     Args:
         names: One for each sample.

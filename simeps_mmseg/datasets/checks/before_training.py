@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..utils import UserError
-from ..utils.processes import is_first_process
-from .full_check import batch_size_problems, check_files
+from ...utils import UserError
+from ...utils.processes import is_first_process
+from ..sources import find_sources
+from .full import batch_size_problems, check_files
 from .inspection import TEST, Problem
 from .missing_data import missing_data
-from .quick_check import check_quickly
+from .quick import check_quickly
 from .sound_files import SoundFiles, default_folder
-from .sources import find_sources
 
 MOST_UNLABELED = 10_000  # images of a source that are opened before a training
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from mmengine.config import Config
 
-from ..utils import evenly_spaced
-from ..utils.config_tree import walk_dicts
-from .file_reports import inspect_sources
+from ...utils import evenly_spaced
+from ...utils.config_tree import walk_dicts
+from ..sources import Source, classes_of
+from .files import inspect_sources
 from .inspection import TEST, UNLABELED, VALIDATION, FileReport, Problem
-from .path_problems import path_problems
-from .set_problems import set_problems
+from .paths import path_problems
+from .sets import set_problems
 from .sound_files import SoundFiles
-from .sources import Source, classes_of
 
 
 def check_files(

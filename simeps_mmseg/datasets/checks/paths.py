@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from .file_reports import missing_image, missing_mask
+from ..listing import RealPaths, SampleList, are_there, paths_of, real_keys, shared_positions
+from ..sources import Source
+from .files import missing_image, missing_mask
 from .inspection import Problem
-from .listing import RealPaths, SampleList, are_there, paths_of, real_keys, shared_positions
-from .set_problems import repeated_image, shared_file_problems
-from .sources import Source
+from .sets import repeated_image, shared_file_problems
 
 
 def path_problems(sources: Sequence[Source]) -> list[Problem]:

@@ -6,11 +6,11 @@ import numpy as np
 from mmengine.config import Config
 from numpy.typing import NDArray
 
-from .file_reports import inspect_file
+from ..sources import Source, find_sources
+from .files import inspect_file
 from .inspection import FileReport, Problem
-from .path_problems import files_there, missing_file_problems, rows, shared_path_problems
-from .set_problems import binary_mask_problems
-from .sources import Source, find_sources
+from .paths import files_there, missing_file_problems, rows, shared_path_problems
+from .sets import binary_mask_problems
 
 
 def check_quickly(cfg: Config) -> list[Problem]:
