@@ -45,7 +45,8 @@ EXPORT = [
     'onnxruntime>=1.23; python_version < "3.11"',
 ]
 BROWSER = ['playwright>=1.60']  # drives a Chromium that is already there; without one its tests are skipped
-TEST = ['pytest>=9', 'pytest-xdist>=3.8', 'hypothesis>=6', *EXPORT]
+CACHE = ['lmdb>=1.6']  # decoded images, shared by processes
+TEST = ['pytest>=9', 'pytest-xdist>=3.8', 'hypothesis>=6', *EXPORT, *CACHE]
 DOCS = ['sphinx>=9', 'myst-parser>=5', 'furo', 'sphinx-copybutton']
 LINT = ['ruff>=0.17', 'mypy>=2.4', 'pre-commit>=4']
 
@@ -68,6 +69,7 @@ setup(
         'numpy',
         'pillow',
         'opencv-python',
+        'scipy',
         'matplotlib',
         'prettytable',
         'tqdm',
@@ -75,7 +77,7 @@ setup(
         'jinja2',
     ],
     extras_require=dict(
-        onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, test=TEST, docs=DOCS, dev=[*TEST, *BROWSER, *LINT]
+        onedl=ONEDL, openmmlab=OPENMMLAB, export=EXPORT, cache=CACHE, test=TEST, docs=DOCS, dev=[*TEST, *BROWSER, *LINT]
     ),
     classifiers=[
         'Development Status :: 3 - Alpha',

@@ -28,7 +28,7 @@ from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.train import prepare_model
-from simeps_mmseg.datasets.missing_data import check_data_is_there
+from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
 from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
 from simeps_mmseg.utils import UserError, report_user_errors

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mmengine.dataset import ConcatDataset
 
 from simeps_mmseg.datasets import samplers
-from simeps_mmseg.datasets.inspection import LabelRules, count_classes, count_values
+from simeps_mmseg.datasets.checks.inspection import LabelRules, count_classes, count_values
 from simeps_mmseg.datasets.lists import decode_lines, encoding_problem, list_problems
 from simeps_mmseg.datasets.preparation.source import open_source
 from simeps_mmseg.datasets.splits import make_splits, read_split, write_split

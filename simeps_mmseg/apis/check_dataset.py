@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from mmengine.config import Config
 from prettytable import PrettyTable
 
+from ..datasets.checks.full import batch_size_problems, check_files, sizes_text
+from ..datasets.checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
+from ..datasets.checks.missing_data import check_data_is_there, leave_out_evaluation_images
 from ..datasets.class_weights import class_weights
-from ..datasets.full_check import batch_size_problems, check_files, sizes_text
-from ..datasets.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
-from ..datasets.missing_data import check_data_is_there, leave_out_evaluation_images
 from ..datasets.sources import Source, classes_of, find_sources
 from ..utils import UserError, counted
 from ..utils.config_tree import walk_dicts

@@ -10,12 +10,12 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import HOOKS
 
 from ..conversion import LAZY, check_unlabeled, load_method, load_supervised, notes, statements
+from ..datasets.checks.before_training import by_kind
+from ..datasets.checks.missing_data import LOADERS, missing_data
+from ..datasets.checks.quick import quick_problems
 from ..datasets.labeled_part import restricted
 from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
-from ..datasets.missing_data import LOADERS, missing_data
-from ..datasets.quick_check import quick_problems
 from ..datasets.sources import Source, find_sources, part_configs
-from ..datasets.training_check import by_kind
 from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.checkpoint import late_rise, validations

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..datasets import inspection, unlabeled_folder
+from ..datasets import unlabeled_folder
+from ..datasets.checks import inspection
 from ..datasets.sources import image_suffixes, part_configs
 from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..evaluation.uncertainty import ImageUncertainty

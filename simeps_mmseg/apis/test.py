@@ -10,8 +10,8 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from ..datasets.inspection import TEST, VALIDATION
-from ..datasets.missing_data import check_data_is_there
+from ..datasets.checks.inspection import TEST, VALIDATION
+from ..datasets.checks.missing_data import check_data_is_there
 from ..datasets.sources import find_sources
 from ..deploy import read_checkpoint
 from ..inference.loading import check_weights

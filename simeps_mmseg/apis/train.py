@@ -10,8 +10,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
 
-from ..datasets.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
-from ..datasets.training_check import check_before_training
+from ..datasets.checks.before_training import MOST_UNLABELED, check_before_training
+from ..datasets.checks.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
 from ..engine.checks.config import check_config
@@ -38,6 +38,7 @@ def train(
     options: Sequence[str] = (),
     launcher: Literal['none', 'pytorch', 'slurm', 'mpi'] = 'none',
     check: bool = True,
+    check_all: bool = False,
 ) -> Runner:
     """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
 
@@ -50,7 +51,9 @@ def train(
         from_scratch: Leave pretrained weights out.
         options: ``key=value`` changes of the config.
         launcher: What starts the processes of a distributed run.
-        check: Open every image and mask first, as ``check_dataset`` does, in place of the first few of each part.
+        check: Open images and masks first, as ``check_dataset`` does, in place of the first few of each part. Of an
+            unlabelled source with more than 10,000 images those are evenly spaced ones, and paths are looked at of all.
+        check_all: Open all of them.
 
     Returns:
         The runner after training.
@@ -66,7 +69,7 @@ def train(
     check_config(cfg)
     check_length(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
-    for warning in check_before_training(cfg, check):
+    for warning in check_before_training(cfg, check or check_all, None if check_all else MOST_UNLABELED):
         print_log(warning, 'current', logging.WARNING)
     prepare_model(cfg, from_scratch)
     if amp:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets.missing_data import evaluation_sets
+from ..datasets.checks.missing_data import evaluation_sets
 from ..engine.checks.config import evaluators, known_scores
 from ..evaluation.functional import DECIDING
 from ..utils.config_source import Expression, changed

@@ -1,10 +1,13 @@
 """What the defect data sets have in common."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
 from ..utils import UserError
+from .listing import listed_samples
 
 
 class DefectDataset(BaseSegDataset):
@@ -24,16 +27,19 @@ class DefectDataset(BaseSegDataset):
 
     prepare_command = ''
 
-    def __init__(self, img_suffix: str = '.png', seg_map_suffix: str = '.png', **kwargs) -> None:
+    def __init__(self, img_suffix: str = '.png', seg_map_suffix: str = '.png', **kwargs: Any) -> None:
         super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One dict per image of the split, with ``img_path`` and, where masks are wanted, ``seg_map_path``."""
+    def load_data_list(self) -> Sequence[dict]:
+        """One dict per image of the split, with ``img_path`` and, where masks are wanted, ``seg_map_path``.
+
+        Those of a list are made when they are asked for.
+        """
         if self.ann_file and not Path(self.ann_file).is_file():
             raise UserError(
                 f'{self.ann_file} is not there: write it with `python tools/prepare_data.py {self.prepare_command}`'
             )
-        images = super().load_data_list()
+        images = listed_samples(self) if self.ann_file and not self.backend_args else super().load_data_list()
         if not images:
             raise UserError(f'{self.ann_file or self.data_prefix["img_path"]} names no images: choose another split')
         return images

@@ -11,8 +11,16 @@ from torch.utils.data import Dataset
 
 from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
+from .image_cache import keep_decoded
 from .labeled_unlabeled_configs import has_own_pipeline, is_kind, labeled_and_unlabeled, listed
+from .listing import build_dataset
 from .unlabeled_pipeline import steps_that_ask_for_masks, unlabeled_pipeline
+
+NO_PARTS = (
+    'type',
+    '_scope_',
+    'cache_bytes',
+)  # options of a LabeledUnlabeledDataset that its two data sets do not depend on
 
 
 @DATASETS.register_module()
@@ -25,7 +33,7 @@ class UnequalConcatDataset(ConcatDataset):
 
     def __init__(self, datasets: Sequence[dict]) -> None:
         # mmengine's own insists on equal meta information, key by key.
-        self.datasets = [DATASETS.build(config) for config in datasets]
+        self.datasets = [build_dataset(config) for config in datasets]
         self.ignore_keys = sorted({key for dataset in self.datasets for key in dataset.metainfo})
         self._metainfo = self.datasets[0].metainfo
         self._fully_initialized = False
@@ -51,6 +59,8 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         split: In place of ``unlabeled``: what ``_labeled.txt`` and ``_unlabeled.txt`` are put behind to name two lists
             of one data set, relative to its ``data_root``, such as ``splits/seed0/10pct``.
         exclude: Configs of data sets whose images and masks are not to be taken from a folder, such as the validation set.
+        cache_bytes: What decoded images and masks may take: then each file is decoded once in a training, and all processes of
+            a machine share them. 0: none is kept. Needs the package lmdb.
         labeled_part: What the labelled data set is restricted to, as ``make_semi --labeled`` has it: a list of names or a
             folder; one for each data set where several are concatenated. Of a folder, the layout and the suffixes are found.
 
@@ -67,6 +77,7 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         split: str | None = None,
         exclude: Sequence[dict] = (),
         labeled_part: str | Sequence[str] | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         configs = labeled_and_unlabeled(labeled, unlabeled, split, exclude, labeled_part)
         super().__init__(configs)
@@ -75,6 +86,8 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         ):
             if not has_own_pipeline(source):
                 leave_out_what_asks_for_masks(dataset, config['pipeline'])
+        if cache_bytes:
+            keep_decoded(self, cache_bytes)
 
 
 def parts_of(config: dict) -> tuple[dict, dict] | None:
@@ -84,7 +97,7 @@ def parts_of(config: dict) -> tuple[dict, dict] | None:
         config: Of a ``LabeledUnlabeledDataset``, or of a ``ConcatDataset`` of two.
     """
     if is_kind(config, LabeledUnlabeledDataset):
-        return labeled_and_unlabeled(**{key: value for key, value in config.items() if key not in ('type', '_scope_')})
+        return labeled_and_unlabeled(**{key: value for key, value in config.items() if key not in NO_PARTS})
     return tuple(config['datasets']) if len(config.get('datasets', ())) == 2 else None
 
 

@@ -1,8 +1,8 @@
 """Text files that name images: what is in them, and what keeps them from being read."""
 
 import codecs
-import re
 from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 from ..utils import UserError
@@ -24,11 +24,19 @@ def decode_lines(content: bytes, file: str | Path = 'the list') -> list[str]:
         >>> decode_lines(b'\xef\xbb\xbfone\r\n\n  two ')
         ['one', 'two']
     """
+    return list(walk_lines(content, file))
+
+
+def walk_lines(content: bytes, file: str | Path = 'the list') -> Iterator[str]:
+    """The lines of a list as :func:`decode_lines` gives them, one by one.
+
+    Raises:
+        UserError: If it is no UTF-8 text, before the first line.
+    """
     cause = encoding_problem(content)
     if cause:
         raise UserError(f'{file}: expected a list in UTF-8, found {cause}')
-    lines = re.split(r'\r\n?|\n', content.decode('utf-8-sig'))
-    return [line.strip() for line in lines if line.strip()]
+    return filter(None, map(str.strip, TextIOWrapper(BytesIO(content), 'utf-8-sig')))
 
 
 def encoding_problem(content: bytes) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from ..utils import UserError
@@ -41,15 +42,15 @@ class ShuffledStream:
         self.seed = seed
         self.source = source
         self._round = -1
-        self._order: list[int] = []
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
     def __getitem__(self, position: int) -> int:
         current, offset = divmod(position, self.size)
         if current != self._round:
             generator = np.random.default_rng([self.seed, self.source, current])
-            self._order = generator.permutation(self.size).tolist()
+            self._order = generator.permutation(self.size)
             self._round = current
-        return self._order[offset]
+        return int(self._order[offset])
 
 
 @DATA_SAMPLERS.register_module()

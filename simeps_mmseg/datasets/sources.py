@@ -11,13 +11,14 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
+from .checks.sets import same_evaluation_problem
 from .defaults import default_argument
-from .inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from .labeled_unlabeled_configs import is_kind
+from .listing import SampleList, have_masks, paths_of
 from .lists import encoding_problem, list_problems
 from .samplers import LabeledUnlabeledSampler
-from .set_problems import same_evaluation_problem
 from .unlabeled_folder import UnlabeledFolderDataset, build_listing
 from .unlabeled_pipeline import loads_labels
 
@@ -53,7 +54,7 @@ class Source(NamedTuple):
     key: str
     classes: tuple[str, ...]
     rules: FileRules
-    infos: list[dict]
+    infos: Sequence[dict]
     orphans: list[str]
 
 
@@ -168,7 +169,7 @@ def mask_rule_problems(source: Source) -> Iterator[Problem]:
     if source.part == VALIDATION and not opened:
         yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to score by')
     # Masks that a transform of the user's own opens are in the listing all the same.
-    if source.part == LABELED and source.infos and not any(info.get('seg_map_path') for info in source.infos):
+    if source.part == LABELED and source.infos and not have_masks(source.infos):
         yield Problem('no masks', source.part, source.key, expected, 'images alone: there is nothing to learn from')
 
 
@@ -180,8 +181,10 @@ def find_source(part: str, key: str, config: dict) -> Source:
     )
     mask_step = next((step for step in steps if loads_labels(str(step.get('type')))), None)
     dataset = build_listing(config)
-    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    if not any('seg_map_path' in info for info in infos):
+    samples = getattr(dataset, 'data_list', None)
+    is_short = isinstance(samples, SampleList)
+    infos = samples if is_short else [dataset.get_data_info(index) for index in range(len(dataset))]
+    if not have_masks(infos):
         mask_step = None
     classes = tuple(dataset.metainfo.get('classes') or ())
     labels = LabelRules(
@@ -203,7 +206,7 @@ def orphaned_masks(dataset: object, infos: Sequence[dict]) -> list[str]:
     images = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
     if getattr(dataset, 'ann_file', '') or not folder or not suffix or folder == images or not os.path.isdir(folder):
         return []
-    known = {os.path.normpath(info['seg_map_path']) for info in infos}
+    known = set(map(os.path.normpath, paths_of(infos, 'seg_map_path')))
     found = (
         os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names if name.endswith(suffix)
     )

@@ -4,15 +4,17 @@ import inspect
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs
-from ..utils.images import IMAGE_SUFFIXES, list_images
+from ..utils.images import IMAGE_SUFFIXES, walk_images
 from ..utils.paths import real_path
-from .splits import find_listed, read_split
+from .listing import PathTable, RealPaths, SampleList, build_dataset, find_files, image_paths, listed_once
+from .splits import walk_split
 
 
 @DATASETS.register_module()
@@ -42,35 +44,48 @@ class UnlabeledFolderDataset(BaseSegDataset):
         suffixes: Sequence[str] = IMAGE_SUFFIXES,
         ann_file: str = '',
         exclude: Sequence[dict] = (),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
+        self.serialize_data: bool
         self.suffixes = tuple(suffixes)
         self.exclude = list(exclude)
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=dict(img_path=''), **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One dict per image, with ``img_path``."""
+    def load_data_list(self) -> SampleList:
+        """One dict per image, with ``img_path``, made when it is asked for.
+
+        Of several processes one a machine lists them, unless ``serialize_data`` is off: then nothing is shared.
+        """
+        names = listed_once(self._names) if self.serialize_data else self._names()
+        self.serialize_data = False  # the list is one array already
+        root = str(Path(self.data_root))
+        common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
+        return SampleList(names, dict(img_path=('' if root == '.' else root, '')), common, seen=True)
+
+    def _names(self) -> PathTable:
+        """Of the images, relative to the folder."""
         if not Path(self.data_root).is_dir():
             raise UserError(f'{self.data_root} (data_root of UnlabeledFolderDataset) is not a folder')
-        names = list_images(self.data_root, self.suffixes)
-        if not names:
+        names = PathTable.from_paths(walk_images(self.data_root, self.suffixes))
+        if not len(names):
             raise UserError(
                 f'{self.data_root} holds no image: looked for {", ".join(self.suffixes)}, also in sub-folders'
             )
         if self.ann_file:
             names = self._listed(names)
         if self.exclude:
-            names = without_used({name: Path(self.data_root) / name for name in names}, self.exclude)
-            if not names:
+            used = UsedFiles(self.exclude)
+            root = os.path.join(self.data_root, '')
+            names = PathTable.from_paths(name for name in names if not used(f'{root}{name}'))
+            if not len(names):
                 raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
-        common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
-        return [dict(img_path=str(Path(self.data_root) / name), seg_fields=[], **common) for name in names]
+        return names
 
-    def _listed(self, names: list[str]) -> list[str]:
+    def _listed(self, names: PathTable) -> PathTable:
         """Those that the list names, in the order of the list."""
         if not Path(self.ann_file).is_file():
             raise UserError(f'{self.ann_file} (ann_file of UnlabeledFolderDataset) is not there')
-        found, missing, twice = find_listed(read_split(self.ann_file), names, self.suffixes)
+        found, missing, twice = find_files(PathTable.from_paths(walk_split(self.ann_file)), names, self.suffixes)
         if missing:
             raise UserError(
                 f'{self.ann_file} names {len(missing)} image(s) that are not in {self.data_root}, such as {missing[0]}'
@@ -81,32 +96,52 @@ class UnlabeledFolderDataset(BaseSegDataset):
                 f'its suffix into the list, or set suffixes, such as suffixes=["{Path(files[0]).suffix}"], if the others '
                 'are no images'
             )
-        return list(found.values())
+        return found
+
+
+class UsedFiles:
+    """Which files are an image or a mask of data sets, wrapped ones included.
+
+    All of a folder with masks alone is in use. A data set of which no folder is there uses nothing.
+
+    Args:
+        configs: Of the data sets.
+    """
+
+    def __init__(self, configs: Iterable[dict]) -> None:
+        self._real = RealPaths()
+        self._files: set[str] = set()
+        self._folders: tuple[str, ...] = ()
+        for config in configs:
+            for leaf in leaf_configs(config):
+                if not is_absent(leaf):
+                    self._add(build_listing(leaf))
+
+    def _add(self, dataset: BaseSegDataset) -> None:
+        infos = (dataset.get_data_info(index) for index in range(len(dataset)))
+        images = set(map(self._real, image_paths(dataset)))
+        masks = {self._real(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
+        self._files |= images | masks
+        prefix = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
+        folder = real_path(prefix) + os.sep if prefix and masks else None
+        if folder and not any(image.startswith(folder) for image in images):
+            self._folders += (folder,)
+
+    def __call__(self, path: str) -> bool:
+        """Whether a file is in use."""
+        real = self._real(path)
+        return real in self._files or real.startswith(self._folders)
 
 
 def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[str]:
-    """The names whose files are no image and no mask of data sets, wrapped ones included.
-
-    All of a folder with masks alone is in use. A data set of which no folder is there uses nothing.
+    """The names whose files are not in use by data sets: see :class:`UsedFiles`.
 
     Args:
         paths: Of the files, by name.
         configs: Of the data sets.
     """
-    files: set[str] = set()
-    folders: set[str] = set()
-    leaves = [leaf for config in configs for leaf in leaf_configs(config) if not is_absent(leaf)]
-    for dataset in map(build_listing, leaves):
-        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-        images = {real_path(info['img_path']) for info in infos}
-        masks = {real_path(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
-        files |= images | masks
-        prefix = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
-        folder = real_path(prefix) + os.sep if prefix and masks else None
-        if folder and not any(image.startswith(folder) for image in images):
-            folders.add(folder)
-    real = {name: real_path(path) for name, path in paths.items()}
-    return [name for name in paths if real[name] not in files and not real[name].startswith(tuple(folders))]
+    used = UsedFiles(configs)
+    return [name for name, path in paths.items() if not used(str(path))]
 
 
 def is_absent(config: dict) -> bool:
@@ -124,4 +159,4 @@ def build_listing(config: dict) -> BaseSegDataset:
     parameters = inspect.signature(DATASETS.get(config['type']).__init__).parameters
     if 'serialize_data' in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         listing['serialize_data'] = False
-    return DATASETS.build(listing)
+    return build_dataset(listing)

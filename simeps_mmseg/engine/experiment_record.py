@@ -1,19 +1,22 @@
 """What a training was, in its checkpoints, and what it would be after a resume."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from itertools import islice
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
+from ..datasets.listing import image_paths
 from ..utils.config_tree import leaf_values
 from ..utils.dataset_tree import leaf_datasets
 
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
 # What they are taken from does not matter: a folder may move, and workers change nothing.
 PASSED_OVER = (
+    'cache_bytes',
     'data_root',
     'num_workers',
     'persistent_workers',
@@ -22,6 +25,7 @@ PASSED_OVER = (
     'init_cfg',
     'pretrained',
 )
+AT_A_TIME = 65_536  # names that are text at the same time
 PROCESSES, BATCH, IMAGES = 'processes', 'images per step', 'images'
 OPTIMIZER = 'optim_wrapper.optimizer.type'
 RATE = 'optim_wrapper.optimizer.lr'
@@ -46,14 +50,17 @@ def experiment_record(runner: Runner) -> dict[str, str]:
 
 def images_digest(source: Dataset) -> str | None:
     """How many images a data set has, and a checksum of their names in their order; None if it does not know their names."""
-    leaves = list(leaf_datasets(source))
-    if not all(hasattr(leaf, 'get_data_info') for leaf in leaves):
+    if not all(hasattr(leaf, 'get_data_info') for leaf in leaf_datasets(source)):
         return None
-    infos = [leaf.get_data_info(i) for leaf in leaves for i in range(len(leaf))]
-    if not all('img_path' in info for info in infos):
+    count, digest = 0, hashlib.sha256()
+    try:
+        paths = image_paths(source)
+        while names := [os.path.basename(path) for path in islice(paths, AT_A_TIME)]:
+            digest.update(('\n' * bool(count) + '\n'.join(names)).encode('utf-8', 'surrogateescape'))
+            count += len(names)
+    except KeyError:  # no img_path
         return None
-    names = [PurePath(info['img_path']).name for info in infos]
-    return f'{len(names)} ({hashlib.sha256(chr(10).join(names).encode("utf-8", "surrogateescape")).hexdigest()[:8]})'
+    return f'{count} ({digest.hexdigest()[:8]})'
 
 
 def refusals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

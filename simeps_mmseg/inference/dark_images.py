@@ -8,7 +8,7 @@ import cv2
 from mmengine.logging import print_log
 from PIL import Image, UnidentifiedImageError
 
-from ..datasets.inspection import depth_problem, is_ordinary
+from ..datasets.checks.inspection import depth_problem, is_ordinary
 from ..utils import evenly_spaced
 from ..utils.config_tree import type_name
 from ..utils.images import IMAGE_ERRORS

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from ..datasets.missing_data import check_data_is_there
+from ..datasets.checks.missing_data import check_data_is_there
 from ..engine.prediction import opens_masks
 from ..utils import UserError
 from ..utils.dataset_tree import leaf_datasets

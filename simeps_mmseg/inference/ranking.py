@@ -102,17 +102,20 @@ def rank_files(
     Returns:
         Those that could be read, as :func:`rank` orders them, and a line for each of the others.
     """
-    names, uncertainties, features, failed = [], [], [], []
+    names, uncertainties, failed = [], [], []
+    features = np.empty((0, 0), np.float16)  # many of them, each up to 100,000 long
     for name, file in progress(files.items(), 'rank unlabelled images'):
         try:
             uncertainty, feature = assess(model, prepare, file)
         except UnreadableImage as error:
             failed.append(f'  - {file}: {error}')
             continue
+        if not names:
+            features = np.empty((len(files), len(feature)), np.float16)
+        features[len(names)] = feature
         names.append(name)
         uncertainties.append(uncertainty)
-        features.append(feature.astype(np.float16))
-    return (rank(names, uncertainties, np.stack(features), similarity) if names else []), failed
+    return (rank(names, uncertainties, features[: len(names)], similarity) if names else []), failed
 
 
 def rank(

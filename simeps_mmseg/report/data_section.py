@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..datasets import inspection
-from ..datasets.file_reports import inspect_sources
-from ..datasets.inspection import LABELED, UNLABELED, Problem
+from ..datasets.checks import inspection
+from ..datasets.checks.files import inspect_sources
+from ..datasets.checks.inspection import LABELED, UNLABELED, Problem
 from ..datasets.sources import Source, part_configs
 from ..utils import evenly_spaced
 from .page import Block, Section, Table, Text

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ..datasets.inspection import UNLABELED
+from ..datasets.checks.inspection import UNLABELED
 from ..datasets.selection import NEAR_DUPLICATE
 from ..datasets.sources import Source
 from ..evaluation import class_areas

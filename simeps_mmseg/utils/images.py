@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,22 +20,48 @@ def is_video(path: Path) -> bool:
 
 
 def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
-    """Paths of all images below a folder, relative to it, with ``/``, sorted.
+    """Paths of all images below a folder, see :func:`walk_images`, as a list."""
+    return list(walk_images(folder, suffixes))
 
-    Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed.
+
+def walk_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Iterator[str]:
+    """Paths of all images below a folder, relative to it, with ``/``, sorted, one by one.
+
+    Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed. Folders
+    that cannot be read are passed over.
     """
-    suffixes = tuple(suffix.lower() for suffix in suffixes)
-    found = []
-    visited = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        folders[:] = [] if real in visited else [name for name in folders if not name.startswith('.')]
-        if real in visited:  # a link back up
-            continue
-        visited.add(real)
-        below = Path(parent).relative_to(folder)
-        found += [(below / n).as_posix() for n in files if n.lower().endswith(suffixes) and not n.startswith('.')]
-    return sorted(found)
+    return _walk(os.fspath(folder), '', tuple(suffix.lower() for suffix in suffixes), set())
+
+
+def _walk(place: str, prefix: str, suffixes: tuple[str, ...], visited: set[str]) -> Iterator[str]:
+    real = os.path.realpath(place)
+    if real in visited:  # a link back up
+        return
+    visited.add(real)
+    try:
+        with os.scandir(place) as entries:
+            names = [name for entry in entries if (name := _name_if_wanted(entry, suffixes))]
+    except OSError:
+        return
+    # With its slash a folder stands where the sorted paths below it do.
+    for name in sorted(names):
+        if name.endswith('/'):
+            yield from _walk(os.path.join(place, name[:-1]), prefix + name, suffixes, visited)
+        else:
+            yield prefix + name
+
+
+def _name_if_wanted(entry: os.DirEntry[str], suffixes: tuple[str, ...]) -> str:
+    """The name of an image, of a folder with a slash behind it, or nothing."""
+    name = entry.name
+    if name.startswith('.'):
+        return ''
+    try:
+        if entry.is_dir():
+            return f'{name}/'
+    except OSError:
+        pass
+    return name if name.lower().endswith(suffixes) else ''
 
 
 EXIF_ORIENTATION = 0x0112  # the tag

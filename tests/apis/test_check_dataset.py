@@ -14,10 +14,12 @@ from PIL import Image
 from simeps_mmseg.apis.check_dataset import check_dataset
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets import LabeledUnlabeledSampler
-from simeps_mmseg.datasets.file_reports import inspect_sources
-from simeps_mmseg.datasets.quick_check import check_quickly
+from simeps_mmseg.datasets.checks import files as file_checks
+from simeps_mmseg.datasets.checks.before_training import check_before_training
+from simeps_mmseg.datasets.checks.files import inspect_sources
+from simeps_mmseg.datasets.checks.full import check_files
+from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.sources import find_sources
-from simeps_mmseg.datasets.training_check import check_before_training
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
 from tests.faults.small_set import SIZE, config, image, make, mask
@@ -397,3 +399,48 @@ def test_a_crack_of_one_in_a_hundred_pixels_is_rare_and_one_of_two_is_not(rows, 
 def test_classes_of_a_like_share_need_no_weights(root, tmp_path, capsys):
     _, printed = check(config(root), tmp_path, capsys)
     assert 'class_weight' not in printed
+
+
+def test_of_a_large_unlabelled_source_some_are_opened_and_all_are_looked_for(root, monkeypatch):
+    """By their paths all are compared; a leak by pixels shows only where both are opened."""
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
+    for index in range(20):
+        save(root / f'unlabelled/images/more_{index:02d}.png', image('unlabelled', 100 + index))
+    (root / 'unlabelled/images/more_07.png').write_bytes(b'broken')
+    (root / 'unlabelled/images/more_09.png').unlink()
+    (root / 'unlabelled/images/more_09.png').symlink_to(root / 'val/images/0.png')
+    sources, _ = find_sources(config(root))
+    reports, problems = check_files(sources, most_unlabeled=5)
+    assert sum(report.part == 'unlabelled' for report in reports) == 5
+    assert {report.part for report in reports} == {'labelled', 'unlabelled', 'validation', 'test'}
+    errors = [(problem.kind, Path(problem.file).name) for problem in problems if problem.is_error]
+    assert errors == [('same image: unlabelled and validation', '0.png')]
+    _, problems = check_files(sources)
+    assert sorted({problem.kind for problem in problems if problem.is_error}) == [
+        'same image: unlabelled and validation',
+        'unreadable',
+    ]
+
+
+def test_missing_and_repeated_lines_of_a_long_list_are_found_without_opening_files(root, monkeypatch):
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
+    cfg = with_concat_dataset(config(root))
+    pipeline = cfg.train_dataloader.dataset.datasets[1].pipeline
+    names = [path.stem for path in sorted((root / 'unlabelled/images').iterdir())]
+    (root / 'list.txt').write_text('\n'.join([*names, 'nowhere', names[0]]) + '\n')
+    cfg.train_dataloader.dataset.datasets[1] = dict(
+        type='BaseSegDataset',
+        data_root=str(root),
+        ann_file='list.txt',
+        img_suffix='.png',
+        data_prefix=dict(img_path='unlabelled/images'),
+        pipeline=pipeline,
+    )
+    sources, _ = find_sources(cfg)
+    (own,) = [source for source in sources if source.part == 'unlabelled']
+    assert len(own.infos) == len(names) + 2
+    _, problems = check_files(sources, most_unlabeled=1)
+    found = [(problem.kind, Path(problem.file).stem, problem.is_error) for problem in problems]
+    assert ('missing image', 'nowhere', True) in found
+    assert ('repeated image', names[0], False) in found
+    assert len([kind for kind, *_ in found if kind in ('missing image', 'repeated image')]) == 2

@@ -16,8 +16,8 @@ from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
+from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
-from simeps_mmseg.datasets.quick_check import check_quickly
 from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError

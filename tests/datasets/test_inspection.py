@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simeps_mmseg.datasets.inspection import (
+from simeps_mmseg.datasets.checks.inspection import (
     FileReport,
     LabelRules,
     count_classes,
@@ -11,7 +11,7 @@ from simeps_mmseg.datasets.inspection import (
     pixel_digest,
     size_problem,
 )
-from simeps_mmseg.datasets.set_problems import (
+from simeps_mmseg.datasets.checks.sets import (
     absent_class_problems,
     binary_mask_problems,
     mixed_color_problems,

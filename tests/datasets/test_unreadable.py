@@ -124,15 +124,15 @@ def test_training(part, synthetic_root, tmp_path):
 
 
 def test_the_files_that_training_opens_are_opened_once(cfg, tmp_path, monkeypatch):
-    from simeps_mmseg.datasets import file_reports
-    from simeps_mmseg.datasets.training_check import check_before_training
+    from simeps_mmseg.datasets.checks import files as file_checks
+    from simeps_mmseg.datasets.checks.before_training import check_before_training
 
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     opened = []
-    monkeypatch.setattr(file_reports, '_cores', lambda: 0)
-    read = file_reports.read_image
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
+    read = file_checks.read_image
     monkeypatch.setattr(
-        file_reports, 'read_image', lambda step, info: opened.append(info['img_path']) or read(step, info)
+        file_checks, 'read_image', lambda step, info: opened.append(info['img_path']) or read(step, info)
     )
     first = check_before_training(cfg)
     assert len(opened) == 12

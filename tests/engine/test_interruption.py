@@ -124,6 +124,16 @@ def test_a_cut_changes_no_weight(synthetic_root, tmp_path, whole_training, metho
     assert len(best[0]) == 1
 
 
+def test_decoded_images_that_are_kept_change_no_weight(synthetic_root, tmp_path, whole_training):
+    def kept(**changes):
+        cfg = interruptible(synthetic_root, tmp_path / 'cut', workers=1, **changes)
+        cfg.train_dataloader.dataset.cache_bytes = 2**26
+        return cfg
+
+    cut_off(kept(), 5)
+    assert_same_weights(whole_training('simeps', val_interval=2)[0], train(kept(resume=True)))
+
+
 def test_workers_change_no_weight(synthetic_root, tmp_path):
     runs = [train(interruptible(synthetic_root, tmp_path / str(n), workers=n, max_iters=2)) for n in (0, 2)]
     assert_same_weights(*runs)

@@ -5,9 +5,9 @@ from mmengine.config import Config
 
 from simeps_mmseg.apis.check_dataset import has_one_output, weights_advice
 from simeps_mmseg.apis.train import train
-from simeps_mmseg.datasets.inspection import FileReport
+from simeps_mmseg.datasets.checks.before_training import check_before_training
+from simeps_mmseg.datasets.checks.inspection import FileReport
 from simeps_mmseg.datasets.sources import find_sources
-from simeps_mmseg.datasets.training_check import check_before_training
 from simeps_mmseg.engine.checks.config import check_config
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.configs import load_config

@@ -11,8 +11,8 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from simeps_mmseg.datasets import file_reports
-from simeps_mmseg.datasets.full_check import check_files
+from simeps_mmseg.datasets.checks import files as file_checks
+from simeps_mmseg.datasets.checks.full import check_files
 from simeps_mmseg.datasets.sources import find_sources
 from tests.faults.small_set import SIZE, config, image, make, mask
 from tests.helpers import save
@@ -218,7 +218,7 @@ def test_nothing_is_said_of_a_set_without_fault(no_fault):
 @pytest.mark.parametrize('case', CASES, ids=lambda case: case.fault.__name__)
 def test_a_fault_is_named(case, no_fault, monkeypatch):
     root, cfg = no_fault
-    monkeypatch.setattr(file_reports, 'memory_limit', lambda: 8 * 2**30)
+    monkeypatch.setattr(file_checks, 'memory_limit', lambda: 8 * 2**30)
     case.fault(root, cfg)
     found = [(problem.kind, problem.is_error) for problem in problems_of(cfg) if case.says in str(problem)]
     assert (case.kind, case.is_error) in found, problems_of(cfg)

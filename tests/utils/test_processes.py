@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from simeps_mmseg.datasets.training_check import check_before_training
+from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError, configs
 from simeps_mmseg.utils.processes import RANKS, is_first_process

@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from ...datasets.labeled_unlabeled import part_keys
+from ...datasets.listing import shared_images
 from ...utils.dataset_tree import leaf_datasets, walk_transforms
-from ...utils.paths import real_path
 from ..prediction import opens_masks
 
 
@@ -28,7 +28,7 @@ def source_problems(dataset: Dataset) -> Iterator[str]:
         if getattr(source, 'data_prefix', {}).get('seg_map_path'):
             yield f'{unlabeled} (unlabelled): data_prefix has seg_map_path; remove it'
         yield from _unlabeled_sample_problems(source, unlabeled)
-    shared = _paths(sources[0]) & _paths(sources[1])
+    shared = shared_images(sources[0], sources[1])
     if shared:
         print_log(
             f'{len(shared)} images are labelled and unlabelled at once, such as {min(shared)}',
@@ -62,7 +62,7 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
     """An image that is trained on validates nothing, nor does one without a mask."""
     if not all(_opens_masks(leaf) for leaf in leaf_datasets(validation)):
         yield 'val_dataloader.dataset: the pipeline has no LoadAnnotations, so there is nothing to score by'
-    shared = _paths(train) & _paths(validation)
+    shared = shared_images(train, validation)
     if shared:
         yield (
             f'{len(shared)} images of val_dataloader are also trained on, such as {min(shared)}: '
@@ -72,11 +72,3 @@ def validation_problems(train: Dataset, validation: Dataset) -> Iterator[str]:
 
 def _opens_masks(dataset: BaseDataset) -> bool:
     return any(opens_masks(transform) for transform in walk_transforms(dataset.pipeline))
-
-
-def _paths(dataset: Dataset) -> set[str]:
-    return {
-        real_path(leaf.get_data_info(index)['img_path'])
-        for leaf in leaf_datasets(dataset)
-        for index in range(len(leaf))
-    }

@@ -6,24 +6,29 @@ from collections.abc import Iterator, Sequence
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..utils import UserError
-from ..utils.processes import is_first_process
-from .full_check import batch_size_problems, check_files
+from ...utils import UserError
+from ...utils.processes import is_first_process
+from ..sources import find_sources
+from .full import batch_size_problems, check_files
 from .inspection import TEST, Problem
 from .missing_data import missing_data
-from .quick_check import check_quickly
+from .quick import check_quickly
 from .sound_files import SoundFiles, default_folder
-from .sources import find_sources
+
+MOST_UNLABELED = 10_000  # images of a source that are opened before a training
 
 
-def check_before_training(cfg: Config, open_all: bool = True) -> list[str]:
+def check_before_training(
+    cfg: Config, open_files: bool = True, most_unlabeled: int | None = MOST_UNLABELED
+) -> list[str]:
     """What :func:`check_dataset` finds, as the first thing that training does, in the first process.
 
     What was found sound at an earlier start, and has not changed since, is not opened again.
 
     Args:
         cfg: The whole config.
-        open_all: Whether to open all files; else :func:`check_quickly`.
+        open_files: Whether to open the files; else :func:`check_quickly`.
+        most_unlabeled: How many of each unlabelled source are opened at most. None: all.
 
     Returns:
         One line per kind of warning.
@@ -37,12 +42,18 @@ def check_before_training(cfg: Config, open_all: bool = True) -> list[str]:
     if absent:  # training does without
         cfg = cfg.copy()
         cfg.test_dataloader = None
-    if open_all:
+    if open_files:
         sources, problems = find_sources(cfg)
         known = SoundFiles(default_folder())
         start = time.monotonic()
-        reports, found = check_files(sources, known=known)
+        reports, found = check_files(sources, known=known, most_unlabeled=most_unlabeled)
         print_log(opening_time(len(reports), time.monotonic() - start), 'current')
+        if len(reports) < (count := sum(len(source.infos) for source in sources)):
+            print_log(
+                f'data: {count - len(reports)} of {count} images are unlabelled ones that were not opened, only looked for by '
+                'their paths; --check-all opens all',
+                'current',
+            )
         known.save()
         problems += [*found, *batch_size_problems(cfg, reports)]
     else:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..utils import UserError
-from ..utils.files import whole_file
+from ...utils import UserError
+from ...utils.files import whole_file
+from ..sources import FileRules, Source
 from .inspection import ORDINARY_IMAGES, FileReport, Problem
-from .sources import FileRules, Source
 
 FORMAT = 1  # to be raised whenever the checks of one file change
 KEPT = ('grey', 'size', 'tones', 'values', 'classes')

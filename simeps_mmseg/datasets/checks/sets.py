@@ -95,9 +95,14 @@ def repeated_image_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
             continue
         key = report.part, report.digest
         if key in first:
-            found = 'it twice' if first[key] == report.image else f'the same pixels as {first[key]}'
-            yield Problem('repeated image', report.part, report.image, 'each image once', found, False)
+            yield repeated_image(report.part, report.image, first[key])
         first.setdefault(key, report.image)
+
+
+def repeated_image(part: str, image: str, earlier: str) -> Problem:
+    """One part has an image twice."""
+    found = 'it twice' if earlier == image else f'the same pixels as {earlier}'
+    return Problem('repeated image', part, image, 'each image once', found, False)
 
 
 def masks_among_images(reports: Sequence[FileReport], num_classes: int) -> Iterator[Problem]:

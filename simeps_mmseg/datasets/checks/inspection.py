@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils.images import ImageHeader
+from ...utils.images import ImageHeader
 
 LABELED, UNLABELED, VALIDATION, TEST = 'labelled', 'unlabelled', 'validation', 'test'
 TRAINED_ON = (LABELED, UNLABELED)

@@ -14,9 +14,11 @@ import mmcv
 import numpy as np
 from mmengine.dataset import Compose
 
-from ..utils import UserError, progress
-from ..utils.images import check_image_is_whole, check_is_file, read_header
-from ..utils.memory import memory_limit
+from ...utils import UserError, progress
+from ...utils.images import check_image_is_whole, check_is_file, read_header
+from ...utils.memory import memory_limit
+from ..sources import FileRules, Source
+from ..transforms.loading import decode_color, to_uint8
 from .inspection import (
     ORDINARY_IMAGES,
     FileReport,
@@ -33,8 +35,6 @@ from .inspection import (
     size_problem,
 )
 from .sound_files import SoundFiles
-from .sources import FileRules, Source
-from .transforms.loading import decode_color, to_uint8
 
 ORDINARY_MASKS = ('LoadAnnotations',)
 

@@ -1,0 +1,26 @@
+"""Lists of millions of images, small in memory and fast to compare."""
+
+from .building import build_dataset, listed_samples
+from .folders import FolderContents, RealPaths, are_there, image_paths, real_keys, shared_images, shared_positions
+from .lines import find_files
+from .paths import PathTable
+from .samples import SampleList, have_masks, paths_of
+from .shared import listed_once
+
+__all__ = [
+    'FolderContents',
+    'PathTable',
+    'RealPaths',
+    'SampleList',
+    'are_there',
+    'build_dataset',
+    'find_files',
+    'have_masks',
+    'image_paths',
+    'listed_once',
+    'listed_samples',
+    'paths_of',
+    'real_keys',
+    'shared_images',
+    'shared_positions',
+]
