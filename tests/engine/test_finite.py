@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,9 @@ class Poisoned:
     def __init__(
         self, data_root, work_dir, factor=math.nan, steps=(2,), max_iters=4, inputs=False, changes=None, **hook
     ):
-        cfg = experiment(data_root, work_dir, max_iters=max_iters, experiment_name=work_dir.name)
+        # Runs of one name within one second would share a log, and with it the count of steps passed over.
+        name = f'{work_dir.name}_{time.time_ns()}'
+        cfg = experiment(data_root, work_dir, max_iters=max_iters, experiment_name=name)
         cfg.merge_from_dict(changes or {})
         cfg.default_hooks.checkpoint.interval = 1
         cfg.default_hooks.non_finite = dict(type='NonFiniteHook', **hook)
