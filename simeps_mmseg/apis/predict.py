@@ -75,6 +75,7 @@ def predict(
     records = read_records(folder / RECORDS, {item.name: item.state() for item in sources}, overlays)
     tasks = list(to_do(sources, records))
     open_work = (lambda _: segmenter) if workers == 1 else open_segmenter
+    done: Iterator[tuple[Task, Iterable[dict]]]
     done = in_workers(open_work, tasks, workers, device, cfg.get('custom_imports'))
     failed: list[str] = []
     try:

@@ -1,7 +1,7 @@
 """Data sets of this package as MMSegmentation's own ``BaseSegDataset``, which reads the same images and classes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from mmengine.fileio import list_from_file
 from mmseg.datasets import BaseSegDataset
@@ -48,7 +48,8 @@ def label_maps(loader: Mapping | None) -> Iterator[dict[int, int]]:
     """What the data sets of this package in a loader renumber, as their ``metainfo`` names other classes than their own."""
     for _, node in walk_dicts(loader):
         if is_own(node.get('type')) and inherits(node['type'], BaseSegDataset):
-            found = next(classes_of(node['type'])).get_label_map(_metainfo(node).get('classes'))
+            kind = cast(type[BaseSegDataset], next(classes_of(node['type'])))
+            found = kind.get_label_map(_metainfo(node).get('classes'))
             if found:
                 yield found
 

@@ -1,6 +1,6 @@
 """Uncertainty and features of many files, shared among processes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def assess_files(
     images = [image for image in files.items() if image not in assessed]
     open_assessor: Callable = partial(Assessor, assessor.cfg, assessor.checkpoint)
     open_work = (lambda _: assessor) if workers == 1 else open_assessor
+    done: Iterator[tuple[tuple[str, Path], Iterable[tuple[ImageUncertainty, np.ndarray]]]]
     done = in_workers(open_work, images, workers, device, assessor.cfg.get('custom_imports'))
     failed: list[str] = []
     for (name, file), found in progress(done, 'rank unlabelled images', total=len(images)):

@@ -102,7 +102,9 @@ def rank_files(
     Returns:
         Those that could be read, as :func:`rank` orders them, and a line for each of the others.
     """
-    names, uncertainties, failed = [], [], []
+    names: list[str] = []
+    uncertainties: list[ImageUncertainty] = []
+    failed: list[str] = []
     features = np.empty((0, 0), np.float16)  # many of them, each up to 100,000 long
     for name, file in progress(files.items(), 'rank unlabelled images'):
         try:

@@ -18,7 +18,7 @@ def shown(text: str) -> str:
     return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
 
 
-def write_any_name(streams: Iterable[TextIO]) -> None:
+def write_any_name(streams: Iterable[TextIO | None]) -> None:
     r"""Have streams write what their encoding has not as ``\udcff``, in place of raising ``UnicodeEncodeError``.
 
     Args:

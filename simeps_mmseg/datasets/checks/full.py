@@ -56,7 +56,7 @@ def batch_size_problems(cfg: Config, reports: Sequence[FileReport]) -> Iterator[
         same = any(step.get('type') == 'Resize' and not step.get('keep_ratio') for step in steps)
         if loader.get('batch_size', 1) > 1 and len(sizes) > 1 and not same:
             found = f'images of {sizes_text(sizes)}, which cannot be stacked'
-            expected = f'one size where batch_size={loader.batch_size}, or batch_size=1'
+            expected = f'one size where batch_size={loader["batch_size"]}, or batch_size=1'
             yield Problem('several sizes in a batch', part, f'{name}_dataloader.batch_size', expected, found)
 
 

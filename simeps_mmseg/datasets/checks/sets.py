@@ -38,7 +38,7 @@ def binary_mask_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
             yield Problem(
                 '0/255 mask',
                 report.part,
-                report.mask,
+                str(report.mask),
                 'class indices (0, 1, ...)',
                 f'0 and 255 alone; 255 means ignore, so {share:.1%} of the pixels would teach nothing: '
                 'write 1 (or the index of the class) in place of 255',

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
-from ..utils import BranchOutput, forward_labeled, forward_unlabeled, kept_statistics, recomputed
+from ..utils import BranchOutput, forward_labeled, forward_unlabeled, normalised_as_at_inference, recomputed
 from ..views import build_views
 from .base import BaseSemiSegmentor
 
@@ -95,9 +95,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         else:
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
-            # What predicts goes by the statistics of whole, labelled images: those of views, and of few unlabelled images at a
-            # time, cost up to ten points.
-            with kept_statistics(self.branches):
+            # Normalised by its own batch, an image of another kind looks like the others; at inference it does not.
+            with normalised_as_at_inference(self.branches):
                 outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
         self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.last_step.outputs = [output.logits.detach() for output in outputs]

@@ -1,4 +1,4 @@
-from .batch_norm import average_statistics, kept_statistics, replace_sync_bn
+from .batch_norm import average_statistics, normalised_as_at_inference, replace_sync_bn
 from .branch import (
     BranchOutput,
     class_logits,
@@ -33,11 +33,11 @@ __all__ = [
     'has_padding',
     'heads_of',
     'is_query_head',
-    'kept_statistics',
     'main_head',
     'mask_padding',
     'mean_logits',
     'merge_preprocessors',
+    'normalised_as_at_inference',
     'one_image_fails',
     'perturbed_features',
     'recomputed',

@@ -41,6 +41,19 @@ def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
+@contextmanager
+def normalised_as_at_inference(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Let images pass through networks whose batch norm goes by its running statistics, and leaves them; all else trains."""
+    norms = [norm for network in networks for norm in batch_norms(network) if norm.training]
+    for norm in norms:
+        norm.training = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.training = True
+
+
 @torch.no_grad()
 def average_statistics(networks: Iterable[nn.Module]) -> None:
     """Give all processes the mean over processes of the running statistics of batch norm, in place.
@@ -51,8 +64,9 @@ def average_statistics(networks: Iterable[nn.Module]) -> None:
     """
     if not is_distributed():
         return
-    norms = [norm for network in networks for norm in batch_norms(network) if norm.running_mean is not None]
-    statistics = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
+    norms = [norm for network in networks for norm in batch_norms(network)]
+    found = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
+    statistics = [value for value in found if value is not None]
     if not statistics:
         return
     flat = torch.cat([value.double().flatten() for value in statistics])

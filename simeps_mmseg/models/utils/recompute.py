@@ -1,14 +1,14 @@
 """Forward passes whose activations are computed twice, so that they need not be kept."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 from mmengine.model import BaseModule
 from torch.utils.checkpoint import checkpoint
 
-from .batch_norm import kept_statistics
+from .batch_norm import batch_norms, kept_statistics
 from .branch import BranchOutput
 
 
@@ -27,4 +27,18 @@ def recomputed(forward: Callable[..., BranchOutput], branch: BaseModule, *args: 
 
 
 def _contexts(branch: BaseModule) -> tuple:
-    return nullcontext(), kept_statistics([branch])
+    return nullcontext(), _second_run(branch, [norm.training for norm in batch_norms(branch)])
+
+
+@contextmanager
+def _second_run(branch: BaseModule, modes: Sequence[bool]) -> Iterator[None]:
+    norms = batch_norms(branch)
+    now = [norm.training for norm in norms]
+    for norm, training in zip(norms, modes):
+        norm.training = training
+    try:
+        with kept_statistics([branch]):
+            yield
+    finally:
+        for norm, training in zip(norms, now):
+            norm.training = training

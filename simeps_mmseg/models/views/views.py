@@ -81,7 +81,8 @@ class Views(nn.Module):
         """A view of images (b, 3, h, w) and of their pseudo-labels; see :meth:`forward`."""
         images, maps = self(inputs, target.maps(), mix)
         uncovers = self.view is not None and self.view.uncovers
-        return images, PseudoLabel(*maps, complete=target.complete and not uncovers)
+        weight = maps[1] if len(maps) > 1 else None
+        return images, PseudoLabel(maps[0], weight, target.complete and not uncovers)
 
     def _to_unit(self, inputs: Tensor) -> Tensor:
         scale, offset = self._normalisation()
