@@ -440,6 +440,23 @@ class TestRunningStatistics:
         for both in zip(models[0].branches, models[1].branches):
             torch.testing.assert_close(*map(running_statistics, both), rtol=0, atol=0)
 
+    def test_an_unlabelled_image_is_seen_as_at_inference_whatever_is_beside_it(self):
+        """Normalised by its own batch, an image of another kind would look like the others."""
+        models = [build({**MULTI, 'teacher': EMA}) for _ in range(2)]
+        models[1].load_state_dict(models[0].state_dict())
+        inputs, samples = batch(2, 3)
+        beside = inputs.clone()
+        beside[3:] += 5.0
+        for model, images in zip(models, (inputs, beside)):
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout2d):
+                    module.eval()
+            model.loss(images, samples)
+        for one, other in zip(models[0].last_step.outputs, models[1].last_step.outputs):
+            torch.testing.assert_close(one[0], other[0])
+            assert not torch.allclose(one[1], other[1])
+        assert all(norm.training for norm in batch_norms(models[0].branches))
+
     def test_without_teachers_and_views_all_images_move_them(self):
         model = build(MULTI)
         before = running_statistics(model.branches)
