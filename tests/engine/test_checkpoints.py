@@ -330,7 +330,7 @@ class TestWorkFolder:
             told[:] = told or values
             values[:] = told
 
-        monkeypatch.setattr('simeps_mmseg.engine.work_folder.broadcast_object_list', broadcast)
+        monkeypatch.setattr('simeps_mmseg.utils.processes.broadcast_object_list', broadcast)
         starts = []
         for rank in '01':
             monkeypatch.setenv('RANK', rank)

@@ -470,6 +470,7 @@ class TestLooks:
         hook._health = SimpleNamespace(
             update=lambda step: calls.append(step),
             update_labels=lambda step: calls.append(None),
+            add_up=lambda: None,
             compute=lambda: {},
             reset=lambda: None,
         )
