@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks.do_no_harm import PAGE, replaced
+from benchmarks.gains import PAGE, replaced
+from benchmarks.protocol_table import spread
 from benchmarks.results import RESULTS, append, kept, mean_branch
-from benchmarks.table import spread
 from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors

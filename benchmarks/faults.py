@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.do_no_harm import replaced
+from benchmarks.gains import replaced
 from benchmarks.results import RESULTS, append
 
 PAGE = ROOT / 'docs/reliability.md'

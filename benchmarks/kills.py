@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 import torch
 from yapf.yapflib import yapf_api
 
-from benchmarks.do_no_harm import replaced
+from benchmarks.gains import replaced
 from benchmarks.results import NAMES, RESULTS, append
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy import read_checkpoint

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import do_no_harm
+from benchmarks import gains
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
 from benchmarks.results import NAMES, REMOVED_OPTIONS, mean_branch, rank, read, shipped
 
@@ -58,17 +58,17 @@ def main() -> None:
 
 def from_nothing() -> list[Path]:
     """The shipped files of runs that start from nothing."""
-    return [path for path in shipped() if path != do_no_harm.WARM]
+    return [path for path in shipped() if path != gains.WARM]
 
 
 def warm_start() -> str:
     """The section on runs that start from a network on labels; empty where there are none."""
-    lines = read([do_no_harm.WARM])
-    if not do_no_harm.comparisons(lines, do_no_harm.METHOD):
+    lines = read([gains.WARM])
+    if not gains.comparisons(lines, gains.METHOD):
         return ''
-    tables = [f'### {name}\n\n{do_no_harm.markdown(lines, key=key)}' for key, name in do_no_harm.HEADINGS.items()]
-    said = '\n'.join(f'- {text}.' for text in do_no_harm.verdict(lines))
-    return '\n\n'.join(['## From a network on labels', do_no_harm.EXPLAINED, *tables, said])
+    tables = [f'### {name}\n\n{gains.markdown(lines, key=key)}' for key, name in gains.HEADINGS.items()]
+    said = '\n'.join(f'- {text}.' for text in gains.verdict(lines))
+    return '\n\n'.join(['## From a network on labels', gains.EXPLAINED, *tables, said])
 
 
 def load_published() -> dict:

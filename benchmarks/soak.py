@@ -27,7 +27,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from benchmarks.do_no_harm import replaced
+from benchmarks.gains import replaced
 from benchmarks.kills import CONFIG, small
 from benchmarks.results import NAMES, RESULTS, append
 from simeps_mmseg.apis.train import train

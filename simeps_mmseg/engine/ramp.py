@@ -5,12 +5,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
 
-from ..models.losses import sigmoid_rampup
 from ..utils import UserError
 
 DEFAULT_RAMPUP_ITERS = 30000
 PAPER_INTERVAL = 150  # iterations between two changes of w(t) in the released code
 ENOUGH_ON_LABELS = 500  # iterations; chosen by what small U-Nets took on a few sets, not measured beyond them
+
+
+def sigmoid_rampup(step: float, length: float) -> float:
+    """exp(-5 (1 - min(step, length) / length)^2): from 0.0067 at step 0 to 1 at ``length`` and after.
+
+    Source: Laine and Aila, ICLR 2017; Sime et al. 2022 multiply it by 0.1.
+
+    Raises:
+        ValueError: If ``step`` or ``length`` is negative.
+
+    Example:
+        >>> round(sigmoid_rampup(0, 200), 6), sigmoid_rampup(300, 200), sigmoid_rampup(0, 0)
+        (0.006738, 1.0, 1.0)
+    """
+    if step < 0 or length < 0:
+        raise ValueError(f'step and length must not be negative, got {step} and {length}')
+    if length == 0:
+        return 1.0
+    missing = 1.0 - min(step, length) / length
+    return math.exp(-5.0 * missing * missing)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 
+from simeps_mmseg.engine.ramp import sigmoid_rampup
 from simeps_mmseg.models.losses import (
     CrossPseudoLoss,
     SimilarityConsistencyLoss,
     SoftDiceLoss,
     cross_pseudo_loss,
     ensemble_pseudo_labels,
-    sigmoid_rampup,
     similarity_consistency,
     similarity_map,
     soft_dice_loss,

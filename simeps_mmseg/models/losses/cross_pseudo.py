@@ -1,6 +1,5 @@
 """Pseudo-labels from the ensemble of the other branches, and the loss on them."""
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 
@@ -122,26 +121,6 @@ def cross_pseudo_loss(logits: Sequence[Tensor], pseudo_labels: Sequence[Tensor],
     return torch.stack(
         [ce_dice_loss(branch, label, ignore_index) for branch, label in zip(logits, pseudo_labels)]
     ).sum()
-
-
-def sigmoid_rampup(step: float, length: float) -> float:
-    """exp(-5 (1 - min(step, length) / length)^2): from 0.0067 at step 0 to 1 at ``length`` and after.
-
-    Source: Laine and Aila, ICLR 2017; Sime et al. 2022 multiply it by 0.1.
-
-    Raises:
-        ValueError: If ``step`` or ``length`` is negative.
-
-    Example:
-        >>> round(sigmoid_rampup(0, 200), 6), sigmoid_rampup(300, 200), sigmoid_rampup(0, 0)
-        (0.006738, 1.0, 1.0)
-    """
-    if step < 0 or length < 0:
-        raise ValueError(f'step and length must not be negative, got {step} and {length}')
-    if length == 0:
-        return 1.0
-    missing = 1.0 - min(step, length) / length
-    return math.exp(-5.0 * missing * missing)
 
 
 @MODELS.register_module()

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
-from .gram import SameShapes, gathered_gram_matrix, gram_matrix
+from .gathered_gram import SameShapes, gathered_gram_matrix, gram_matrix
 
 STAGES = ('encoder', 'decoder', 'logits')
 REDUCTIONS = ('sum', 'mean', 'none')
@@ -28,7 +28,7 @@ def similarity_map(features: Tensor, gather: bool = False) -> Tensor:
     Args:
         features: Shape (b, ...), any floating dtype, b >= 2.
         gather: Whether the map spans the images of all R processes, of which each has features of this shape; see
-            :func:`~simeps_mmseg.models.losses.gram.gathered_gram_matrix`.
+            :func:`~simeps_mmseg.models.losses.gathered_gram.gathered_gram_matrix`.
 
     Returns:
         Shape (b, b), or (R b, R b) with ``gather``, float32, rows of unit L2 norm.

@@ -1,7 +1,7 @@
 """Print a short table of the runs of one protocol of compare.py, in Markdown; docs/results.md has them all (results_page.py).
 
-python benchmarks/table.py                     # those of protocol tiny on NEU-Seg
-python benchmarks/table.py --results mine.jsonl
+python benchmarks/protocol_table.py                     # those of protocol tiny on NEU-Seg
+python benchmarks/protocol_table.py --results mine.jsonl
 """
 
 import argparse

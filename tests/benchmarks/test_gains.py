@@ -2,7 +2,7 @@ import mmseg
 import pytest
 
 from benchmarks import results
-from benchmarks.do_no_harm import BEGIN, END, PAGE, README, WARM, comparisons, markdown, replaced, short_table, verdict
+from benchmarks.gains import BEGIN, END, PAGE, README, WARM, comparisons, markdown, replaced, short_table, verdict
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 

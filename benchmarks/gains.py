@@ -1,7 +1,7 @@
 """The table of what unlabelled images bring to a network that was trained on labels to its plateau, set by set.
 
     python benchmarks/compare.py --protocol warm --methods simeps_plus supervised ...    # trains the starts, too
-    python benchmarks/do_no_harm.py --update               # into docs/gains.md and README.md
+    python benchmarks/gains.py --update               # into docs/gains.md and README.md
 
 A gain is a gain over the better of two: labels only until validation stops rising, which is what the method starts from, and
 labels only going on from there for as many steps as the method. All are scored on the test set with the weights that are best
@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
 from benchmarks.results import RESULTS, mean_branch, read
-from benchmarks.table import spread
 
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
-BEGIN, END = '<!-- benchmarks/do_no_harm.py -->\n', '<!-- end -->\n'
+BEGIN, END = '<!-- benchmarks/gains.py -->\n', '<!-- end -->\n'
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('magnetic_tile', 10))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
