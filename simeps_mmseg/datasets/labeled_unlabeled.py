@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from mmcv.transforms import Compose
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
@@ -33,7 +33,7 @@ class UnequalConcatDataset(ConcatDataset):
 
     def __init__(self, datasets: Sequence[dict]) -> None:
         # mmengine's own insists on equal meta information, key by key.
-        self.datasets = [build_dataset(config) for config in datasets]
+        self.datasets: list[BaseDataset] = [build_dataset(config) for config in datasets]
         self.ignore_keys = sorted({key for dataset in self.datasets for key in dataset.metainfo})
         self._metainfo = self.datasets[0].metainfo
         self._fully_initialized = False
@@ -108,7 +108,7 @@ def part_keys(dataset: Dataset) -> tuple[str, str]:
     return 'train_dataloader.dataset.datasets[0]', 'train_dataloader.dataset.datasets[1]'
 
 
-def leave_out_what_asks_for_masks(dataset: Dataset, pipeline: Sequence[dict]) -> None:
+def leave_out_what_asks_for_masks(dataset: BaseDataset, pipeline: Sequence[dict]) -> None:
     """Try a derived pipeline on the first image; take the steps that ask for a mask out of it, in place, and say so."""
     asking = steps_that_ask_for_masks(pipeline, dataset.get_data_info(0)['img_path']) if len(dataset) else []
     if asking:

@@ -68,20 +68,20 @@ def part_configs(cfg: Config) -> Iterator[tuple[str, str, dict]]:
     if loaders['test'] == loaders['val']:
         loaders['test'] = None
     for part, name in ((VALIDATION, 'val'), (TEST, 'test')):
-        if loaders[name] is not None:
-            yield from ((part, f'{name}_dataloader.dataset', leaf) for leaf in leaf_configs(loaders[name]))
+        dataset = loaders[name]
+        if dataset is not None:
+            yield from ((part, f'{name}_dataloader.dataset', leaf) for leaf in leaf_configs(dataset))
 
 
 def train_parts(dataset: dict, sampler: dict) -> list[tuple[str, str, dict]]:
     """Part, config key and config, wrappers included, of what is trained on."""
     key = 'train_dataloader.dataset'
-    if is_kind(dataset, LabeledUnlabeledDataset):
-        keys = (f'{key}.labeled', f'{key}.unlabeled')
-    elif is_kind(sampler, LabeledUnlabeledSampler) and len(dataset.get('datasets', ())) == 2:
-        keys = (f'{key}.datasets[0]', f'{key}.datasets[1]')
-    else:
+    is_joint = is_kind(dataset, LabeledUnlabeledDataset)
+    parts = parts_of(dataset) if is_joint or is_kind(sampler, LabeledUnlabeledSampler) else None
+    if parts is None:
         return [(LABELED, key, dataset)]
-    return list(zip((LABELED, UNLABELED), keys, parts_of(dataset)))
+    names = ('labeled', 'unlabeled') if is_joint else ('datasets[0]', 'datasets[1]')
+    return [(part, f'{key}.{name}', config) for part, name, config in zip((LABELED, UNLABELED), names, parts)]
 
 
 def image_suffixes(cfg: Config) -> list[str]:
@@ -100,7 +100,8 @@ def _class(config: dict) -> type | None:
 def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
     """List the files of all data sets, without opening any."""
     init_default_scope(cfg.get('default_scope') or 'mmseg')
-    sources, problems = [], []
+    sources: list[Source] = []
+    problems: list[Problem] = []
     for part, key, config in part_configs(cfg):
         problems += unreadable_list_problems(part, key, config)
         try:
@@ -182,8 +183,9 @@ def find_source(part: str, key: str, config: dict) -> Source:
     mask_step = next((step for step in steps if loads_labels(str(step.get('type')))), None)
     dataset = build_listing(config)
     samples = getattr(dataset, 'data_list', None)
-    is_short = isinstance(samples, SampleList)
-    infos = samples if is_short else [dataset.get_data_info(index) for index in range(len(dataset))]
+    infos: Sequence[dict] = (
+        samples if isinstance(samples, SampleList) else [dataset.get_data_info(index) for index in range(len(dataset))]
+    )
     if not have_masks(infos):
         mask_step = None
     classes = tuple(dataset.metainfo.get('classes') or ())

@@ -23,7 +23,7 @@ STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level', 'tta_model')
 
 
-def branch_configs(model: Mapping) -> list[Mapping]:
+def branch_configs(model: ConfigDict) -> list[ConfigDict]:
     """The configs of the networks in a model config, one per branch; a plain segmentor is its only one."""
     if not inherits(model.get('type'), BaseSemiSegmentor):
         return [model]
@@ -168,9 +168,9 @@ def _stock_model(model: Mapping) -> ConfigDict:
 
 def _stock_losses(losses: dict | list | tuple) -> dict | list:
     """The stock ones among the losses; cross-entropy where there is none."""
-    several = isinstance(losses, (list, tuple))
-    kept = [loss for loss in (losses if several else [losses]) if not is_own(loss.get('type'))] or [dict(STOCK_LOSS)]
-    return list(kept) if several else kept[0]
+    if isinstance(losses, dict):
+        return dict(STOCK_LOSS) if is_own(losses.get('type')) else losses
+    return [loss for loss in losses if not is_own(loss.get('type'))] or [dict(STOCK_LOSS)]
 
 
 def _use_stock_loading(stock: Mapping) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from mmengine.config import ConfigDict
+
 from ..deploy.stock_config import branch_configs
 from ..utils.config_tree import type_name
 
@@ -21,7 +23,7 @@ def method_name(model: Mapping) -> str:
     return kind if {'branch', 'branches'} & model.keys() else 'Labels only'
 
 
-def network_name(model: Mapping) -> str:
+def network_name(model: ConfigDict) -> str:
     """Backbone and head of each branch of a model config."""
     named = (' with '.join(filter(None, map(_types, _parts(branch)))) for branch in branch_configs(model))
     return ', '.join(dict.fromkeys(named))

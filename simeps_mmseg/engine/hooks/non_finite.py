@@ -1,6 +1,7 @@
 """A training that meets NaN or infinity passes over the step, or stops and says where it came from."""
 
 import logging
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -56,7 +57,7 @@ class NonFiniteHook(Hook):
         self.max_skips = max_skips
         self.max_in_a_row = max_in_a_row
         self.scaler_patience = scaler_patience
-        self._runner: Runner | None = None
+        self._runner: Runner  # from before_train on
         self._wrappers: list[OptimWrapper] = []
         self._handles: list = []
         self._losses: list[dict[str, Tensor]] = []  # of this step, one per batch
@@ -120,7 +121,7 @@ class NonFiniteHook(Hook):
         if module.training and isinstance(output, dict) and self._losses:
             self._losses[-1].update((name, value) for name, value in _scalars(output) if 'loss' in name)
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, *args) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
         """Take the gradients away where a number is not finite: without them an optimiser changes nothing."""
         parameters = [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
         if self._spoiled:

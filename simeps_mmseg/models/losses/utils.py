@@ -1,9 +1,22 @@
 """What the losses share."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class ConsistencyLoss(Protocol):
+    """What a loss on what labels do not say tells the segmentor.
+
+    Attributes:
+        loss_weight: Its weight at the end of the ramp.
+        ramp: Whether the weight grows with the ramp of ``SemiSupervisedHook``.
+    """
+
+    loss_weight: float
+    ramp: bool
 
 
 def autocast_disabled(like: Tensor) -> AbstractContextManager:

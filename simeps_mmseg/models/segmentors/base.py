@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from mmengine.config import ConfigDict
@@ -18,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..checks import check_branches
 from ..losses.pseudo_label import PseudoLabel
+from ..losses.utils import ConsistencyLoss
 from ..utils import (
     Teachers,
     evaluation_logits,
@@ -120,7 +122,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
 
     @property
     def ignore_index(self) -> int:
-        return self.decode_head.ignore_index
+        return cast(int, self.decode_head.ignore_index)
 
     def extract_feat(self, inputs: Tensor) -> list:
         """Features of each branch."""
@@ -144,17 +146,20 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         for images, samples in self.parts_to_learn(inputs, data_samples):
             if 'gt_sem_seg' in samples[0]:
                 losses.update(self.labeled_losses(images, samples))
-                self.last_step.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
+                self.step_record.labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
             else:
                 losses.update(self.unlabeled_losses(images, samples))
         return losses
 
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor | int]:
         """A step in which the backward pass of each part of the batch follows its forward pass, and frees its activations.
 
         The gradients are, bit for bit, those of one backward pass of all losses (under autocast up to rounding, as it sums
         the parts' gradients in half precision where both passes share a weight). mmengine's wrappers for several processes
         have a step of their own, with that one pass.
+
+        Returns:
+            Scalars for the log. ``loss`` is the number 0 where the batch has nothing to learn from.
         """
         if type(optim_wrapper).update_params is not OptimWrapper.update_params:
             return super().train_step(data, optim_wrapper)
@@ -175,7 +180,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         if optim_wrapper.should_update():
             optim_wrapper.step()
             optim_wrapper.zero_grad()
-        total = sum(values.pop('loss') for values in logged)
+        total: Tensor | int = sum(values.pop('loss') for values in logged)
         return {'loss': total, **{name: value for values in logged for name, value in values.items()}}
 
     def parts_to_learn(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[Tensor, SampleList]]:
@@ -190,6 +195,12 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         """Move the teachers; forget the last step."""
         self.update_teachers()
         self.last_step = StepRecord(None, [], [], self.ignore_index)
+
+    @property
+    def step_record(self) -> StepRecord:
+        """``last_step`` of the step that runs, for :meth:`labeled_losses` and :meth:`unlabeled_losses` to fill."""
+        assert self.last_step is not None, 'begin_step() comes before the losses of a step'
+        return self.last_step
 
     @contextmanager
     def _one_step(self) -> Iterator[None]:
@@ -213,7 +224,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         return losses
 
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
-        """What the method learns from images (b, 3, h, w) without labels; also fills ``last_step``."""
+        """What the method learns from images (b, 3, h, w) without labels; also fills ``step_record``."""
         raise NotImplementedError
 
     def teaching_logits(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
@@ -261,11 +272,11 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         """Weight of the loss on pseudo-labels in this step, for the log; None for a method that has none."""
         return None
 
-    def weight_of(self, loss: nn.Module) -> float:
+    def weight_of(self, loss: ConsistencyLoss) -> float:
         """Weight of a loss on what labels do not say in this step: its own, the ramp if it follows it, and the scale."""
         return loss.loss_weight * (self.rampup if loss.ramp else 1.0) * self.consistency_scale
 
-    def ramped(self, loss: nn.Module, value: Tensor) -> Tensor:
+    def ramped(self, loss: ConsistencyLoss, value: Tensor) -> Tensor:
         """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
         if self.consistency_scale != 1:
             value = value * self.consistency_scale
@@ -284,7 +295,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
 
     # -- weights of one plain network --------------------------------------------------------------------------------
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Weights of one plain network are those of every branch, as far as they fit, and those of branches their teachers'.
 
         ``trained_branches`` then says of each branch whether it got all of its weights.

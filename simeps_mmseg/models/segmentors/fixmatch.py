@@ -1,5 +1,7 @@
 """FixMatch: confident predictions on an image are the labels of a strongly changed view of it."""
 
+from typing import Any
+
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
@@ -30,13 +32,14 @@ class FixMatchSegmentor(BaseSemiSegmentor):
     num_views = 1
 
     def __init__(
-        self, branch: dict, pseudo: dict, view: dict | None = None, cut_mix: dict | None = None, **kwargs
+        self, branch: dict, pseudo: dict, view: dict | None = None, cut_mix: dict | None = None, **kwargs: Any
     ) -> None:
         super().__init__(branches=[branch], **kwargs)
-        if not view and not cut_mix:
+        views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
+        if views is None:
             raise UserError(f'{type(self).__name__} needs a strong view: set model.view, model.cut_mix or both')
         self.pseudo = MODELS.build(pseudo)
-        self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
+        self.views = views
 
     @property
     def consistency_weight(self) -> float:
@@ -46,7 +49,7 @@ class FixMatchSegmentor(BaseSemiSegmentor):
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Cross entropy of what the network says of strong views against its confident labels."""
         target = self.confident_labels(inputs, data_samples)
-        self.last_step.pseudo_labels = [target.counted(self.ignore_index)]
+        self.step_record.pseudo_labels = [target.counted(self.ignore_index)]
         return add_prefix(self.student_losses(inputs, target, [s.metainfo for s in data_samples]), 'unlabeled')
 
     def student_losses(self, inputs: Tensor, target: PseudoLabel, metas: list[dict]) -> dict[str, Tensor]:
@@ -56,7 +59,7 @@ class FixMatchSegmentor(BaseSemiSegmentor):
             images, seen = self.views.of_labeled(inputs, target, self.views.draw_mix(inputs))
             logits = training_logits(self.branches[0], images, metas)
             losses[f'loss_view_{v}'] = self.learn(logits, seen) / self.num_views
-        self.last_step.outputs = [logits.detach(), seen.labels]
+        self.step_record.outputs = [logits.detach(), seen.labels]
         return losses
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:

@@ -1,5 +1,7 @@
 """Mean Teacher: one network and its moving average agree on images, whatever is done to them."""
 
+from typing import Any
+
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
@@ -26,7 +28,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         **kwargs: See :class:`BaseSemiSegmentor`.
     """
 
-    def __init__(self, branch: dict, consistency: dict, teacher: dict, view: dict | None = None, **kwargs) -> None:
+    def __init__(self, branch: dict, consistency: dict, teacher: dict, view: dict | None = None, **kwargs: Any) -> None:
         super().__init__(branches=[branch], teacher=teacher, **kwargs)
         self.consistency = MODELS.build(consistency)
         self.views = build_views(view, None, self.data_preprocessor, self.ignore_index)
@@ -55,7 +57,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         if self.views is not None:
             inputs, (labels, target) = self.views(inputs, [labels, target])
         logits = training_logits(self.branches[0], inputs, [sample.metainfo for sample in data_samples])
-        self.last_step.pseudo_labels = [labels]
-        self.last_step.outputs = [logits.detach(), labels]
+        self.step_record.pseudo_labels = [labels]
+        self.step_record.outputs = [logits.detach(), labels]
         value = self.consistency(logits, target, labels != self.ignore_index)
         return {'unlabeled.loss_consistency': self.ramped(self.consistency, value)}

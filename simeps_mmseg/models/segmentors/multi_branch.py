@@ -77,12 +77,9 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         losses: dict[str, Tensor] = {}
         for k, output in enumerate(outputs):
             losses.update(add_prefix(output.losses, f'branch_{k}'))
-        if (
-            self.consistency_on_labeled
-            and not self.consistency_is_off
-            and all(output.logits is not None for output in outputs)
-        ):
-            targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
+        logits = logits_of(outputs)
+        if self.consistency_on_labeled and not self.consistency_is_off and len(logits) == len(outputs):
+            targets = self.pseudo_labels(logits, data_samples)
             losses.update(add_prefix(self.consistency_losses(outputs, targets), 'labeled'))
         return losses
 
@@ -91,15 +88,15 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         metas = [sample.metainfo for sample in data_samples]
         if self.views is None and self.teachers is None:
             outputs = self.outputs_of_branches(forward_unlabeled, [inputs] * len(self.branches), metas)
-            targets = self.pseudo_labels([output.logits for output in outputs], data_samples)
+            targets = self.pseudo_labels(logits_of(outputs), data_samples)
         else:
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
             # Normalised by its own batch, an image of another kind looks like the others; at inference it does not.
             with normalised_as_at_inference(self.branches):
                 outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
-        self.last_step.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
-        self.last_step.outputs = [output.logits.detach() for output in outputs]
+        self.step_record.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
+        self.step_record.outputs = [logits.detach() for logits in logits_of(outputs)]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')
 
     def pseudo_labels(self, logits: Sequence[Tensor], data_samples: SampleList) -> list[PseudoLabel]:
@@ -117,7 +114,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         """Cross-pseudo and similarity losses of one part of the batch."""
         losses: dict[str, Tensor] = {}
         if self.cross_pseudo is not None:
-            values = self.cross_pseudo([output.logits for output in outputs], targets, self.ignore_index)
+            values = self.cross_pseudo(logits_of(outputs), targets, self.ignore_index)
             losses.update({f'loss_cross_pseudo_{k}': self.ramped(self.cross_pseudo, v) for k, v in enumerate(values)})
         if self.similarity is not None:
             features = {stage: [output.stage(stage) for output in outputs] for stage in self.similarity.stages}
@@ -159,7 +156,7 @@ class TriBranchSemiSegmentor(MultiBranchSemiSegmentor):
         **kwargs: See :class:`MultiBranchSemiSegmentor`.
     """
 
-    def __init__(self, branch: dict | None = None, branches: Sequence[dict] | None = None, **kwargs) -> None:
+    def __init__(self, branch: dict | None = None, branches: Sequence[dict] | None = None, **kwargs: Any) -> None:
         if branches is not None and len(branches) != 3:
             raise UserError(
                 f'model.branches: TriBranchSemiSegmentor takes three configs, got {len(branches)}; '
@@ -168,10 +165,18 @@ class TriBranchSemiSegmentor(MultiBranchSemiSegmentor):
         super().__init__(branch=branch, num_branches=3, branches=branches, **kwargs)
 
 
+def logits_of(outputs: Sequence[BranchOutput]) -> list[Tensor]:
+    """The logit maps (b, C, h, w) of the branches that have one."""
+    return [output.logits for output in outputs if output.logits is not None]
+
+
 def _branch_configs(branch: dict | None, num_branches: int, branches: Sequence[dict] | None) -> list[dict]:
-    if (branch is None) == (branches is None):
+    if branch is not None and branches is None:
+        configs = [branch] * num_branches
+    elif branch is None and branches is not None:
+        configs = list(branches)
+    else:
         raise UserError('model: give either branch= (one config, built several times) or branches=[...], not both')
-    configs = [branch] * num_branches if branches is None else list(branches)
     if len(configs) < 2:
         raise UserError(f'model: branches teach each other, so at least two are needed, got {len(configs)}')
     return configs

@@ -28,15 +28,16 @@ class BranchOutput:
     Attributes:
         logits: One channel per class at the size of the input, shape (b, C >= 2, h, w), with gradient. None for labelled
             images where the head's raw output is no logit map (point and query heads).
-        encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w').
+        encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w'). None where a
+            segmentor runs it without calling it as a module, so that no hook sees its output.
         decoder: What enters the classifier of the main head, shape (b, ...); the encoder's output where there is no
             classifier to be found.
         losses: The branch's own loss dict; empty for unlabelled images.
     """
 
     logits: Tensor | None
-    encoder: Tensor
-    decoder: Tensor
+    encoder: Tensor | None
+    decoder: Tensor | None
     losses: dict[str, Tensor] = field(default_factory=dict)
 
     def stage(self, name: str) -> Tensor:

@@ -75,7 +75,11 @@ class Teachers(nn.ModuleList):
     @property
     def networks(self) -> list[nn.Module]:
         """The averaged networks."""
-        return [teacher.module for teacher in self]
+        return [average.module for average in self._averages]
+
+    @property
+    def _averages(self) -> list[BaseAveragedModel]:
+        return list(self)
 
     def train(self, mode: bool = True) -> 'Teachers':
         """Stay in evaluation mode."""
@@ -84,15 +88,15 @@ class Teachers(nn.ModuleList):
     @torch.no_grad()
     def update(self, branches: Iterable[nn.Module], restart: bool = False) -> None:
         """Move each average towards its branch. The first update, and one that restarts, makes it a copy."""
-        for teacher, branch in zip(self, branches):
+        for teacher, branch in zip(self._averages, branches):
             if restart:
                 teacher.steps.zero_()
             move_average(teacher, branch)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> 'Teachers':
-        counts = [teacher.steps for teacher in self]
+        counts = [teacher.steps for teacher in self._averages]
         super()._apply(fn, *args, **kwargs)
-        for teacher, count in zip(self, counts):
+        for teacher, count in zip(self._averages, counts):
             teacher.steps = count
             # mmengine keeps the tensors that it found when it was built. On another device or in another memory format the
             # module has others, and the old ones would be averaged unseen.
