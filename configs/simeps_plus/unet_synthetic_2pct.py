@@ -10,5 +10,5 @@ model = dict(_delete_=True, branch=_base_.model, **_base_.semi_model)
 custom_hooks = _base_.semi_hooks
 
 # From the network on labels alone (load_from), so it takes fewer steps than that one.
-param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=0.9, begin=0, end=900, by_epoch=False)]
-train_cfg = dict(max_iters=900, val_interval=225)
+param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=0.9, begin=0, end=1200, by_epoch=False)]
+train_cfg = dict(max_iters=1200, val_interval=300)
