@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -22,6 +23,19 @@ except ImportError:  # Windows
 LOCK = '.training'
 # What a training writes. Anything else in the folder is somebody's own.
 WRITTEN = re.compile(rf'(best_.+|last_good|labels_only)\.pth|{POINTER}|labels_only\.json|\d{{8}}_\d{{6}}(_.*)?')
+
+
+_locks: list[TextIO] = []  # that this process holds
+
+
+def _leave_locks_to_parent() -> None:
+    """In a fork: the workers of a data loader outlive a training that is killed by some seconds, and would hold its lock."""
+    while _locks:
+        _locks.pop().close()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_leave_locks_to_parent)
 
 
 @contextmanager
@@ -46,7 +60,11 @@ def only_training(folder: str | Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        _locks.append(file)
+        try:
+            yield
+        finally:
+            _locks.remove(file)
 
 
 def set_aside(cfg: Config) -> None:

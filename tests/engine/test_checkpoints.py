@@ -1,5 +1,6 @@
 """Which checkpoint a training goes on from, and that none is ever half a file."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -339,6 +340,20 @@ class TestWorkFolder:
             starts.append(cfg.load_from)
         assert starts == [str(folder / 'earlier_1/iter_2.pth')] * 2
         assert not (folder / 'earlier_2').exists()
+
+    def test_workers_that_outlive_a_killed_training_do_not_hold_its_folder(self, tmp_path):
+        read, write = os.pipe()
+        with only_training(tmp_path):
+            worker = os.fork()
+            if worker == 0:
+                os.read(read, 1)
+                os._exit(0)
+        try:
+            with only_training(tmp_path):  # the first has ended, its worker has not
+                pass
+        finally:
+            os.write(write, b'.')
+            assert os.waitpid(worker, 0)[1] == 0
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
         message = r'another training writes there \(process \d+\)'
