@@ -342,17 +342,19 @@ class TestWorkFolder:
         assert not (folder / 'earlier_2').exists()
 
     def test_workers_that_outlive_a_killed_training_do_not_hold_its_folder(self, tmp_path):
-        read, write = os.pipe()
+        (ended, end), (started, start) = os.pipe(), os.pipe()
         with only_training(tmp_path):
             worker = os.fork()
             if worker == 0:
-                os.read(read, 1)
+                os.write(start, b'.')
+                os.read(ended, 1)
                 os._exit(0)
+            os.read(started, 1)
         try:
             with only_training(tmp_path):  # the first has ended, its worker has not
                 pass
         finally:
-            os.write(write, b'.')
+            os.write(end, b'.')
             assert os.waitpid(worker, 0)[1] == 0
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
