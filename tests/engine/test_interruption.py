@@ -49,7 +49,8 @@ def interruptible(data_root, folder, method='simeps', workers=0, max_iters=6, va
         branch.decode_head.dropout_ratio = 0.3
         cfg.model = tiny_model(branch=branch, test_cfg=dict(branch_predictions=True), **MODELS[method])
     cfg.default_hooks.checkpoint.update(save_best='mIoU_fg', rule='greater', max_keep_ckpts=2)
-    cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(num_workers=workers, persistent_workers=workers > 0)
     cfg.env_cfg.mp_cfg = dict(mp_start_method='fork', opencv_num_threads=0)  # forked threads of OpenCV would hang
     pipeline = cfg.train_dataloader.dataset.get('labeled', cfg.train_dataloader.dataset).pipeline
     pipeline.insert(-1, dict(type='RandomFlip', prob=0.5))

@@ -72,14 +72,14 @@ class RandomStreamsHook(Hook):
             self._resumed = None
 
     def before_val(self, runner: Runner) -> None:
-        """Remember the states that a checkpoint needs that is written during a validation, which is then repeated."""
+        """Remember the states: a checkpoint that is written during a validation needs them, as it is then repeated."""
         self._before_validation = generator_states()
 
     def after_val(self, runner: Runner) -> None:
-        """The validation counts from here on."""
-        self._before_validation = None
-        if self._resumed is not None:  # one that was made up for before the first step
-            self._resumed = generator_states()
+        """Take back what the validation drew: a loader that starts its workers draws once, one that keeps them later does not."""
+        if self._before_validation is not None:
+            set_generator_states(self._before_validation)
+            self._before_validation = None
 
     def before_checkpoint(self, runner: Runner) -> None:
         """Collect the states of all processes; on each of them, before one writes."""
