@@ -20,6 +20,15 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := $(VENV)/constraints.txt
 
+ifeq ($(filter onedl openmmlab,$(STACK)),)
+$(error STACK must be onedl or openmmlab, got $(STACK))
+endif
+ifdef HASHES
+ifneq ($(STACK)$(TORCH),onedl)
+$(error HASHES=1 installs what is in requirements.lock, the stack onedl with one PyTorch: leave STACK and TORCH out, or HASHES)
+endif
+endif
+
 # Larger allocations are kept by the process in place of being mapped anew each step: halves the time of a large step on
 # the CPU.
 export MALLOC_MMAP_THRESHOLD_ ?= 4294967295

@@ -153,6 +153,8 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
             spread([one.gain(key) for one in seeds]),
         ]
         rows.append(f'| {" | ".join(cells)} |')
+    if not chosen:
+        rows.append('| not yet measured | | | | |')
     return '\n'.join(rows) + '\n'
 
 

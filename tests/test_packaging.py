@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -46,3 +49,18 @@ def test_what_is_locked_for_ci_is_what_is_tested():
 def test_what_is_locked_has_hashes():
     entries = re.split(r'\n(?=\S)', (ROOT / 'requirements.lock').read_text().strip())
     assert all('--hash=sha256:' in entry for entry in entries)
+
+
+@pytest.mark.skipif(not shutil.which('make'), reason='make is not installed')
+@pytest.mark.parametrize(
+    ('variables', 'says'),
+    [
+        (['STACK=mmlab'], 'STACK must be onedl or openmmlab, got mmlab'),
+        (['HASHES=1', 'TORCH=2.11.0'], 'HASHES=1 installs what is in requirements.lock'),
+        (['HASHES=1', 'STACK=openmmlab'], 'leave STACK and TORCH out, or HASHES'),
+    ],
+)
+def test_make_refuses_what_it_would_pass_over(variables, says):
+    made = subprocess.run(['make', '--dry-run', 'install', *variables], cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode
+    assert says in made.stderr

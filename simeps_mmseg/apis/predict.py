@@ -56,7 +56,7 @@ def predict(
     """
     if min_area < 1 or every < 1:
         raise UserError(f'--min-area and --every are 1 or more, got {min_area} and {every}')
-    check_workers(workers)
+    check_workers(workers, device)
     folder = Path(out)
     root, sources = find_inputs(source, results=folder)
     cfg = load_config(config, options)

@@ -88,7 +88,7 @@ def rank_unlabeled(
         check_writable(f'{split_out}{LABELED}')
     if sheet < 0 or not 0 < similarity <= 1:
         raise UserError(f'--sheet is 0 or more and --similarity in (0, 1], got {sheet} and {similarity}')
-    check_workers(workers)
+    check_workers(workers, device)
     root, target = Path(folder), Path(out)
     check_writable(target / RANKING)
     cfg = load_config(config, options)

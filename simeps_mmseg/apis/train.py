@@ -15,6 +15,7 @@ from ..datasets.checks.missing_data import TRAINED_AND_VALIDATED, check_data_is_
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
 from ..engine.checks.config import check_config
+from ..engine.checks.packages import check_packages
 from ..engine.hooks.stop_signals import end_if_asked
 from ..engine.resume import choose_checkpoint
 from ..engine.safe_hooks import add_safe_hooks
@@ -68,6 +69,7 @@ def train(
     leave_out_evaluation_images(cfg)
     check_config(cfg)
     check_length(cfg)
+    check_packages(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     for warning in check_before_training(cfg, check or check_all, None if check_all else MOST_UNLABELED):
         print_log(warning, 'current', logging.WARNING)

@@ -96,6 +96,10 @@ class UnlabeledFolderDataset(BaseSegDataset):
                 f'its suffix into the list, or set suffixes, such as suffixes=["{Path(files[0]).suffix}"], if the others '
                 'are no images'
             )
+        if not len(found):
+            raise UserError(
+                f'{self.ann_file} (ann_file of UnlabeledFolderDataset) is empty; leave it out for all images'
+            )
         return found
 
 

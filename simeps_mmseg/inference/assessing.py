@@ -64,5 +64,6 @@ def assess_files(
             for uncertainty, features in found:
                 assessed.add(name, file, uncertainty, features)
         except UnreadableImage as error:
+            assessed.forget(name)
             failed.append(f'  - {file}: {error}')
     return failed

@@ -70,6 +70,10 @@ class Assessments:
         self._rows[name] = len(self._known)
         self._known.append(known)
 
+    def forget(self, name: str) -> None:
+        """Leave an image out of what :meth:`of` gives, as one that cannot be read any more."""
+        self._rows.pop(name, None)
+
     def of(self, files: Mapping[str, Path]) -> tuple[list[str], list[ImageUncertainty], np.ndarray]:
         """Names, uncertainties and features (n, d), float16, of the files that are assessed."""
         names = [name for name in self._rows if name in files]
@@ -95,7 +99,10 @@ class Assessments:
         found: list[Assessment] = []
         size = 0
         for text in _whole_lines(lines):
-            name, state, width, uncertainty = json.loads(text)
+            try:
+                name, state, width, uncertainty = json.loads(text)
+            except ValueError:  # after a power failure a line may be anything
+                break
             if (len(found) + 1) * 2 * width > features.stat().st_size:
                 break
             found.append(Assessment(name, tuple(state), width, ImageUncertainty(*uncertainty)))

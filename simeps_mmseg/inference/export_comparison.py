@@ -154,7 +154,7 @@ def check_difference(
     same = sum(int(one.sum()) for one in classes) / sum(one.numel() for one in classes)
     magnitude = max(float(expected.abs().max()) for expected, _ in pairs)
     print(
-        f'largest difference of the logits from PyTorch: {largest:.2e} (bound {bound:.0e}, largest logit {magnitude:.1f}); '
+        f'largest difference of the logits from PyTorch: {largest:.2e} (bound {bound:.0e}, largest logit {magnitude:.3g}); '
         f'same class on {100 * same:.4f} % of the pixels; {compared_on}',
         flush=True,
     )

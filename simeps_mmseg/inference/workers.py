@@ -78,10 +78,21 @@ def in_workers(
         pool.shutdown(cancel_futures=True)
 
 
-def check_workers(workers: int) -> None:
-    """Raise ``UserError`` unless there is one process or more."""
+def check_workers(workers: int, device: str | None = None) -> None:
+    """Look at the options before processes start: one that cannot take its device ends with a traceback.
+
+    Raises:
+        UserError: If there are less than one, or ``device`` is no device or a GPU that is not there.
+    """
     if workers < 1:
         raise UserError(f'--workers is a number of processes, 1 or more, got {workers}')
+    try:
+        asked = torch.device(device or 'cpu')
+    except RuntimeError as error:
+        raise UserError(f'--device {device} is no device; expected one such as cpu or cuda:0') from error
+    gpus = torch.cuda.device_count()
+    if asked.type == 'cuda' and (asked.index or 0) >= gpus:
+        raise UserError(f'--device {device} is not there: PyTorch finds {gpus} GPU(s), counted from 0')
 
 
 def devices_of(workers: int, device: str | None) -> list[str | None]:

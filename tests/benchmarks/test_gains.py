@@ -71,6 +71,11 @@ def test_the_short_table_names_the_middle_and_the_least():
     ]
 
 
+def test_tables_without_runs_say_so():
+    assert short_table([]).splitlines()[2:] == ['| not yet measured | | | | |']
+    assert 'none yet' in markdown([])
+
+
 def test_only_what_is_between_the_markers_changes():
     text = f'before\n{BEGIN}old\n{END}after\n'
     assert replaced(text, 'new\n') == f'before\n{BEGIN}new\n{END}after\n'

@@ -73,6 +73,9 @@ class TestFolder:
         (folder / 'list.txt').write_text('smal\n')
         with pytest.raises(UserError, match=r'names 1 image\(s\) that are not in .*such as smal'):
             UnlabeledFolderDataset(str(folder), ann_file='list.txt')
+        (folder / 'list.txt').write_text('\n')
+        with pytest.raises(UserError, match=r'list.txt \(ann_file of UnlabeledFolderDataset\) is empty; leave it out'):
+            UnlabeledFolderDataset(str(folder), ann_file='list.txt')
 
     def test_a_list_that_could_mean_several_files_is_refused(self, folder):
         """Not the last of them, which may be the mask."""

@@ -8,7 +8,10 @@ from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.datasets.checks.inspection import FileReport
 from simeps_mmseg.datasets.sources import find_sources
+from simeps_mmseg.engine.checks import packages
 from simeps_mmseg.engine.checks.config import check_config
+from simeps_mmseg.engine.checks.packages import package_problems
+from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
@@ -30,6 +33,10 @@ CASES = [
     ({'optim_wrapper.optimizer.momentum': 2}, 'optim_wrapper.optimizer.momentum must be a number from 0 to 1, got 2'),
     ({'train_cfg.val_interval': 0}, 'train_cfg.val_interval must be a whole number of 1 or more, got 0'),
     ({'train_dataloader.num_workers': -1}, 'train_dataloader.num_workers must be a whole number of 0 or more, got -1'),
+    ({'train_dataloader.dataset.cache_bytes': '4GB'}, "dataset.cache_bytes must be a number of bytes, such as 4294967296, or"),
+    ({'train_dataloader.dataset.cache_bytes': -1}, 'or 0 for no cache, got -1'),
+    ({'model.branch_by_branch': 'no'}, "model.branch_by_branch must be True or False, got 'no'"),
+    ({'compile': 'yes'}, "compile must be True, False or a dict of options of torch.compile, got 'yes'"),
     ({'train_dataloader.persistent_workers': True}, 'train_dataloader.persistent_workers=True needs num_workers of 1 or'),
     ({'val_dataloader.dataset': [{}, {}]}, "val_dataloader.dataset must be one dict; several sets are dict(type='ConcatD"),
     ({'runner_type': 'FlexibleRunner', 'strategy': dict(type='FSDPStrategy')}, 'strategy.type=FSDPStrategy cannot be used: e'),
@@ -57,6 +64,42 @@ def test_nothing_is_said_of_shipped_configs(tmp_path):
     check_config(experiment(tmp_path, tmp_path))
     for file in (*(ROOT / 'configs').glob('simeps/*.py'), *(ROOT / 'configs').glob('*/unet_neu_10pct.py')):
         check_config(load_config(file))
+
+
+@pytest.mark.parametrize(
+    ('package', 'name', 'says'),
+    [
+        (
+            'albumentations',
+            'released_unet_neu_10pct',
+            'train_dataloader.dataset.labeled.pipeline.3 (Albu) needs albumentations: pip install --no-deps albumentations==',
+        ),
+        ('timm', 'efficientnet_lite0_neu_10pct', 'model.branch.backbone (TIMMBackbone) needs timm: pip install timm'),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_installation(package, name, says, monkeypatch):
+    cfg = load_config(ROOT / f'configs/simeps/{name}.py')
+    monkeypatch.setattr(packages, 'find_spec', lambda asked: None if asked == package else object())
+    [problem] = package_problems(cfg)
+    assert problem.startswith(says)
+    monkeypatch.setattr(packages, 'find_spec', lambda asked: object())
+    assert not list(package_problems(cfg))
+
+
+def test_a_missing_package_stops_a_training_before_data_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, 'find_spec', lambda asked: None)
+    with pytest.raises(UserError, match=r'(?s)packages are missing:.*needs timm'):
+        train('simeps/efficientnet_lite0_neu_10pct.py', work_dir=str(tmp_path / 'run'))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_shipped_config_says_what_writes_its_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = load_config(ROOT / 'configs/simeps/efficientnet_lite0_neu_10pct.py')
+    with pytest.raises(
+        UserError, match=r'efficientnet_lite0.pth; this writes it: pip install timm .*lite0.py \(in the clone'
+    ):
+        check_pretrained(cfg)
 
 
 def test_scores_of_branches_and_classes_may_choose(tmp_path):

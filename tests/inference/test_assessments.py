@@ -4,10 +4,22 @@ import numpy as np
 import pytest
 
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
+from simeps_mmseg.inference.assessing import assess_files
 from simeps_mmseg.inference.assessments import FEATURES, LINES, Assessments
+from simeps_mmseg.utils.images import UnreadableImage
 
 SETTINGS = dict(network='a')
 UNCERTAINTY = ImageUncertainty(0.5, 0.25, 0.125, 0.1, 2)
+
+
+class Refusing:
+    """Stands for an ``Assessor`` that can read nothing."""
+
+    cfg, checkpoint = {}, ''
+
+    def __call__(self, image):
+        raise UnreadableImage(f'{image[0]} is cut off')
+        yield
 
 
 @pytest.fixture
@@ -52,6 +64,21 @@ def test_what_was_cut_off_is_not(folder, files, name, cut):
     assessed = Assessments(folder, SETTINGS)
     assessed.add('c', files['c'], UNCERTAINTY._replace(score=2.0), np.full(4, 2))
     assert known(folder, files) == ['a', 'b', 'c']
+
+
+def test_a_line_that_is_none_ends_what_is_known(folder, files):
+    lines = (folder / LINES).read_bytes().splitlines(keepends=True)
+    (folder / LINES).write_bytes(lines[0] + b'\0' * (len(lines[1]) - 1) + b'\n' + lines[2])
+    assert known(folder, files) == ['a']
+
+
+def test_an_image_that_broke_in_between_is_not_ranked_by_what_it_was(folder, files):
+    files['b'].write_text('broken')
+
+    assessed = Assessments(folder, SETTINGS)
+    failed = assess_files(Refusing(), files, assessed)
+    assert failed == [f'  - {files["b"]}: b is cut off']
+    assert assessed.of(files)[0] == ['a', 'c']
 
 
 def test_a_file_that_has_changed_is_not_known(folder, files):

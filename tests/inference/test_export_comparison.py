@@ -11,3 +11,9 @@ def test_pixels_of_one_channel_are_compared_at_the_threshold(capsys, threshold, 
     expected, found = torch.tensor([0.1, 0.4, 0.5, 0.9]), torch.tensor([0.1, 0.5, 0.5, 0.9])
     check_difference([(expected.view(1, 2, 2), found.view(1, 2, 2))], 1.0, 'four pixels', threshold)
     assert f'same class on {share} % of the pixels' in capsys.readouterr().out
+
+
+def test_small_logits_are_not_printed_as_none(capsys):
+    logits = torch.tensor([0.01, -0.0412]).view(2, 1, 1)
+    check_difference([(logits, logits)], 1e-5, 'a pixel')
+    assert 'largest logit 0.0412)' in capsys.readouterr().out

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from simeps_mmseg.inference.workers import AHEAD, devices_of, in_workers
+from simeps_mmseg.inference.workers import AHEAD, check_workers, devices_of, in_workers
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.images import UnreadableImage
 
@@ -83,3 +83,19 @@ def test_gpus_take_turns_unless_one_is_named(monkeypatch):
     assert devices_of(3, None) == ['cuda:0', 'cuda:1', 'cuda:0']
     monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
     assert devices_of(2, None) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ('workers', 'device', 'says'),
+    [
+        (0, None, '--workers is a number of processes, 1 or more, got 0'),
+        (2, 'gpu', '--device gpu is no device; expected one such as cpu or cuda:0'),
+        (2, 'cuda:2', r'--device cuda:2 is not there: PyTorch finds 2 GPU\(s\), counted from 0'),
+    ],
+)
+def test_options_of_processes_are_looked_at_before_they_start(workers, device, says, monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    with pytest.raises(UserError, match=says):
+        check_workers(workers, device)
+    for one in (None, 'cpu', 'cuda', 'cuda:1'):
+        check_workers(2, one)

@@ -39,6 +39,7 @@ def check_config(cfg: Config) -> None:
         *misspelt_keys(cfg.keys()),
         *default_hook_problems(cfg.get('default_hooks') or {}),
         *number_problems(cfg._cfg_dict),
+        *compile_problems(cfg.get('compile')),
         *loader_problems(cfg),
         *metric_problems(cfg),
         *save_best_problems(cfg),
@@ -84,12 +85,17 @@ def checkpoint_problems(key: str, hook: Mapping) -> Iterator[str]:
 
 
 def number_problems(node: object) -> Iterator[str]:
-    """Weights of losses, momenta and intervals that no training can have."""
+    """Weights of losses, momenta, intervals and switches that no training can have."""
     rules = dict(
         loss_weight=(is_weight, 'a finite number of 0 or more'),
         momentum=(lambda value: value is None or (is_weight(value) and value <= 1), 'a number from 0 to 1'),
         val_interval=(is_count, 'a whole number of 1 or more'),
         num_workers=(lambda value: value == 0 or is_count(value), 'a whole number of 0 or more'),
+        cache_bytes=(
+            lambda value: value == 0 or is_count(value),
+            'a number of bytes, such as 4294967296, or 0 for no cache',
+        ),
+        branch_by_branch=(lambda value: isinstance(value, bool), 'True or False'),  # any text would count as True
     )
     for key, name, value in walk_values(node):
         if name not in rules or isinstance(value, list | tuple | dict):  # several losses may share a list
@@ -97,6 +103,12 @@ def number_problems(node: object) -> Iterator[str]:
         holds, expected = rules[name]
         if not holds(value):
             yield f'{key} must be {expected}, got {value!r}'
+
+
+def compile_problems(value: object) -> Iterator[str]:
+    """What mmengine asserts of ``compile`` when the first step is due."""
+    if not (value is None or isinstance(value, bool | Mapping)):
+        yield f'compile must be True, False or a dict of options of torch.compile, got {value!r}'
 
 
 def is_weight(value: object) -> bool:

