@@ -76,7 +76,7 @@ class RandomStreamsHook(Hook):
         self._before_validation = generator_states()
 
     def after_val(self, runner: Runner) -> None:
-        """Take back what the validation drew: a loader that starts its workers draws once, one that keeps them later does not."""
+        """Take back what it drew: a loader that starts its workers draws once, one that kept them does not."""
         if self._before_validation is not None:
             set_generator_states(self._before_validation)
             self._before_validation = None
