@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.config import utils as config_utils
+from mmengine.runner import Runner
 
 import simeps_mmseg  # noqa: F401 - registers the components
 from simeps_mmseg.apis import train
@@ -37,6 +39,20 @@ def _seeded() -> None:
 def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Files that were found sound are kept with the tests, and not in the cache of whoever runs them."""
     os.environ['XDG_CACHE_HOME'] = str(tmp_path_factory.mktemp('cache'))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _runs_of_one_second_apart() -> Iterator[None]:
+    """mmengine names loggers, message hubs and visualizers by the second; tests are faster, and would share them."""
+    original, number = Runner.setup_env, itertools.count()
+
+    def setup_env(runner: Runner, env_cfg: dict) -> None:
+        original(runner, env_cfg)
+        runner._timestamp = f'{runner._timestamp}_{next(number)}'
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runner, 'setup_env', setup_env)
+        yield
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -21,7 +21,8 @@ from simeps_mmseg.datasets.lists import decode_lines, encoding_problem, list_pro
 from simeps_mmseg.datasets.preparation.source import open_source
 from simeps_mmseg.datasets.splits import make_splits, read_split, write_split
 from simeps_mmseg.datasets.transforms.loading import to_uint8
-from simeps_mmseg.models.losses import sigmoid_rampup, similarity_map, soft_dice_loss
+from simeps_mmseg.engine.ramp import sigmoid_rampup
+from simeps_mmseg.models.losses import similarity_map, soft_dice_loss
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.literal_config import read_literals
 from simeps_mmseg.utils.tables import FORMULA_STARTS, table_text
