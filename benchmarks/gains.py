@@ -131,29 +131,25 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
 
 
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
-    """Five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
+    """At most five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
     found = comparisons(lines, method)
     gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
     ranked = sorted(gains, key=gains.get)
-    chosen = [(place, SETS[place[0]]) for place in SHOWN if place in found]
-    if ranked:
-        middle, least = ranked[(len(ranked) - 1) // 2], ranked[0]
-        chosen += [
-            (middle, f'in the middle of {len(ranked)}: {SETS[middle[0]]}'),
-            (least, f'the least of {len(ranked)}: {SETS[least[0]]}'),
-        ]
+    notes = {place: '' for place in SHOWN if place in found}
+    for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
+        notes[ranked[rank]] = f', {note} of {len(ranked)}'
     rows = ['| | labelled images | labels only | one branch of simEps-plus | gain, all branches |', f'|{"---|" * 5}']
-    for place, name in chosen:
+    for place, note in notes.items():
         seeds = found[place]
         cells = [
-            name,
+            SETS[place[0]] + note,
             f'{seeds[0].semi["labeled"]} ({place[1]:g} %)',
             spread([max(one.labels_only(key)) for one in seeds]),
             spread([one.alone(key) for one in seeds]),
             spread([one.gain(key) for one in seeds]),
         ]
         rows.append(f'| {" | ".join(cells)} |')
-    if not chosen:
+    if not notes:
         rows.append('| not yet measured | | | | |')
     return '\n'.join(rows) + '\n'
 

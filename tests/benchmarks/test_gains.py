@@ -66,14 +66,22 @@ def test_the_short_table_names_the_middle_and_the_least():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
     assert short_table(lines).splitlines()[2:] == [
         '| NEU-Seg, steel | 31 (1 %) | 50.0 | 53.0 | 5.0 |',
-        '| in the middle of 3: generated surfaces | 31 (1 %) | 30.0 | 30.0 | 2.0 |',
-        '| the least of 3: masonry, brick walls | 31 (1 %) | 40.0 | 37.0 | -1.0 |',
+        '| generated surfaces, the middle of 3 | 31 (1 %) | 30.0 | 30.0 | 2.0 |',
+        '| masonry, brick walls, the least of 3 | 31 (1 %) | 40.0 | 37.0 | -1.0 |',
     ]
 
 
 def test_tables_without_runs_say_so():
     assert short_table([]).splitlines()[2:] == ['| not yet measured | | | | |']
     assert 'none yet' in markdown([])
+
+
+def test_a_set_that_is_shown_anyway_has_one_row():
+    lines = [*seed(0, 50.0, 50.0, 51.0), *seed(0, 40.0, 40.0, 45.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
+    assert [row.split(' | ')[0] for row in short_table(lines).splitlines()[2:]] == [
+        '| NEU-Seg, steel, the least of 3',
+        '| generated surfaces, the middle of 3',
+    ]
 
 
 def test_only_what_is_between_the_markers_changes():
