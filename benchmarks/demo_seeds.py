@@ -7,7 +7,6 @@ finished seed; seeds that are in the file are passed over. Scores are of the tes
 """
 
 import argparse
-import json
 import platform
 import sys
 import time
@@ -17,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks.gains import PAGE, replaced
+from benchmarks.gains import PAGE
+from benchmarks.pages import update
 from benchmarks.protocol_table import spread
-from benchmarks.results import RESULTS, append, kept, mean_branch
+from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
 from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors
@@ -64,8 +64,7 @@ def summary(lines: list[dict]) -> str:
 
 def read(path: Path) -> list[dict]:
     """The lines of a file, in the order of the seeds."""
-    lines = [json.loads(text) for text in path.read_text().splitlines() if text] if path.exists() else []
-    return sorted(lines, key=lambda line: line['seed'])
+    return sorted(lines_of(path), key=lambda line: line['seed'])
 
 
 def main() -> int:
@@ -82,7 +81,7 @@ def main() -> int:
                 append(args.results, run_seed(seed, args.folder))
         table = summary(read(args.results))
         if args.update:
-            PAGE.write_text(replaced(PAGE.read_text(), table, BEGIN))
+            update(PAGE, table, BEGIN)
         print(table)
 
     return report_user_errors(run)

@@ -19,8 +19,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.gains import replaced
-from benchmarks.results import RESULTS, append
+from benchmarks.pages import update
+from benchmarks.results import RESULTS, append, lines_of
 
 PAGE = ROOT / 'docs/reliability.md'
 BEGIN = '<!-- benchmarks/faults.py -->\n'
@@ -95,10 +95,6 @@ def markdown(lines: Sequence[dict]) -> str:
     return '\n'.join(rows) + '\n'
 
 
-def read(path: Path) -> list[dict]:
-    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
@@ -106,7 +102,7 @@ def main() -> int:
     parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
     args = parser.parse_args()
     if args.update:
-        args.update.write_text(replaced(args.update.read_text(), markdown(read(args.results)), BEGIN))
+        update(args.update, markdown(lines_of(args.results)), BEGIN)
         return 0
     lines = []
     for kind in args.kinds:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import compare
+from benchmarks.results import lines_of
 from simeps_mmseg.apis.prepare_data import prepare_data
 
 DATASET, PERCENT = 'synthetic', 10
@@ -86,11 +87,10 @@ def train(args: argparse.Namespace, folder: Path) -> int:
 
 def lines(folder: Path) -> Iterator[str]:
     """What is compared, one line for each step and each part, methods in alphabetical order."""
-    found = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
-    for line in sorted(found, key=lambda line: line['run']['method']):
+    for line in sorted(lines_of(folder / 'results.jsonl'), key=lambda line: line['run']['method']):
         method = line['run']['method']
         (log,) = (folder / 'runs').glob(f'*{compare.name_of(line["run"])}/*/vis_data/scalars.json')
-        for step in map(json.loads, log.read_text().splitlines()):
+        for step in lines_of(log):
             losses = {key: value for key, value in step.items() if 'loss' in key}
             if losses:
                 yield f'{method} {step["step"]} {json.dumps(losses, sort_keys=True)}'

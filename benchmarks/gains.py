@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
 from benchmarks.results import RESULTS, mean_branch, read
@@ -25,7 +26,7 @@ from benchmarks.results import RESULTS, mean_branch, read
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
-BEGIN, END = '<!-- benchmarks/gains.py -->\n', '<!-- end -->\n'
+BEGIN = '<!-- benchmarks/gains.py -->\n'
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('magnetic_tile', 10))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
@@ -154,12 +155,6 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     return '\n'.join(rows) + '\n'
 
 
-def replaced(text: str, table: str, begin: str = BEGIN) -> str:
-    """A text with the table between its markers."""
-    before, rest = text.split(begin)
-    return before + begin + table + END + rest.split(END, 1)[1]
-
-
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores."""
     found = comparisons(lines, method)
@@ -184,7 +179,7 @@ def main() -> None:
     table = markdown(lines, args.method, args.score)
     if args.update:
         for page, content in ((PAGE, table), (README, short_table(lines, args.method, args.score))):
-            page.write_text(replaced(page.read_text(), content))
+            update(page, content, BEGIN)
         return
     print(table, *verdict(lines, args.method), sep='\n')
 

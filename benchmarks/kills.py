@@ -29,8 +29,8 @@ sys.path.insert(0, str(ROOT))
 import torch
 from yapf.yapflib import yapf_api
 
-from benchmarks.gains import replaced
-from benchmarks.results import NAMES, RESULTS, append
+from benchmarks.pages import update
+from benchmarks.results import NAMES, RESULTS, append, lines_of
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
@@ -191,7 +191,7 @@ def run(method: str, args: argparse.Namespace) -> list[dict]:
         The lines of all its trainings.
     """
     experiment = dict(method=method, workers=args.workers, signals=args.signals, iters=args.iters, seed=args.seed)
-    lines = [line for line in read(args.results) if all(line[key] == experiment[key] for key in KEYS)]
+    lines = [line for line in lines_of(args.results) if all(line[key] == experiment[key] for key in KEYS)]
     begin = time.monotonic()
     if sum(line['kills'] for line in lines) >= args.kills:
         return lines
@@ -215,11 +215,6 @@ def run(method: str, args: argparse.Namespace) -> list[dict]:
         append(args.results, line)
         lines.append(line)
     return lines
-
-
-def read(path: Path) -> list[dict]:
-    """The lines of earlier calls."""
-    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
 
 
 def summary(lines: Sequence[dict]) -> dict:
@@ -250,7 +245,7 @@ def markdown(lines: Sequence[dict]) -> str:
 def main() -> int:
     args = parse_args()
     if args.update:
-        args.update.write_text(replaced(args.update.read_text(), markdown(read(args.results)), BEGIN))
+        update(args.update, markdown(lines_of(args.results)), BEGIN)
         return 0
     # Each checkpoint holds the text of the config. To lay it out takes longer than the steps between two checkpoints.
     yapf_api.FormatCode = lambda text, **_: (text, False)

@@ -54,6 +54,11 @@ def append(path: Path, line: dict) -> None:
         file.flush()
 
 
+def lines_of(path: Path) -> list[dict]:
+    """The JSON lines of a file as they are, whichever script wrote them; none if it is not there."""
+    return [json.loads(text) for text in path.read_text().splitlines() if text] if path.exists() else []
+
+
 def read(paths: Iterable[Path]) -> list[dict]:
     """The lines of some files, in one form; of one run the one read last. Files that are not there have none.
 

@@ -27,9 +27,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from benchmarks.gains import replaced
 from benchmarks.kills import CONFIG, small
-from benchmarks.results import NAMES, RESULTS, append
+from benchmarks.pages import update
+from benchmarks.results import NAMES, RESULTS, append, lines_of
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.configs import load_config
@@ -113,14 +113,10 @@ def soak(args: argparse.Namespace) -> dict:
     cfg.dump(folder / 'config.py')
     train(str(folder / 'config.py'), str(folder), resume=True)
     by_step = {
-        line['step']: line for line in read(folder / 'readings.jsonl')
+        line['step']: line for line in lines_of(folder / 'readings.jsonl')
     }  # a step read twice: before and after a cut
     run = dict(method=args.method, workers=args.workers, iters=args.iters, threads=torch.get_num_threads())
     return dict(run, readings=[by_step[step] for step in sorted(by_step)])
-
-
-def read(path: Path) -> list[dict]:
-    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
 
 
 def markdown(lines: Sequence[dict]) -> str:
@@ -152,7 +148,7 @@ def main() -> int:
     parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
     args = parser.parse_args()
     if args.update:
-        args.update.write_text(replaced(args.update.read_text(), markdown(read(args.results)), BEGIN))
+        update(args.update, markdown(lines_of(args.results)), BEGIN)
         return 0
     return report_user_errors(lambda: append(args.results, soak(args)))
 

@@ -2,8 +2,9 @@ import mmseg
 import pytest
 
 from benchmarks import results
-from benchmarks.gains import BEGIN, END, PAGE, README, WARM, comparisons, markdown, replaced, short_table, verdict
+from benchmarks.gains import BEGIN, PAGE, README, WARM, comparisons, markdown, short_table, verdict
 from benchmarks.one_run import config_hash, experiment
+from benchmarks.pages import END, replaced
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 
 
@@ -86,7 +87,7 @@ def test_a_set_that_is_shown_anyway_has_one_row():
 
 def test_only_what_is_between_the_markers_changes():
     text = f'before\n{BEGIN}old\n{END}after\n'
-    assert replaced(text, 'new\n') == f'before\n{BEGIN}new\n{END}after\n'
+    assert replaced(text, 'new\n', BEGIN) == f'before\n{BEGIN}new\n{END}after\n'
 
 
 def test_the_pages_hold_the_tables_of_the_results():

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.kills import differences, killed_until_done, markdown, read
+from benchmarks.kills import differences, killed_until_done, markdown
+from benchmarks.results import lines_of
 from simeps_mmseg.apis.prepare_data import prepare_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,14 +29,14 @@ def test_killed_trainings_end_with_the_same_weights(tmp_path):
     line = json.loads(done.stdout.splitlines()[-1])
     assert line['kills'] >= 2
     assert line['trainings'] == line['finished'] == line['equal'] >= 1
-    lines = read(tmp_path / 'kills.jsonl')
+    lines = lines_of(tmp_path / 'kills.jsonl')
     assert sum(one['kills'] for one in lines) == line['kills']
     # Called again, what is there counts: nothing is trained.
     shutil.rmtree(tmp_path / 'runs')
     again = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert json.loads(again.stdout.splitlines()[-1]) == line
     assert not (tmp_path / 'runs').exists()
-    assert read(tmp_path / 'kills.jsonl') == lines
+    assert lines_of(tmp_path / 'kills.jsonl') == lines
 
 
 def test_the_table_counts_trainings_and_kills():

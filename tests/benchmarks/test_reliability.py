@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from benchmarks import faults, kills, soak
-from benchmarks.results import RESULTS
+from benchmarks.results import RESULTS, lines_of
 from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize('script', [faults, kills, soak])
 def test_the_page_holds_the_table_of_the_results(script):
-    lines = script.read(RESULTS / f'{script.__name__.split(".")[-1]}.jsonl')
+    lines = lines_of(RESULTS / f'{script.__name__.split(".")[-1]}.jsonl')
     assert script.BEGIN + script.markdown(lines) in script.PAGE.read_text()
 
 
