@@ -39,7 +39,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         consistency_on_labeled: Whether the branches also teach each other on the labelled images, as in simEps and CPS.
         branch_by_branch: Whether to keep the activations of one branch at a time. All branches but the last compute theirs
             again when their turn comes in the backward pass; values and gradients stay the same, bit for bit. Takes less
-            memory, and a fifth to a quarter more time.
+            memory, and the time of one more forward pass of each of them.
         **kwargs: See :class:`BaseSemiSegmentor`.
 
     Raises:
