@@ -10,6 +10,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from runpy import run_path
@@ -27,6 +28,14 @@ def server() -> BaseContext:
     """The context that starts processes by forking the server."""
     context = mp.get_context('forkserver')
     context.set_forkserver_preload(['tests.preloaded'])
+    here = os.getcwd()
+    os.chdir(
+        ROOT
+    )  # where the server starts, it looks for modules; elsewhere some installed package may be called tests
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.chdir(here)
     return context
 
 
