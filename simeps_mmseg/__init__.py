@@ -3,10 +3,10 @@
 Importing the package registers its components in the registries of ``mmseg``.
 """
 
-from . import compat, protection
+from . import compat, safe_loading
 
 compat.apply()
-protection.apply()
+safe_loading.apply()
 
 from . import datasets, engine, evaluation, models, visualization  # noqa: E402
 

@@ -11,11 +11,17 @@ from ..datasets.checks import inspection
 from ..datasets.sources import image_suffixes, part_configs
 from ..datasets.splits import find_listed, listed_name, read_split, write_split
 from ..evaluation.uncertainty import ImageUncertainty
-from ..inference.assessing import Assessor, assess_files
-from ..inference.assessments import Assessments
 from ..inference.dark_images import warn_of_dark_images
 from ..inference.loading import networks_of
-from ..inference.ranking import GRID, RankedImage, contact_sheet, rank
+from ..inference.ranking import (
+    GRID,
+    Assessments,
+    Assessor,
+    RankedImage,
+    assess_files,
+    contact_sheet,
+    rank,
+)
 from ..inference.records import file_digest, text_digest
 from ..inference.workers import check_workers
 from ..utils import UserError, counted

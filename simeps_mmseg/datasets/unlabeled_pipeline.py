@@ -6,7 +6,7 @@ from typing import Any
 from mmseg.registry import TRANSFORMS
 
 from ..utils.config_tree import NESTING, walk_steps
-from ..utils.random_numbers import undisturbed_random_numbers
+from ..utils.undisturbed_random_numbers import undisturbed_random_numbers
 
 LOADS_LABELS = ('LoadBiomedicalAnnotation', 'LoadDepthAnnotation')  # beside whatever has LoadAnnotations in its name
 NEED_MASK = ('GenerateEdge',)  # is nothing without a mask

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..datasets.unlabeled_pipeline import loads_labels
 from ..models.segmentors import BaseSemiSegmentor
 from ..models.utils import without_padding
-from ..utils.random_numbers import undisturbed_random_numbers
+from ..utils.undisturbed_random_numbers import undisturbed_random_numbers
 
 
 def opens_masks(transform: object) -> bool:

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 
 from ..utils import UserError
 from ..utils.processes import decided_by_first, is_first_process
-from .resume_files import POINTER, name_template, periodic_pattern
+from .resume import POINTER, name_template, periodic_pattern
 
 try:
     import fcntl

@@ -9,7 +9,7 @@ from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.datasets import UnlabeledFolderDataset
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
-from simeps_mmseg.inference import assessing
+from simeps_mmseg.inference.ranking import many_files
 from simeps_mmseg.utils import UserError
 
 
@@ -145,7 +145,7 @@ def test_a_folder_with_an_unreadable_image(trained, pool):
 def test_goes_on_where_it_stopped_and_processes_rank_as_one_does(trained, pool, monkeypatch):
     arguments = (trained.config, trained.checkpoint, str(pool / 'images'))
     expected = rank_unlabeled(*arguments, str(pool / 'whole'), sheet=0)
-    real, seen = assessing.assess, []
+    real, seen = many_files.assess, []
 
     def stops_at_the_third(model, prepare, file):
         if len(seen) == 2:
@@ -153,11 +153,11 @@ def test_goes_on_where_it_stopped_and_processes_rank_as_one_does(trained, pool, 
         seen.append(file)
         return real(model, prepare, file)
 
-    monkeypatch.setattr(assessing, 'assess', stops_at_the_third)
+    monkeypatch.setattr(many_files, 'assess', stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         rank_unlabeled(*arguments, str(pool / 'out'), sheet=0)
     assert len((pool / 'out/assessed/images.jsonl').read_text().splitlines()) == 2
-    monkeypatch.setattr(assessing, 'assess', lambda *_: pytest.fail('the other processes do this'))
+    monkeypatch.setattr(many_files, 'assess', lambda *_: pytest.fail('the other processes do this'))
     assert rank_unlabeled(*arguments, str(pool / 'out'), sheet=0, workers=2) == expected
     assert (pool / 'out/ranking.csv').read_text() == (pool / 'whole/ranking.csv').read_text()
     assert sorted(path.name for path in (pool / 'out').iterdir()) == ['ranking.csv']

@@ -14,8 +14,7 @@ from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import WholeCheckpointHook
 from simeps_mmseg.engine.hooks import resume_check
 from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
-from simeps_mmseg.engine.resume import choose_checkpoint
-from simeps_mmseg.engine.resume_files import fault_of, newest_whole, own_file, periodic_checkpoints
+from simeps_mmseg.engine.resume import choose_checkpoint, fault_of, newest_whole, own_file, periodic_checkpoints
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.engine.work_folder import only_training, set_aside
 from simeps_mmseg.utils import UserError

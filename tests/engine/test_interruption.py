@@ -14,14 +14,14 @@ from mmengine.runner import Runner
 from simeps_mmseg.datasets.samplers import Draw
 from simeps_mmseg.engine import StopSignalHook
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
-from simeps_mmseg.engine.random_streams import (
+from simeps_mmseg.engine.randomness import (
     PositionedSampler,
     SeededItems,
     generator_states,
     seeded,
     set_generator_states,
 )
-from simeps_mmseg.engine.resume_files import newest_whole
+from simeps_mmseg.engine.resume import newest_whole
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from tests.helpers import experiment, tiny_branch, tiny_model
 

@@ -17,7 +17,7 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
-from ...utils.random_numbers import undisturbed_random_numbers
+from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
 
 ONE_OPTIMIZER_STEPS = (BaseModel.train_step, BaseSemiSegmentor.train_step)

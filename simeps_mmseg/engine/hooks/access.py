@@ -10,7 +10,7 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
 from ...utils import UserError
-from ..resume_files import name_template, newest_whole
+from ..resume import name_template, newest_whole
 
 HookType = TypeVar('HookType', bound=Hook)
 

@@ -14,7 +14,7 @@ from ...utils import UserError, evenly_spaced
 from ...utils.dataset_tree import leaf_datasets
 from ...utils.images import displayed
 from ...utils.paths import names_of_results
-from ...utils.random_numbers import undisturbed_random_numbers
+from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
 from ..prediction import opens_masks, predict
 from .access import unwrapped
 

@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..random_streams import (
+from ..randomness import (
     PositionedSampler,
     SeededItems,
     generator_states,

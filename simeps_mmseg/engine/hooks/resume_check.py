@@ -9,7 +9,7 @@ from mmseg.registry import HOOKS
 
 from ...utils import UserError
 from ...utils.weights import differing_weights, without_wrapper
-from ..experiment_record import changes, experiment_record, refusals
+from ..resume import changes, experiment_record, refusals
 from .access import unwrapped
 
 RECORD = 'experiment'  # key in the checkpoint

@@ -12,7 +12,7 @@ from mmseg.registry import HOOKS
 
 from ...utils.files import sync_to_disk, whole_file
 from ...utils.weights import check_finite
-from ..resume_files import POINTER, own_file
+from ..resume import POINTER, own_file
 
 WHOLE_FILES = 'whole_files'  # name of the backend below
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from ..utils import UserError
+from ...utils import UserError
 
 POINTER = 'last_checkpoint'
 PERIODIC = r'(?:iter|epoch)_(\d+)\.pth'  # what mmengine calls them unless a config has CheckpointHook.filename_tmpl

@@ -7,10 +7,10 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 
-from ..utils import UserError
-from ..utils.checkpoint import read_checkpoint
-from ..utils.processes import decided_by_first
-from .resume_files import name_template, newest_whole
+from ...utils import UserError
+from ...utils.checkpoint import read_checkpoint
+from ...utils.processes import decided_by_first
+from .checkpoint_files import name_template, newest_whole
 
 
 def choose_checkpoint(cfg: Config) -> None:

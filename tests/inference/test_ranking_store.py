@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
-from simeps_mmseg.inference.assessing import assess_files
-from simeps_mmseg.inference.assessments import FEATURES, LINES, Assessments
+from simeps_mmseg.inference.ranking import assess_files
+from simeps_mmseg.inference.ranking.store import FEATURES, LINES, Assessments
 from simeps_mmseg.utils.images import UnreadableImage
 
 SETTINGS = dict(network='a')

@@ -1,4 +1,4 @@
-"""Uncertainty and features of many files, shared among processes."""
+"""Many files assessed: shared among processes and kept in files, or a few of them in memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from mmseg.models import BaseSegmentor
 
-from ..deploy import read_checkpoint
-from ..evaluation.uncertainty import ImageUncertainty
-from ..utils import progress
-from ..utils.images import UnreadableImage
-from .assessments import Assessments
-from .loading import load_model
-from .preparation import Preparation
-from .ranking import assess
-from .workers import in_workers
+from ...deploy import read_checkpoint
+from ...evaluation.uncertainty import ImageUncertainty
+from ...utils import progress
+from ...utils.images import UnreadableImage
+from ..loading import load_model
+from ..preparation import Preparation
+from ..workers import in_workers
+from .one_image import assess
+from .order import RankedImage, rank
+from .store import Assessments
 
 
 class Assessor:
@@ -34,7 +36,7 @@ class Assessor:
         self.prepare = Preparation(cfg)
 
     def __call__(self, image: tuple[str, Path]) -> Iterator[tuple[ImageUncertainty, np.ndarray]]:
-        """Uncertainty and features of one file, by name and path; see :func:`~.ranking.assess`."""
+        """Uncertainty and features of one file, by name and path; see :func:`~.one_image.assess`."""
         yield assess(self.model, self.prepare, image[1])
 
 
@@ -67,3 +69,35 @@ def assess_files(
             assessed.forget(name)
             failed.append(f'  - {file}: {error}')
     return failed
+
+
+def rank_files(
+    model: BaseSegmentor, prepare: Preparation, files: Mapping[str, Path], similarity: float
+) -> tuple[list[RankedImage], list[str]]:
+    """Assess and rank a few image files, whose features are held in memory.
+
+    Args:
+        model: With two networks or more.
+        prepare: The way from a file to the model's input.
+        files: By name.
+        similarity: Cosine above which images are near-duplicates.
+
+    Returns:
+        Those that could be read, as :func:`rank` orders them, and a line for each of the others.
+    """
+    names: list[str] = []
+    uncertainties: list[ImageUncertainty] = []
+    failed: list[str] = []
+    features = np.empty((0, 0), np.float16)  # many of them, each up to 100,000 long
+    for name, file in progress(files.items(), 'rank unlabelled images'):
+        try:
+            uncertainty, feature = assess(model, prepare, file)
+        except UnreadableImage as error:
+            failed.append(f'  - {file}: {error}')
+            continue
+        if not names:
+            features = np.empty((len(files), len(feature)), np.float16)
+        features[len(names)] = feature
+        names.append(name)
+        uncertainties.append(uncertainty)
+    return (rank(names, uncertainties, features[: len(names)], similarity) if names else []), failed

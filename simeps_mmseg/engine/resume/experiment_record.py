@@ -9,9 +9,9 @@ from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from ..datasets.listing import image_paths
-from ..utils.config_tree import leaf_values
-from ..utils.dataset_tree import leaf_datasets
+from ...datasets.listing import image_paths
+from ...utils.config_tree import leaf_values
+from ...utils.dataset_tree import leaf_datasets
 
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
 # What they are taken from does not matter: a folder may move, and workers change nothing.

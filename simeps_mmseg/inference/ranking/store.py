@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..evaluation.uncertainty import ImageUncertainty
-from ..utils.files import whole_file
-from .inputs import file_state
+from ...evaluation.uncertainty import ImageUncertainty
+from ...utils.files import whole_file
+from ..inputs import file_state
 
 SETTINGS, LINES, FEATURES = 'settings.json', 'images.jsonl', 'features.float16'
 

@@ -1,0 +1,27 @@
+"""Going on with a training: from which file, and whether it is still the same training."""
+
+from .checkpoint_files import (
+    POINTER,
+    fault_of,
+    name_template,
+    newest_whole,
+    own_file,
+    periodic_checkpoints,
+    periodic_pattern,
+)
+from .choice import choose_checkpoint
+from .experiment_record import changes, experiment_record, refusals
+
+__all__ = [
+    'POINTER',
+    'changes',
+    'choose_checkpoint',
+    'experiment_record',
+    'fault_of',
+    'name_template',
+    'newest_whole',
+    'own_file',
+    'periodic_checkpoints',
+    'periodic_pattern',
+    'refusals',
+]
