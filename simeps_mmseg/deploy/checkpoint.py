@@ -104,15 +104,15 @@ def recorded_scores(checkpoint: Mapping, path: Path) -> BranchScores | None:
 
 
 def validations(path: Path, iteration: int) -> tuple[str, list[tuple[int, float]]]:
-    """The score that decides, and its values by step up to that of a checkpoint, from the logs beside it.
+    """The score that decides, and its values by step, from the logs beside a checkpoint: of later steps, too.
 
-    No values where that step was not validated, as in logs that count epochs.
+    No values where the checkpoint's own step was not validated, as in logs that count epochs.
     """
     entries = [entry for log in sorted(path.parent.glob('*/vis_data/scalars.json')) for entry in _entries(log)]
     for name in DECIDING:
         scores = {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}
         if iteration in scores:
-            return name, sorted((step, score) for step, score in scores.items() if step <= iteration)
+            return name, sorted(scores.items())
     return DECIDING[0], []
 
 

@@ -362,11 +362,14 @@ class TestOwnConfig:
         with pytest.raises(UserError, match=r'checkpoint gone\.pth is not there'):
             make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='gone.pth')
 
-    @pytest.mark.parametrize(('late', 'is_said'), [(50.0, False), (80.0, True)])
+    @pytest.mark.parametrize(
+        ('late', 'is_said'),
+        [([80.0], True), ([50.0], False), ([80.0, 79.0, 78.0], False)],  # the last: flat after the best
+    )
     def test_a_network_that_is_still_learning_is_to_be_trained_on(self, late, is_said, synthetic_root, here, capsys):
         log = here / 'plain/20260101/vis_data/scalars.json'
         log.parent.mkdir(parents=True)
-        lines = [dict(mIoU_fg=score, step=step) for step, score in ((2000, 30.0), (4000, 49.0), (6000, late))]
+        lines = [dict(mIoU_fg=score, step=2000 * n) for n, score in enumerate([30.0, 49.0, *late], 1)]
         log.write_text('\n'.join(map(json.dumps, lines)))
         torch.save(dict(meta=dict(iter=6000), state_dict={}), here / 'plain/iter_6000.pth')
         make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='plain/iter_6000.pth')
