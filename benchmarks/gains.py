@@ -12,7 +12,7 @@ import argparse
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,9 +33,9 @@ SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
     'Protocol `warm`: U-Net of 1.8 M parameters, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
-    '*Labels only* is trained for 3,000 steps with a rate that falls to zero; simEps-plus goes on from its best weights for '
-    '600. *Going on* is labels only, 600 steps from the same weights. All are scored on the test set with the weights that '
-    'are best on validation, in per cent. The gain is over the better of the two, run by run.'
+    '*Labels only* is trained for the steps of the second column with a rate that falls to zero; simEps-plus goes on from its '
+    'best weights for 600. *Going on* is labels only, 600 steps from the same weights. All are scored on the test set with '
+    'the weights that are best on validation, in per cent. The gain is over the better of the two, run by run.'
 )
 SETS = dict(
     neu='NEU-Seg, steel',
@@ -47,6 +47,20 @@ SETS = dict(
     uav_cracks='concrete from a drone (held out)',
     welds='weld seams (held out)',
 )
+
+
+class Place(NamedTuple):
+    """What the seeds of a row have in common.
+
+    Attributes:
+        dataset: Key of :data:`SETS`.
+        percent: Of the training images that have labels.
+        start: Steps on labels alone before.
+    """
+
+    dataset: str
+    percent: float
+    start: int
 
 
 class Comparison(NamedTuple):
@@ -79,8 +93,8 @@ class Comparison(NamedTuple):
         return self.score(key) - max(self.labels_only(key))
 
 
-def comparisons(lines: Iterable[dict], method: str) -> dict[tuple[str, float], list[Comparison]]:
-    """The seeds of each set and percentage for which all three runs are there."""
+def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
+    """The seeds for which all three runs are there."""
     by_run = {key_of(line['run']): line for line in lines}
     found = defaultdict(list)
     for line in by_run.values():
@@ -90,10 +104,18 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[tuple[str, float], l
         start = start_of(run)
         longer = {**run, 'method': SUPERVISED}
         if key_of(start) in by_run and key_of(longer) in by_run:
-            found[run['dataset'], run['percent']].append(
-                Comparison(by_run[key_of(start)], by_run[key_of(longer)], line)
-            )
-    return dict(sorted(found.items(), key=lambda item: (list(SETS).index(item[0][0]), item[0][1])))
+            place = Place(run['dataset'], run['percent'], run['start'])
+            found[place].append(Comparison(by_run[key_of(start)], by_run[key_of(longer)], line))
+    return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
+
+
+def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
+    """Of the rows of one set and percentage the one whose labels only were trained for longest."""
+    return {
+        place: seeds
+        for place, seeds in found.items()
+        if all(place[:2] != other[:2] or place >= other for other in found)
+    }
 
 
 def key_of(run: dict) -> tuple:
@@ -101,10 +123,11 @@ def key_of(run: dict) -> tuple:
 
 
 def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
-    """One row per set and percentage: mean and spread over the seeds, the gain run by run."""
+    """One row per place: mean and spread over the seeds, the gain run by run."""
     head = [
         'set',
         'labelled images',
+        'steps on labels',
         'seeds',
         'labels only',
         'going on',
@@ -113,11 +136,11 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
         'gain',
     ]
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
-    for (dataset, percent), seeds in comparisons(lines, method).items():
-        first = seeds[0].semi
+    for place, seeds in comparisons(lines, method).items():
         cells = [
-            SETS[dataset],
-            f'{first["labeled"]} ({percent:g} %)',
+            SETS[place.dataset],
+            f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
+            f'{place.start:,}',
             str(len(seeds)),
             spread([one.labels_only(key)[0] for one in seeds]),
             spread([one.labels_only(key)[1] for one in seeds]),
@@ -133,18 +156,18 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
 
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
     """At most five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
-    found = comparisons(lines, method)
+    found = longest_trained(comparisons(lines, method))
     gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
     ranked = sorted(gains, key=gains.get)
-    notes = {place: '' for place in SHOWN if place in found}
+    notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
         notes[ranked[rank]] = f', {note} of {len(ranked)}'
     rows = ['| | labelled images | labels only | one branch of simEps-plus | gain, all branches |', f'|{"---|" * 5}']
     for place, note in notes.items():
         seeds = found[place]
         cells = [
-            SETS[place[0]] + note,
-            f'{seeds[0].semi["labeled"]} ({place[1]:g} %)',
+            SETS[place.dataset] + note,
+            f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
             spread([max(one.labels_only(key)) for one in seeds]),
             spread([one.alone(key) for one in seeds]),
             spread([one.gain(key) for one in seeds]),
@@ -157,14 +180,14 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
 
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores."""
-    found = comparisons(lines, method)
+    found = longest_trained(comparisons(lines, method))
     for key, name in SCORES.items():
         gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
         if gains:
             worst = min(gains, key=gains.get)
             yield (
                 f'{name}: median gain {statistics.median(gains.values()):+.1f}, worst {gains[worst]:+.1f} '
-                f'({SETS[worst[0]]}, {worst[1]:g} %), of {len(gains)} sets'
+                f'({SETS[worst.dataset]}, {worst.percent:g} %), of {len(gains)} sets'
             )
 
 
