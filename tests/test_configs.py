@@ -1,5 +1,6 @@
 """Every shipped config is parsed and built; the small ones train a step."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import merge_options, read_config
+from simeps_mmseg.utils.paths import find_config
 from tests.conftest import ROOT
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu, make_samples
 
@@ -195,9 +197,7 @@ def test_released_recipes_are_those_of_their_scripts(name, stages, ensemble, rat
     assert waits == pytest.approx(51 * dict(neu=59, dagm=30, magnetic_tile=29)[name], abs=10)
 
 
-@pytest.mark.parametrize(
-    'file', [path.stem for path in (ROOT / 'configs/_base_/semi').glob('*.py') if path.stem != 'views']
-)
+@pytest.mark.parametrize('file', [path.stem for path in (ROOT / 'configs/_base_/semi').glob('*.py')])
 def test_methods_have_the_same_two_names(file):
     cfg = Config.fromfile(ROOT / f'configs/_base_/semi/{file}.py')
     assert cfg.keys() - {'strong_view', 'cut_mix'} == {'semi_model', 'semi_hooks'}
@@ -210,6 +210,36 @@ def test_a_method_by_its_own_name_says_what_to_write(tmp_path):
     semi = (ROOT / 'configs/_base_/semi/simeps_plus.py').as_posix()
     config.write_text(f"_base_ = ['{semi}']\nmodel = dict(**_base_.simeps_plus)\n")
     with pytest.raises(UserError, match=r"no attribute 'simeps_plus'\. .* write model = dict\(_delete_=True, branch="):
+        read_config(config)
+
+
+@pytest.mark.parametrize(
+    ('base', 'hint'),
+    [
+        ('_base_/datasets/neu_seg_5pct.py', '; take _base_/datasets/semi_neu_seg.py as a base, with '),
+        ('simeps/unet_neu_5pct.py', '; take unet_neu_10pct.py with --cfg-options '),
+    ],
+)
+def test_a_base_of_another_share_of_the_labels_says_what_to_write(base, hint, tmp_path):
+    config = tmp_path / 'mine.py'
+    config.write_text(f"_base_ = ['{(ROOT / 'configs' / base).as_posix()}']\n")
+    option = 'train_dataloader.dataset.split=splits/seed0/5pct'
+    with pytest.raises(UserError, match=rf'cannot be read: .*{re.escape(hint + option)}$'):
+        read_config(config)
+
+
+def test_a_leaf_of_another_share_of_the_labels_says_which_option_to_give():
+    with pytest.raises(UserError, match=r'not there; take unet_neu_10pct\.py with --cfg-options train_dataloader\.'):
+        find_config('simeps/unet_neu_5pct.py')
+
+
+def test_the_old_block_for_unlabelled_images_says_what_to_write(tmp_path):
+    config = tmp_path / 'mine.py'
+    semi = (ROOT / 'configs/_base_/datasets/semi_neu_seg.py').as_posix()
+    config.write_text(f"_base_ = ['{semi}']\ntrain_dataloader = dict(dataset=_base_.unlabeled_dataset)\n")
+    with pytest.raises(
+        UserError, match=r"no attribute 'unlabeled_dataset'\. .*type='LabeledUnlabeledDataset', labeled="
+    ):
         read_config(config)
 
 

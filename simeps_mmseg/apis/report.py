@@ -13,6 +13,7 @@ from ..datasets.sources import find_sources
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.labels_only import WEIGHTS, read_record
 from ..deploy.stock_config import branch_configs
+from ..engine.starvation import STARVING
 from ..report import (
     Block,
     Code,
@@ -34,6 +35,7 @@ from ..report.model_sections import model_sections
 from ..report.validation_config import decided_by
 from ..report.validation_findings import deciding_score
 from ..utils import UserError
+from ..utils.config_tree import walk_values
 from ..utils.configs import load_config, merge_options
 from ..utils.files import check_writable, whole_file
 from ..visualization.config_beside import config_beside
@@ -99,6 +101,8 @@ def report(
         networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
         decided_by=run.decided_by,
         labels_only=read_record(work_dir),
+        starving=run.starving,
+        has_class_weights=run.has_class_weights,
     )
     findings = []
     sections = [curve_section('Validation scores', log, VALIDATION, run.decided_by)]
@@ -170,6 +174,19 @@ class _Run:
     def decided_by(self) -> str | None:
         """The score that chose the best checkpoint, as far as that is known."""
         return None if self.cfg is None else decided_by(self.cfg)
+
+    @property
+    def starving(self) -> float:
+        """The fraction of its labelled share below which a class starves."""
+        hooks = [] if self.cfg is None else self.cfg.get('custom_hooks') or []
+        given = [hook.get('starving') for hook in hooks if hook.get('type') == 'SemiSupervisedHook']
+        return next((value for value in given if value is not None), STARVING)
+
+    @property
+    def has_class_weights(self) -> bool:
+        """Whether a loss of the model weighs classes."""
+        values = () if self.cfg is None else walk_values(self.cfg.model)
+        return any(name == 'class_weight' and value is not None for _, name, value in values)
 
     @property
     def title(self) -> str:

@@ -64,7 +64,7 @@ def load_method(method: str, base: Config) -> Path:
         UserError: If there is none of this name, or it and the supervised config define the same variable.
     """
     folder = shipped_folder('configs') / '_base_/semi'
-    names = sorted(file.stem for file in folder.glob('*.py') if file.stem != 'views')
+    names = sorted(file.stem for file in folder.glob('*.py'))
     if method not in names:
         raise UserError(f'--method {method} is not there; choose one of {", ".join(names)}')
     file = folder / f'{method}.py'

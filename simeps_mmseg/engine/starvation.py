@@ -1,7 +1,7 @@
 """Classes that die out of the pseudo-labels: one rule for the training and for its report."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -55,15 +55,33 @@ def absent_classes(shares: Mapping[str, float]) -> list[str]:
     return [name for name, share in by_class(shares, 'label_share').items() if not share]
 
 
+def remedies(has_class_weights: bool, weights: Sequence[float] = ()) -> str:
+    """What helps a class that starves, in the order in which to try it.
+
+    Args:
+        has_class_weights: Whether the loss on the labels weighs classes already.
+        weights: Class weights that would fit, if they are known.
+    """
+    if has_class_weights:
+        return (
+            'the loss on the labels has class weights already, so more labels that show it, more iterations on labels alone, '
+            'a lower model.cross_pseudo.loss_weight'
+        )
+    such_as = f' (of these labels CrossEntropyLoss.class_weight={list(weights)})' if len(weights) else ''
+    return f'class weights in the loss on the labels{such_as}, more iterations, a lower model.similarity.loss_weight'
+
+
 class StarvationWatch:
     """Tells once when a class begins to starve, and once when it is back.
 
     Args:
         fraction: See :func:`is_starving`.
+        has_class_weights: Whether the loss on the labels weighs classes.
     """
 
-    def __init__(self, fraction: float = STARVING) -> None:
+    def __init__(self, fraction: float = STARVING, has_class_weights: bool = False) -> None:
         self.fraction = fraction
+        self.has_class_weights = has_class_weights
         self._known: set[str] = set()
 
     def news(self, shares: Mapping[str, float]) -> Iterator[tuple[int, str]]:
@@ -82,8 +100,7 @@ class StarvationWatch:
             yield (
                 logging.WARNING,
                 f'{name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The branches may be '
-                'unlearning it. In this order: class weights in the loss on the labels (of these labels '
-                f'CrossEntropyLoss.class_weight={weights}), more iterations, a lower model.similarity.loss_weight',
+                f'unlearning it. In this order: {remedies(self.has_class_weights, weights)}',
             )
         back = {name for name in self._known - found.keys() if shares.get(f'pseudo_share.{name}')}
         for name in sorted(back):

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..engine.starvation import STARVING
+
 
 class Finding(NamedTuple):
     """One thing to know.
@@ -29,6 +31,8 @@ class RunContext:
         networks: How many learn from each other; 0 where that is not known.
         decided_by: The score that chose the best checkpoint (``save_best``).
         labels_only: What ``LabelsOnlyGuardHook`` recorded.
+        starving: Fraction of its labelled share below which a class starves (``SemiSupervisedHook.starving``).
+        has_class_weights: Whether a loss weighs classes.
     """
 
     max_iters: int | None = None
@@ -38,6 +42,8 @@ class RunContext:
     networks: int = 0
     decided_by: str | None = None
     labels_only: Mapping | None = None
+    starving: float = STARVING
+    has_class_weights: bool = False
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:

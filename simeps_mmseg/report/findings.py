@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..engine.starvation import STARVING, is_starving
+from ..engine.starvation import is_starving, remedies
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 from .finding import Finding, RunContext, by_severity
 from .validation_findings import lagging_branches, validation_findings
@@ -101,14 +101,14 @@ def _losses(log: TrainingLog) -> Iterator[Finding]:
 
 
 def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
-    limit = _fraction_in_words(STARVING)
+    limit = _fraction_in_words(run.starving)
     why = 'the branches teach each other to see less of it' if run.networks > 1 else 'the network unlearns it'
     for name in class_names(log):
         steps, ratios = share_ratios(log, name)
         if not len(steps):
             continue
         final = ratios[-1]
-        below = np.asarray(is_starving(ratios, 1.0))
+        below = np.asarray(is_starving(ratios, 1.0, run.starving))
         if below[-1]:
             if below.all():
                 course = f'stands at {_share_in_words(final)} and was never above {limit} of what the labels show'
@@ -117,8 +117,7 @@ def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
                 course = f'fell to {_share_in_words(final)} after iteration {since:,}'
             yield Finding(
                 True,
-                f'{name} {course}: {why}. Class weights in the loss on the labels, more iterations or a lower '
-                'model.similarity.loss_weight (docs/methods.md) may help, and more labels of it will.',
+                f'{name} {course}: {why}. What may help, in this order (docs/methods.md): {remedies(run.has_class_weights)}.',
             )
         elif below.any():
             first, last = (int(steps[index]) for index in np.flatnonzero(below)[[0, -1]])

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from .config_tree import has_key, walk_dicts, walk_values
 from .errors import UserError
-from .paths import find_config, shipped_folder
+from .paths import find_config, hint_for_percentages, shipped_folder
 from .processes import is_first_process
 
 # What mmengine's runner and MMSegmentation's tools read from a config.
@@ -40,7 +40,7 @@ def read_config(file: str | Path) -> Config:
         return Config.fromfile(file)
     except Exception as error:  # configs are programs, which may raise anything
         problem = f'{type(error).__name__}: {str(error)[:300]}'
-        raise UserError(f'config {file} cannot be read: {problem}{hint_for_methods(problem)}') from error
+        raise UserError(f'config {file} cannot be read: {problem}{hint_for_bases(problem)}') from error
 
 
 def load_config(
@@ -69,14 +69,22 @@ def check_class_weight_files(cfg: Config) -> None:
             )
 
 
-def hint_for_methods(problem: str) -> str:
-    """What to write in a config that asks for a method by its name; empty for other problems.
+def hint_for_bases(problem: str) -> str:
+    """What to write in a config that asks its bases for what they do not have; empty for other problems.
 
     Example:
-        >>> hint_for_methods("AttributeError: 'ConfigDict' object has no attribute 'cps_hooks'")
+        >>> hint_for_bases("AttributeError: 'ConfigDict' object has no attribute 'cps_hooks'")
         '. Every file of configs/_base_/semi names semi_model and semi_hooks: write model = dict(_delete_=True, \
 branch=_base_.model, **_base_.semi_model) and custom_hooks = _base_.semi_hooks'
     """
+    if "no attribute 'unlabeled_dataset'" in problem:
+        return (
+            '. The data set derives the unlabelled part: write train_dataloader = dict(batch_size=..., sampler=dict('
+            "_delete_=True, type='LabeledUnlabeledSampler', num_labeled=..., num_unlabeled=...), dataset=dict(_delete_=True, "
+            "type='LabeledUnlabeledDataset', labeled=_base_.train_dataloader.dataset, unlabeled=FOLDER))"
+        )
+    if absent := re.search(r'[\w/\\.-]+\.py', problem if 'FileNotFoundError' in problem else ''):
+        return hint_for_percentages(absent[0])
     missing = re.search(r"no attribute '(\w+?)(_hooks)?'", problem)
     methods = {file.stem for file in (shipped_folder('configs') / '_base_/semi').glob('*.py')}
     if not missing or missing[1] not in methods:

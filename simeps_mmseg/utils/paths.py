@@ -1,6 +1,7 @@
 """Where configs and tools are."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -44,6 +45,31 @@ def shipped_folder(name: str) -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / name
 
 
+def hint_for_percentages(path: str | Path) -> str:
+    """What to take in place of a config, or of a base, that exists for another share of the labels; empty if none does.
+
+    Example:
+        >>> hint_for_percentages('configs/supervised/unet_neu_5pct.py')
+        '; take unet_neu_10pct.py with --cfg-options train_dataloader.dataset.ann_file=splits/seed0/5pct_labeled.txt'
+    """
+    wanted, configs = Path(path), shipped_folder('configs')
+    percentage = re.search(r'_(\d+pct)$', wanted.stem)
+    if not percentage:
+        return ''
+    split = f'splits/seed0/{percentage[1]}'
+    semi = f'train_dataloader.dataset.split={split}'
+    name = wanted.stem.removesuffix(percentage[0])
+    if (configs / f'_base_/datasets/{name}.py').is_file():  # which holds for each share
+        base = name if name.startswith('semi_') else f'semi_{name}'
+        return f'; take _base_/datasets/{base}.py as a base, with {semi}'
+    twins = sorted(configs.glob(f'{wanted.parent.name or "*"}/{name}_*pct.py'))
+    if not twins:
+        return ''
+    is_supervised = twins[0].parent.name in ('supervised', 'ensemble')
+    option = f'train_dataloader.dataset.ann_file={split}_labeled.txt' if is_supervised else semi
+    return f'; take {twins[0].name} with --cfg-options {option}'
+
+
 def find_config(path: str | Path) -> Path:
     """A config by its path, or by its path below the shipped ``configs/``.
 
@@ -55,6 +81,8 @@ def find_config(path: str | Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if hint := hint_for_percentages(path):
+        raise UserError(f'config {path} is not there{hint}')
     names = {file.stem: file.relative_to(shipped).as_posix() for file in shipped.glob('[!_]*/*.py')}
     close = [names[stem] for stem in get_close_matches(Path(path).stem, names, n=3)]
     hint = f'did you mean {", ".join(close)}?' if close else f'shipped ones are in {shipped}'

@@ -286,6 +286,22 @@ class TestStarving:
         assert back == (logging.INFO, 'pit is back among the pseudo-labels')
         assert last.startswith('pit is 0.00%')
 
+    def test_class_weights_are_not_advised_where_there_are_some(self):
+        ((_, text),) = StarvationWatch(has_class_weights=True).news(self.shares(0.0))
+        assert 'class_weight=' not in text
+        assert 'has class weights already' in text
+
+    @pytest.mark.parametrize('weights', [None, [1.0, 2.0, 3.0, 4.0]])
+    def test_class_weights_of_the_branches_are_seen(self, weights, synthetic_root, tmp_path, monkeypatch):
+        shares = {**self.shares(0.0), 'agreement': 1.0}
+        monkeypatch.setattr(PseudoLabelHealth, 'compute', lambda self: shares)
+        cfg = experiment(synthetic_root, tmp_path, max_iters=2)
+        cfg.custom_hooks[0].update(starving_after_share=0)
+        cfg.model.branch.decode_head.loss_decode = dict(type='CrossEntropyLoss', class_weight=weights)
+        runner = train(cfg)
+        text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
+        assert ('has class weights already' in text) == (weights is not None)
+
     def test_images_that_happen_not_to_show_a_class_do_not_bring_it_back(self):
         watch = StarvationWatch()
         unseen = {**self.shares(0.0), 'label_share.pit': 0.0}

@@ -92,6 +92,18 @@ class TestPseudoLabels:
         assert 'the branches teach each other' in found
         assert 'the branches' not in texts(log_findings(log, RunContext(networks=1)))
 
+    def test_the_threshold_is_that_of_the_training(self):
+        log = log_of(pseudo_share__pits=lambda step: 0.002, label_share__pits=lambda step: 0.01)
+        assert 'pits stands at a fifth' in texts(log_findings(log))
+        assert 'pits' not in texts(log_findings(log, RunContext(starving=0.1)))
+        assert 'pits stands at a fifth' in texts(log_findings(log, RunContext(starving=0.3)))
+
+    def test_class_weights_are_not_advised_where_there_are_some(self):
+        log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
+        assert 'in this order (docs/methods.md): class weights in the loss' in texts(log_findings(log))
+        found = texts(log_findings(log, RunContext(has_class_weights=True)))
+        assert 'in this order (docs/methods.md): the loss on the labels has class weights already' in found
+
     def test_a_class_that_came_back(self):
         log = log_of(
             pseudo_share__pits=lambda step: 0.01 if step > 1000 else 0.001, label_share__pits=lambda step: 0.01

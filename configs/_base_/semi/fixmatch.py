@@ -1,6 +1,6 @@
 # FixMatch (Sohn et al., NeurIPS 2020) for segmentation, with CutMix, as in UniMatch's comparison. The weight is 1 there; half
 # of that here, because the cross entropy of the labels is half of a branch's loss.
-_base_ = 'views.py'
+_base_ = '../views.py'
 
 semi_model = dict(
     type='FixMatchSegmentor',

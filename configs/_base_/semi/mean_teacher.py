@@ -1,5 +1,5 @@
 # Mean Teacher (Tarvainen and Valpola, NeurIPS 2017): averages with 0.99, faster at first; squared difference of softmax maps.
-_base_ = 'views.py'
+_base_ = '../views.py'
 
 semi_model = dict(
     type='MeanTeacherSegmentor',

@@ -5,7 +5,7 @@
 # Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint): the averages have a constant,
 # low momentum, as one that is high at first would leave that network at once; they average the statistics of batch norm as
 # well. From nothing, labels are learned alone first.
-_base_ = 'views.py'
+_base_ = '../views.py'
 
 semi_model = dict(
     type='TriBranchSemiSegmentor',

@@ -1,5 +1,5 @@
 # UniMatch (Yang et al., CVPR 2023): two strong views and perturbed features. The weight as in fixmatch.py.
-_base_ = 'views.py'
+_base_ = '../views.py'
 
 semi_model = dict(
     type='UniMatchSegmentor',

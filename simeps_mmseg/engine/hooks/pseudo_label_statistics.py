@@ -27,7 +27,8 @@ class PseudoLabelStatisticsHook(Hook):
 
     Args:
         interval: Iterations between two entries of the log. 0: never.
-        starving: Fraction of its labelled share below which a class is warned about. 0: never.
+        starving: Fraction of its labelled share below which a class is warned about, both taken over one interval (the report
+            takes means over five). 0: never.
         starving_after_share: Share of the schedule after the beginning of the ramp in which there is no such warning: hardly
             any class is known yet.
 
@@ -54,6 +55,10 @@ class PseudoLabelStatisticsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Take the names of the classes; go on from what a resumed checkpoint knows."""
+        branches = unwrapped(runner.model).branches
+        self._watch.has_class_weights = any(
+            getattr(part, 'class_weight', None) is not None for part in branches.modules()
+        )
         if self.interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
         if runner.iter > 0 and self._loaded is not None:
@@ -105,7 +110,7 @@ class PseudoLabelStatisticsHook(Hook):
         if absent:
             print_log(
                 f'iteration {iteration}: no label so far shows {", ".join(absent)}. What no label shows is not learned; '
-                'tools/check_dataset.py counts the pixels of each class and lists values that are no class',
+                'simeps check_dataset counts the pixels of each class and lists values that are no class',
                 logger='current',
                 level=logging.WARNING,
             )

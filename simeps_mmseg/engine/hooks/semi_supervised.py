@@ -9,9 +9,9 @@ from mmseg.registry import HOOKS
 
 from ...utils import UserError
 from ..ramp import RampSchedule
-from ..randomness import draw_apart
 from ..starvation import STARVING
 from .consistency_ramp import ConsistencyRampHook
+from .draw_apart import DrawApartHook
 from .preflight import ExperimentCheckHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
 from .teacher_updates import TeacherUpdateHook
@@ -21,8 +21,9 @@ from .teacher_updates import TeacherUpdateHook
 class SemiSupervisedHook(Hook):
     """Checks the experiment, ramps the losses that declare ``ramp=True``, and watches the pseudo-labels.
 
-    It is made of four hooks, each with one task (``parts``):
+    It is made of five hooks, each with one task (``parts``):
 
+    - :class:`DrawApartHook` lets each of several processes draw views, CutMix and dropout of its own.
     - :class:`ExperimentCheckHook` looks at the whole experiment before the first iteration.
     - :class:`ConsistencyRampHook` sets the ramp. A training that starts from nothing first learns from labels alone; one that
       starts from weights (``load_from``) has done so already. Then the ramp rises from exactly zero to one:
@@ -75,6 +76,7 @@ class SemiSupervisedHook(Hook):
             rampup_iters, rampup_share, rampup_interval, labels_only_iters, labels_only_share, from_zero
         )
         self.parts = (
+            DrawApartHook(),
             ExperimentCheckHook(),
             ConsistencyRampHook(self.schedule),
             TeacherUpdateHook(),
@@ -83,7 +85,6 @@ class SemiSupervisedHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Draw apart in each process; check the experiment; settle when the ramp begins."""
-        draw_apart(runner)
         for part in self.parts:
             part.before_train(runner)
 
@@ -99,7 +100,7 @@ class SemiSupervisedHook(Hook):
             part.before_save_checkpoint(runner, checkpoint)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Give it back to them."""
+        """Give the parts what they kept in the checkpoint."""
         for part in self.parts:
             part.after_load_checkpoint(runner, checkpoint)
 
