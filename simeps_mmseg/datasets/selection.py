@@ -125,7 +125,7 @@ class Forest:
         self._trees: list[tuple[NDArray[np.int64], KDTree]] = []
 
     def add(self, rows: NDArray[np.int64]) -> None:
-        """Let points in."""
+        """Add points to those that are kept."""
         while self._trees and len(self._trees[-1][0]) < 2 * len(rows):
             rows = np.concatenate([self._trees.pop()[0], rows])
         if len(rows):

@@ -79,7 +79,7 @@ def set_aside(cfg: Config) -> None:
 
 
 def _moved(cfg: Config) -> str | None:
-    """Move them.
+    """Move the files of an earlier training into a folder of their own.
 
     Returns:
         Where ``load_from`` is now; None if it stays what it was.

@@ -30,7 +30,7 @@ def files_there(source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def rows(chosen: NDArray[np.bool_]) -> list[int]:
-    """Where an array is true."""
+    """Indices of the true entries of a bool array (n,)."""
     return np.flatnonzero(chosen).tolist()
 
 

@@ -264,7 +264,7 @@ def _remove_splits_of_other_options(folder: Path, validation: str) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write a text file so that a crash leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.partial')
     partial.write_text(text, encoding='utf-8')

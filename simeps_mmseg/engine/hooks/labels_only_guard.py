@@ -118,7 +118,7 @@ class LabelsOnlyGuardHook(Hook):
         self._store(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Say what came of it."""
+        """Log what the unlabelled images brought on validation."""
         if self.state.reference is not None:
             print_log(self.state.outcome(), logger='current')
             self._store(runner)

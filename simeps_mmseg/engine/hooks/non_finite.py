@@ -110,7 +110,7 @@ class NonFiniteHook(Hook):
         self._stepped = self._skipped = False
 
     def after_train(self, runner: Runner) -> None:
-        """Stop watching."""
+        """Remove what was hung into the model and the optimizer wrapper."""
         for handle in self._handles:
             handle.remove()
         self._handles = []

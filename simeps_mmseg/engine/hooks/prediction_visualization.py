@@ -83,12 +83,12 @@ class PredictionVisualizationHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Look at the interval."""
+        """Draw the predictions at the interval."""
         if self.every_n_train_iters(runner, self.interval):
             self._show(runner, runner.iter + 1)
 
     def after_train(self, runner: Runner) -> None:
-        """Look a last time."""
+        """Draw the predictions of the last weights."""
         self._show(runner, runner.iter)
 
     def _show(self, runner: Runner, iteration: int) -> None:

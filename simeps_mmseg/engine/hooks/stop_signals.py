@@ -38,7 +38,7 @@ class StopSignalHook(Hook):
         self._before: dict = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Listen."""
+        """Install the handlers of the signals."""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
         for number in SIGNALS:
@@ -60,7 +60,7 @@ class StopSignalHook(Hook):
             self._stop(runner, runner.iter, received)
 
     def after_train(self, runner: Runner) -> None:
-        """Listen no more."""
+        """Put back the handlers that were there before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

@@ -112,7 +112,7 @@ def _metas(inputs: Tensor, data_samples: OptSampleList) -> list[dict]:
 
 
 def _copies(metas: list[dict]) -> list[dict]:
-    """Slide inference writes into them."""
+    """Copies of meta information, into which slide inference may write."""
     return [dict(meta) for meta in metas]
 
 
