@@ -36,9 +36,7 @@ class DefectDataset(BaseSegDataset):
         Those of a list are made when they are asked for.
         """
         if self.ann_file and not Path(self.ann_file).is_file():
-            raise UserError(
-                f'{self.ann_file} is not there: write it with `python tools/prepare_data.py {self.prepare_command}`'
-            )
+            raise UserError(f'{self.ann_file} is not there: write it with `simeps prepare_data {self.prepare_command}`')
         images = listed_samples(self) if self.ann_file and not self.backend_args else super().load_data_list()
         if not images:
             raise UserError(f'{self.ann_file or self.data_prefix["img_path"]} names no images: choose another split')

@@ -7,7 +7,7 @@ from .defect import DefectDataset
 
 @DATASETS.register_module()
 class SyntheticDefectDataset(DefectDataset):
-    """Textured surfaces with scratches, patches and pits, made by ``tools/prepare_data.py synthetic``.
+    """Textured surfaces with scratches, patches and pits, made by ``simeps prepare_data synthetic``.
 
     For people without data and for tests. Licence: that of this project; nothing is downloaded.
     """

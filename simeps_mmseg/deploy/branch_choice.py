@@ -73,7 +73,7 @@ def no_scores(path: Path, cfg: Config, count: int) -> str:
     return (
         f'--branch best needs the validation scores branch_k.mIoU_fg, and neither {path} nor a scalars.json beside it has '
         f'them (DefectIoUMetric records them with model.test_cfg.branch_predictions=True).\n'
-        f'Score the branches on the validation set: python tools/test.py CONFIG {path} --cfg-options '
+        f'Score the branches on the validation set: simeps test CONFIG {path} --cfg-options '
         f'test_dataloader.dataset.ann_file={split}\nthen name the best one: --branch 0 to {count - 1}.'
     )
 

@@ -66,4 +66,4 @@ def _named(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except IMAGE_ERRORS as error:
-        raise UserError(f'{path} or its mask cannot be used: {error}; tools/check_dataset.py lists all such') from error
+        raise UserError(f'{path} or its mask cannot be used: {error}; simeps check_dataset lists all such') from error

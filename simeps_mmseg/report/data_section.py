@@ -61,7 +61,7 @@ def _class_table(labeled: Sequence[Source]) -> Table | Text:
     broken = [problem for one in reports for problem in one.problems if problem.is_error]
     if broken:
         return Text(
-            f'{len(broken)} errors in the labelled files, such as {broken[0]}; tools/check_dataset.py lists them.'
+            f'{len(broken)} errors in the labelled files, such as {broken[0]}; simeps check_dataset lists them.'
         )
     classes = labeled[0].classes
     pixels = [sum(one.classes.get(index, 0) for one in reports) for index in range(len(classes))]

@@ -228,7 +228,7 @@ def _next_to_label(sources: Sequence[Source], trained: TrainedModel, count: int)
     some = f'{len(files):,} of the {len(paths):,}' if len(files) < len(paths) else f'the {len(paths):,}'
     blocks: list[Block] = [
         Text(
-            f'Of {some} unlabelled images, those that the branches disagree about most. tools/rank_unlabeled.py ranks all '
+            f'Of {some} unlabelled images, those that the branches disagree about most. simeps rank_unlabeled ranks all '
             'of them and writes the new split.'
         ),
         picture_of(

@@ -10,7 +10,7 @@ TITLE = 'Missed defects and rejected good parts'
 AREAS = (1, 10, 30, 100, 300, 1000)  # pixels of the smallest region that counts, as examples
 RULE = (
     'A part is rejected where the prediction has a connected region of at least this many pixels of any defect class; '
-    'tools/predict.py --min-area lists the same regions. It is the part that counts, not the place or the kind: a part with a '
+    'simeps predict --min-area lists the same regions. It is the part that counts, not the place or the kind: a part with a '
     'defect that is rejected for something else on it is not missed.'
 )
 TRADE_OFF = (

@@ -55,7 +55,7 @@ def lagging_branches(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
         yield Finding(
             False,
             f'Branch {int(np.nanargmin(last))} is {np.nanmax(last) - np.nanmin(last):.1f} points of {key} behind branch '
-            f'{int(np.nanargmax(last))}. To run one network only, export the best (tools/export.py --branch best).',
+            f'{int(np.nanargmax(last))}. To run one network only, export the best (simeps export --branch best).',
         )
 
 

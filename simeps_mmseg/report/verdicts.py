@@ -33,7 +33,7 @@ def _decision(record: Mapping) -> Iterator[Finding]:
         yield Finding(
             True,
             f'The unlabelled images brought nothing on validation: the best {key} is {before:.1f}, that of labels alone. '
-            'The best checkpoint holds those weights, and tools/export.py gives them.',
+            'The best checkpoint holds those weights, and simeps export gives them.',
         )
     elif best is not None:
         yield Finding(

@@ -108,7 +108,7 @@ class TestErrors:
         message = self.fails(ROOT / 'tools/train.py', ROOT / 'configs/simeps/unet_neu_10pct.py', cwd=tmp_path)
         assert 'data/neu_seg/images (train_dataloader.dataset.labeled.data_prefix.img_path)' in message
         assert 'data/neu_seg/splits/seed0/10pct_unlabeled.txt' in message
-        assert 'python tools/prepare_data.py neu NEU_Seg-main.zip' in message
+        assert 'simeps prepare_data neu NEU_Seg-main.zip' in message
 
     def test_missing_checkpoint(self, config, tmp_path):
         assert 'checkpoint nowhere.pth is not there' in self.fails('tools/test.py', config, 'nowhere.pth')

@@ -63,7 +63,7 @@ def check_before_training(
     if errors:
         listed = '\n'.join(f'  - {line}' for line in by_kind(errors, 5))
         raise UserError(
-            f'the data cannot be trained on:\n{listed}\nEvery file is looked at by: python tools/check_dataset.py CONFIG'
+            f'the data cannot be trained on:\n{listed}\nEvery file is looked at by: simeps check_dataset CONFIG'
         )
     return list(by_kind(problems, 1))
 

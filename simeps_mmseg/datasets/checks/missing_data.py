@@ -82,8 +82,4 @@ def next_step(dataset_type: str | type | None) -> str:
     """The command that prepares a data set of this package; empty for others."""
     dataset = DATASETS.get(dataset_type) if isinstance(dataset_type, str) else dataset_type
     command = getattr(dataset, 'prepare_command', '')
-    return (
-        f'Prepare it with: python tools/prepare_data.py {command}  (or: simeps prepare_data {command})'
-        if command
-        else ''
-    )
+    return f'Prepare it with: simeps prepare_data {command}' if command else ''

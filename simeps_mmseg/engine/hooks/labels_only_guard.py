@@ -140,7 +140,7 @@ class LabelsOnlyGuardHook(Hook):
             warn(
                 runner,
                 f'labels alone do not find {", ".join(missing)}. What they do not find, pseudo-labels do not show: train '
-                'longer on labels, or weight these classes in the loss (tools/check_dataset.py says how)',
+                'longer on labels, or weight these classes in the loss (simeps check_dataset says how)',
             )
 
     def _look(self, runner: Runner, scores: dict[str, float]) -> None:

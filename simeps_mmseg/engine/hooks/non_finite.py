@@ -166,7 +166,7 @@ class NonFiniteHook(Hook):
         return (
             f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
             f'Images of the batch: {", ".join(names) or "not known"}.\n'
-            f'Last good checkpoint: {last or "none yet"}. Look at these images (tools/check_dataset.py); then go on with '
+            f'Last good checkpoint: {last or "none yet"}. Look at these images (simeps check_dataset); then go on with '
             '--resume and a lower rate (optim_wrapper.optimizer.lr), clipped gradients (optim_wrapper.clip_grad='
             'dict(max_norm=...)), or more steps to pass over (default_hooks.non_finite.max_skips)'
         )

@@ -21,7 +21,7 @@ class ExperimentCheckHook(Hook):
 class PreflightHook(Hook):
     """Checks weights to start from, the schedule of a resumed training, and what no ``SemiSupervisedHook`` checks.
 
-    ``tools/train.py`` adds it to any training.
+    ``simeps train`` adds it to any training.
     """
 
     def before_run(self, runner: Runner) -> None:
