@@ -2,14 +2,11 @@
 
 import ast
 import inspect
-import math
 import re
 
 import pytest
-import torch
 import yaml
 from mmengine.config import Config
-from mmseg.registry import MODELS
 
 import simeps_mmseg.apis
 from simeps_mmseg import __version__
@@ -72,25 +69,6 @@ def test_leaves_that_are_printed_are_those_that_are_shipped(page):
     for name, text in printed:
         shown = Config.fromstring(text.replace("'../", f"'{(ROOT / 'configs').as_posix()}/"), '.py')
         assert shown.to_dict() == Config.fromfile(ROOT / name).to_dict()
-
-
-def test_the_loss_that_contributing_prints():
-    printed = re.search(
-        r'```python\n(# simeps_mmseg/models/losses/entropy\.py\n.*?)```', page_text('CONTRIBUTING.md'), re.DOTALL
-    )
-    names = dict(__name__='simeps_mmseg.models.losses.entropy', __package__='simeps_mmseg.models.losses')
-    try:
-        exec(printed[1], names)
-    finally:
-        MODELS.module_dict.pop('EntropyLoss', None)
-    logits = torch.zeros(1, 2, 1, 2, dtype=torch.float64, requires_grad=True)
-    loss = names['EntropyLoss'](loss_weight=0.5)
-    assert loss.ramp
-    assert loss(logits).item() == pytest.approx(0.5 * math.log(2))
-    logits = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1).requires_grad_()
-    loss(logits).backward()
-    slope = 0.5 * 0.75 * 0.25 * math.log(3)  # p (1 - p) (log (1 - p) - log p) of the first
-    assert logits.grad.flatten().tolist() == pytest.approx([-slope, slope])
 
 
 def test_the_python_example_calls_what_is_there():
