@@ -3,8 +3,8 @@
     python benchmarks/results_page.py                               # from benchmarks/results/*.jsonl
     python benchmarks/results_page.py --results a.jsonl b.jsonl --page /tmp/results.md --figure /tmp/curve.png
 
-The page is never edited by hand. What has to be said beside the numbers is in docs/research/results_notes.md, which is put
-into it.
+The page is never edited by hand. What has to be said beside the numbers is in benchmarks/results_recipes.md, which is put into
+it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.results import NAMES, REMOVED_OPTIONS, mean_branch, rank, read, 
 
 PAGE = ROOT / 'docs/results.md'
 FIGURE = ROOT / 'docs/images/label_curve.png'
-NOTES = ROOT / 'docs/research/results_notes.md'
+NOTES = ROOT / 'benchmarks/results_recipes.md'
 PUBLISHED = Path(__file__).resolve().parent / 'published.json'
 DATASETS = dict(neu='NEU-Seg', magnetic_tile='Magnetic Tile', dagm='DAGM 2007', synthetic='the generated set')
 NONE = '-'

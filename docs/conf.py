@@ -8,8 +8,6 @@ copyright = author
 release = version = __version__
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode', 'sphinx_copybutton']
-exclude_patterns = ['research/results_notes.md']  # a part of results.md
-
 myst_heading_anchors = 4  # links such as own_data.md#start-from-the-network-that-works
 
 autodoc_member_order = 'alphabetical'
