@@ -66,7 +66,7 @@ setup(
     install_requires=[
         'torch>=2.11',
         'torchvision>=0.26',
-        'numpy',
+        'numpy>=2.2',
         'pillow',
         'opencv-python',
         'scipy',

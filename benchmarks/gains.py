@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
 METHOD = 'simeps_plus'
-SHOWN = (('neu', 1), ('neu', 5), ('magnetic_tile', 10))  # in the README
+SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
@@ -162,19 +162,23 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
         notes[ranked[rank]] = f', {note} of {len(ranked)}'
-    rows = ['| | labelled images | labels only | one branch of simEps-plus | gain, all branches |', f'|{"---|" * 5}']
+    rows = [
+        '| | labelled images | seeds | labels only | one branch of simEps-plus | gain, all branches |',
+        f'|{"---|" * 6}',
+    ]
     for place, note in notes.items():
         seeds = found[place]
         cells = [
             SETS[place.dataset] + note,
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
+            str(len(seeds)),
             spread([max(one.labels_only(key)) for one in seeds]),
             spread([one.alone(key) for one in seeds]),
             spread([one.gain(key) for one in seeds]),
         ]
         rows.append(f'| {" | ".join(cells)} |')
     if not notes:
-        rows.append('| not yet measured | | | | |')
+        rows.append('| not yet measured | | | | | |')
     return '\n'.join(rows) + '\n'
 
 

@@ -54,7 +54,7 @@ def train(
         launcher: What starts the processes of a distributed run.
         check: Open images and masks first, as ``check_dataset`` does, in place of the first few of each part. Of an
             unlabelled source with more than 10,000 images those are evenly spaced ones, and paths are looked at of all.
-        check_all: Open all of them.
+        check_all: Open every unlabelled image, not only 10,000 of a source.
 
     Returns:
         The runner after training.

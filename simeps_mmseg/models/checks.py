@@ -1,4 +1,7 @@
-"""What can be wrong with the heads of segmentors, alone and as branches of one model."""
+"""What can be wrong with the heads of segmentors, alone and as branches of one model.
+
+Segmentors ask for it when they are built, also without a runner, so it is not in ``engine/checks``: models import no engine.
+"""
 
 from collections.abc import Iterator, Sequence, Sized
 from typing import cast
