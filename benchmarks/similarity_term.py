@@ -88,6 +88,8 @@ def measure_gradients(cfg: Config, steps: Sequence[int]) -> list[dict]:
     """Train as the config says; lines of :class:`GradientNormHook`."""
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
+        # It hangs itself into the model, and a copy of the model would hold the whole runner.
+        cfg.get('default_hooks', {}).pop('non_finite', None)
         runner = Runner.from_cfg(cfg)
         hook = GradientNormHook(steps)
         runner.register_hook(hook)

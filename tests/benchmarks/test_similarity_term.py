@@ -39,7 +39,10 @@ def test_measuring_leaves_the_training_as_it_is(synthetic_root, tmp_path, capsys
 
 
 def test_gradients_are_measured_in_a_folder_that_goes(synthetic_root, tmp_path):
-    (line,) = measure_gradients(experiment(synthetic_root, tmp_path / 'run', max_iters=1), [0])
+    cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=1)
+    cfg.default_hooks.non_finite = dict(type='NonFiniteHook')
+    cfg.train_dataloader.num_workers = 1
+    (line,) = measure_gradients(cfg, [0])
     assert line['step'] == 0
     assert not (tmp_path / 'run').exists()
 
