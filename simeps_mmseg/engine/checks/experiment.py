@@ -17,9 +17,12 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
+from ...utils.spacing import evenly_spaced
 from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
 
+# Images of each source that are loaded to see their range: a single one may be a dark one.
+LOOKED_AT = 5
 ONE_OPTIMIZER_STEPS = (BaseModel.train_step, BaseSemiSegmentor.train_step)
 
 
@@ -122,11 +125,11 @@ def view_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
     if views is None or len(parts) != 2:
         return
     with undisturbed_random_numbers():
-        batch = pseudo_collate([parts[1][0]])
-    try:
-        views.check(model.data_preprocessor(batch, training=True)['inputs'])
-    except UserError as error:
-        yield f'model.{error}'
+        samples = [pseudo_collate([part[index]]) for part in parts for index in evenly_spaced(len(part), LOOKED_AT)]
+        try:
+            views.check([model.data_preprocessor(sample, training=True)['inputs'] for sample in samples])
+        except UserError as error:
+            yield f'model.{error}'
 
 
 def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
