@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
@@ -12,9 +12,9 @@ from mmengine.runner import Runner
 from ...evaluation.defect_iou_metric import SUMMARY
 from ...utils import UserError
 from ...utils.config_tree import walk_values
-from ...utils.configs import PARTS_OF_A_RUN
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS
+from .keys import misspelt_keys, old_key_problems
 from .sharding import sharding_problems
 
 DEFAULT_HOOKS = (
@@ -24,9 +24,7 @@ DEFAULT_HOOKS = (
 CHECKPOINT_HOOKS = (CheckpointHook.__name__, WholeCheckpointHook.__name__)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
-# So alike are a slip and what was meant; the variables of MMSegmentation's own configs, such as val_pipeline, are less so.
-LIKE_A_SLIP = 0.915
-LIKE_A_HOOK = 0.75
+LIKE_A_HOOK = 0.75  # so alike are a slip and the hook that was meant
 
 
 def check_config(cfg: Config) -> None:
@@ -37,6 +35,7 @@ def check_config(cfg: Config) -> None:
     """
     problems = [
         *misspelt_keys(cfg.keys()),
+        *old_key_problems(cfg),
         *default_hook_problems(cfg.get('default_hooks') or {}),
         *number_problems(cfg._cfg_dict),
         *compile_problems(cfg.get('compile')),
@@ -47,21 +46,6 @@ def check_config(cfg: Config) -> None:
     ]
     if problems:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
-
-
-def misspelt_keys(keys: Iterable[str]) -> Iterator[str]:
-    """Top-level keys that nothing reads and that are nearly the name of something that is read.
-
-    Others are variables, which configs may have.
-
-    Example:
-        >>> list(misspelt_keys(['train_dataloder', 'norm_cfg', 'model']))
-        ['train_dataloder is read by nothing; did you mean train_dataloader?']
-    """
-    for key in keys:
-        meant = get_close_matches(key, PARTS_OF_A_RUN, 1, LIKE_A_SLIP)
-        if meant and key not in PARTS_OF_A_RUN:
-            yield f'{key} is read by nothing; did you mean {meant[0]}?'
 
 
 def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
