@@ -13,7 +13,7 @@ from mmseg.registry import DATASETS, MODELS
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
-from simeps_mmseg.engine.checks.experiment import view_problems
+from simeps_mmseg.engine.checks.views import view_problems
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.memory import memory_limit

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmengine.dataset import ConcatDataset, pseudo_collate
+from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -17,12 +17,9 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
-from ...utils.spacing import evenly_spaced
-from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
+from .views import view_problems
 
-# Images of each source that are loaded to see their range: a single one may be a dark one.
-LOOKED_AT = 5
 ONE_OPTIMIZER_STEPS = (BaseModel.train_step, BaseSemiSegmentor.train_step)
 
 
@@ -116,20 +113,6 @@ def pooled_norm_problems(model: BaseSegmentor, single: list[str], shape: tuple[i
                 '(such as ASPP or PSP), which needs 2 images or more; raise the number, or use norm_cfg=dict(type="GN", ...)'
             )
             return
-
-
-def view_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
-    """Images of which the views would see nothing. They are first drawn when the ramp begins, which may be hours later."""
-    views = getattr(model, 'views', None)
-    parts = getattr(dataset, 'datasets', [])
-    if views is None or len(parts) != 2:
-        return
-    with undisturbed_random_numbers():
-        samples = [pseudo_collate([part[index]]) for part in parts for index in evenly_spaced(len(part), LOOKED_AT)]
-        try:
-            views.check([model.data_preprocessor(sample, training=True)['inputs'] for sample in samples])
-        except UserError as error:
-            yield f'model.{error}'
 
 
 def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
