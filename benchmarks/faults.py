@@ -25,7 +25,10 @@ from benchmarks.results import RESULTS, append, lines_of
 PAGE = ROOT / 'docs/reliability.md'
 BEGIN = '<!-- benchmarks/faults.py -->\n'
 KINDS = {
-    'interruptions': ['tests/engine/test_interruption.py'],
+    'interruptions': [
+        *('tests/engine/test_interruption.py', 'tests/engine/test_stop_signals.py'),
+        'tests/engine/test_other_processes.py',
+    ],
     'checkpoints and work folders': ['tests/engine/test_checkpoints.py'],
     'numbers that are not finite': ['tests/engine/test_finite.py'],
     'bad data': ['tests/faults/test_data.py', 'tests/faults/test_names.py', 'tests/datasets/test_unreadable.py'],

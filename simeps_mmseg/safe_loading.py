@@ -6,7 +6,7 @@ Runs when the package is imported. Each part can go when mmengine does the same 
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import patch
 
 from .utils import UserError
@@ -16,6 +16,7 @@ from .utils.checkpoint import history_readable
 def apply() -> None:
     """Protect every way that leads into mmengine's loaders."""
     protect_checkpoints()
+    protect_pickles()
     protect_yaml()
 
 
@@ -73,6 +74,31 @@ def weights_only(named: str) -> Iterator[None]:
 
     with patch.object(torch, 'load', load):
         yield
+
+
+def protect_pickles() -> bool:
+    """Let mmengine read no pickled files, such as annotations: whoever wrote one may run anything. It still writes them.
+
+    Returns:
+        Whether anything was done.
+    """
+    from mmengine.fileio.handlers import PickleHandler
+    from mmengine.fileio.handlers.registry_utils import file_handlers
+
+    if type(file_handlers['pkl']) is not PickleHandler:
+        return False
+
+    class ClosedPickleHandler(PickleHandler):  # type: ignore[misc]
+        """Writes what it is asked to; reads nothing."""
+
+        def load_from_fileobj(self, file: object, **kwargs: Any) -> NoReturn:
+            raise UserError(
+                f'{getattr(file, "name", "a pickled file")} is not opened: what is pickled may run any code. If you trust '
+                "it, write it as JSON, with json.dump(pickle.load(open('x.pkl', 'rb')), open('x.json', 'w')), and name that."
+            )
+
+    file_handlers.update(pickle=ClosedPickleHandler(), pkl=ClosedPickleHandler())
+    return True
 
 
 def protect_yaml() -> bool:

@@ -44,13 +44,15 @@ class TestSampler:
     sizes = st.tuples(st.integers(1, 30), st.integers(1, 30))
     shares = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
+    ranks = st.integers(1, 4).flatmap(lambda world: st.tuples(st.integers(0, world - 1), st.just(world)))
+
     @few
-    @given(sizes, shares, st.integers(0, 2**31), st.integers(0, 200))
-    def test_a_skip_is_as_if_drawn(self, sizes, shares, seed, skipped):
-        drawn, jumped = (iter(self.sampler(sizes, shares, seed)) for _ in range(2))
+    @given(sizes, shares, st.integers(0, 2**31), st.integers(0, 200), ranks)
+    def test_a_skip_is_as_if_drawn(self, sizes, shares, seed, skipped, ranks):
+        drawn = iter(self.sampler(sizes, shares, seed, *ranks))
         for _ in range(skipped):
             next(drawn)
-        sampler = self.sampler(sizes, shares, seed)
+        sampler = self.sampler(sizes, shares, seed, *ranks)
         sampler.skip(skipped)
         jumped = iter(sampler)
         assert [int(next(jumped)) for _ in range(20)] == [int(next(drawn)) for _ in range(20)]

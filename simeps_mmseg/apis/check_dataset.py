@@ -10,6 +10,7 @@ from ..datasets.checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, F
 from ..datasets.checks.missing_data import check_data_is_there, leave_out_evaluation_images
 from ..datasets.class_weights import class_weights
 from ..datasets.sources import Source, classes_of, find_sources
+from ..engine.checks.views import view_problems_of_config
 from ..utils import UserError, counted
 from ..utils.config_tree import walk_dicts
 from ..utils.configs import load_config
@@ -40,6 +41,11 @@ def check_dataset(
     sources, problems = find_sources(cfg)
     reports, found = check_files(sources, workers)
     problems += [*found, *batch_size_problems(cfg, reports)]
+    if not any(problem.is_error for problem in problems):  # images can be loaded
+        problems += [
+            Problem('not for views', 'training', 'model.view', 'images that its transforms can change', found)
+            for found in view_problems_of_config(cfg)
+        ]
     print(summary(reports, sources))
     if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
         print(weights_advice(reports, sources, has_one_output(cfg)), end='')

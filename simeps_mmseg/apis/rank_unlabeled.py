@@ -241,7 +241,8 @@ def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[
         for place, image in enumerate(ranking, 1):
             *values, likeliest = image.uncertainty
             numbers = (f'{value:.6g}' for value in values)
-            writer.writerow([place, table_text(image.name), *numbers, classes[likeliest], table_text(image.repeats)])
+            texts = (table_text(text) for text in (classes[likeliest], image.repeats))
+            writer.writerow([place, table_text(image.name), *numbers, *texts])
 
 
 def move(split_in: str | None, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:

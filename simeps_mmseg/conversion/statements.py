@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.checks.missing_data import evaluation_sets
-from ..engine.checks.config import evaluators, known_scores
+from ..engine.checks.scores import evaluators, known_scores
 from ..evaluation.functional import DECIDING
 from ..utils.config_source import Expression, changed
 from .schedule import counts_epochs, iteration_based, steps_of_an_epoch

@@ -1,21 +1,12 @@
 """Configs from elsewhere, such as inside a checkpoint: read, not run."""
 
 import ast
-import re
-from importlib.util import find_spec
-from inspect import isclass
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.utils import get_object_from_string
 
-from .config_tree import walk_values
 from .errors import UserError
-
-# Packages whose import, and whose classes with plain values as arguments, do nothing to files but what they are there for.
-TRUSTED = ('mmcls', 'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'simeps_mmseg')
-# Of torch only networks and optimisers: torch.PyTorchFileWriter, for one, is a class that overwrites the file it is given.
-TRUSTED_CLASS = re.compile(rf'({"|".join(TRUSTED)}|torch\.nn|torch\.optim)(\.\w+)*\.[A-Z]\w*')
+from .foreign_config import check_foreign
 
 
 def read_literals(text: str, named: str, next_step: str) -> Config:
@@ -28,7 +19,8 @@ def read_literals(text: str, named: str, next_step: str) -> Config:
 
     Raises:
         UserError: If there is anything else in it: calls, imports, types and modules of other packages than those of an
-            MMSegmentation stack, ``torch.nn`` and ``torch.optim``.
+            MMSegmentation stack, ``torch.nn`` and ``torch.optim``; in its model what is no network, in its data sets what is
+            no segmentation data set or a step of its pipeline, pickled files and addresses.
 
     Example:
         >>> read_literals("a = dict(b=(1, -2.5), type='mmseg.FCNHead')", 'it', '').a.b
@@ -36,7 +28,7 @@ def read_literals(text: str, named: str, next_step: str) -> Config:
     """
     try:
         values = dict(_assignment(node) for node in ast.parse(text).body)
-        _check_trusted(values)
+        check_foreign(values)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(
             f'the config in {named} is not read, as it is more than names with plain values ({error}): {next_step}'
@@ -80,36 +72,3 @@ def _value(node: ast.expr) -> object:
         case ast.UnaryOp() | ast.Constant() | ast.BinOp():  # numbers with a sign, text, True, None
             return ast.literal_eval(node)
     raise ValueError(f'line {node.lineno}: {ast.unparse(node)[:60]}')
-
-
-def _check_trusted(values: dict) -> None:
-    for key, _, value in walk_values(values):
-        if isinstance(value, dict | list | tuple):
-            continue  # what is inside comes by itself
-        name = key.split('.')[-1]
-        if name == 'type' and isinstance(value, str) and not _is_trusted_type(value):
-            raise ValueError(f'{key}={value!r}, code of another package')
-        if name in ('default_scope', '_scope_') and value is not None and value not in TRUSTED:
-            raise ValueError(f'{key}={value!r}, a package that would be imported')
-        if name == 'class_weight' and isinstance(value, str):
-            raise ValueError(f'{key}={value!r}, a file')
-    imports = (values.get('custom_imports') or {}).get('imports', [])
-    for module in [imports] if isinstance(imports, str) else imports:
-        if str(module).split('.')[0] not in TRUSTED:
-            raise ValueError(f'custom_imports={module!r}, a module that would be imported')
-
-
-def _is_trusted_type(name: str) -> bool:
-    """Whether a registry that does not know the name would import and call nothing foreign for it."""
-    if '.' not in name:
-        return find_spec(name) is None
-    if not TRUSTED_CLASS.fullmatch(name):
-        return False
-    try:
-        found = get_object_from_string(name)  # as a registry does
-    except Exception as error:  # of a package that does not fit the installed ones
-        raise ValueError(f'{name} cannot be imported: {error}') from error
-    if found is None:  # a scope and a registered name
-        return True
-    # A trusted module also holds classes that it has imported from elsewhere.
-    return isclass(found) and bool(TRUSTED_CLASS.fullmatch(f'{found.__module__}.{found.__qualname__}'))

@@ -54,6 +54,21 @@ def test_nothing_wrong(root, tmp_path, capsys):
     assert '14.06 %' in row  # 36 of 256 pixels
 
 
+@pytest.mark.parametrize(('bands', 'errors'), [(3, ''), (4, '1 error in the data of')])
+def test_images_that_views_cannot_take(bands, errors, root, tmp_path, capsys):
+    cfg = config(root)
+    for index in range(3):
+        for part in ('labelled', 'unlabelled'):
+            grey = image(part, index)[..., :1]
+            Image.fromarray(grey.repeat(bands, axis=2)).save(root / f'{part}/images/{index}.png')
+    cfg.train_dataloader.dataset.labeled.pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
+    cfg.model.branch.data_preprocessor.update(mean=None, std=None, bgr_to_rgb=False)
+    cfg.model.view = dict(type='RandomView', transforms=[dict(type='GaussianBlur', kernel_size=3)])
+    error, printed = check(cfg, tmp_path, capsys)
+    assert error.startswith(errors)
+    assert bool(error) == bool(errors) == ('model.view: transforms take images with 3 bands, got 4' in printed)
+
+
 def damage_unreadable(root):
     content = (root / 'labelled/images/0.png').read_bytes()
     (root / 'labelled/images/0.png').write_bytes(content[: len(content) // 2])

@@ -5,11 +5,13 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled, write_ranking
 from simeps_mmseg.datasets import UnlabeledFolderDataset
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
+from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
 from simeps_mmseg.inference.ranking import many_files
+from simeps_mmseg.inference.ranking.order import RankedImage
 from simeps_mmseg.utils import UserError
 
 
@@ -54,6 +56,13 @@ def test_moves_the_first_ones(trained, pool):
     assert not set(rest) & set(chosen)
     with Image.open(pool / 'out/contact_sheet.png') as sheet:
         assert sheet.width > sheet.height > 100
+
+
+def test_no_class_is_a_formula(tmp_path):
+    image = RankedImage('a.png', ImageUncertainty(0.5, 0.5, 0.5, 0.5, likeliest=1))
+    write_ranking(tmp_path / 'ranking.csv', [image], ['ok', '=HYPERLINK("x")'])
+    with (tmp_path / 'ranking.csv').open() as file:
+        assert [row['likeliest'] for row in csv.DictReader(file)] == ['\'=HYPERLINK("x")']
 
 
 def test_a_folder_without_a_split_gets_one_for_the_next_round(trained, pool, capsys):

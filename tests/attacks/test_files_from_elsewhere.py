@@ -3,20 +3,24 @@
 import http.server
 import io
 import os
+import pickle
 import re
 import shutil
 import threading
 import zipfile
+from functools import partial
 from html import unescape
 from pathlib import Path
 
+import mmengine
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from simeps_mmseg.apis.export import source_config
+from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.report import report
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.apis.visualize_similarity import visualize_similarity
@@ -136,35 +140,119 @@ FOREIGN_CONFIGS = {
     'a scope of a part': "model = dict(type='EncoderDecoder', backbone=dict(type='UNet', _scope_='foreign'))",
     'an import': "model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])",
     'class weights': "model = dict(type='EncoderDecoder', loss_decode=dict(class_weight='x.pkl'))",
+    'a model that unpickles annotations': "model = dict(type='mmengine.dataset.BaseDataset', ann_file='{pickle}')",
+    'a backbone that unpickles annotations': (
+        "model = dict(type='EncoderDecoder', backbone=dict(type='mmengine.dataset.BaseDataset', ann_file='{pickle}'))"
+    ),
+    'a model that fetches annotations': (
+        "model = dict(type='mmengine.dataset.BaseDataset', ann_file='http://127.0.0.1/x.pkl')"
+    ),
+    'a model that runs a config': "model = dict(type='mmseg.apis.MMSegInferencer', model='{program}')",
+    'a model that is a hook': "model = dict(type='mmengine.hooks.CheckpointHook')",
+    'a model that is a runner': "model = dict(type='mmengine.runner.Runner')",
+    'a model that fetches code': "model = dict(type='AutoModelForCausalLM', _scope_='mmpretrain', name_or_path='a/b')",
+    'a scope handed down': (
+        "model = dict(type='mmseg.EncoderDecoder', _scope_='mmpretrain', backbone=dict(type='ImageToImageRetriever'))"
+    ),
+    'a module under a scope': "model = dict(type='mmseg.Antigravity')",
+    'weights that timm opens': "model = dict(backbone=dict(type='TIMMBackbone', checkpoint_path='x.pth'))",
+    'a model at an address of timm': "model = dict(backbone=dict(type='TIMMBackbone', model_name='hf-hub:a/b'))",
+    'a data set that unpickles annotations': (
+        "val_dataloader = dict(dataset=dict(type='mmengine.dataset.BaseDataset', ann_file='{pickle}'))"
+    ),
+    'a data set of another package': (
+        "val_dataloader = dict(dataset=dict(type='mmpretrain.BaseDataset', ann_file='{pickle}'))"
+    ),
+    'many labels': "val_dataloader = dict(dataset=dict(type='mmpretrain.MultiLabelDataset', ann_file='{pickle}'))",
+    'a data set that unpickles by itself': "val_dataloader = dict(dataset=dict(type='mmpretrain.CIFAR10', data_root='.'))",
+    'a data set inside a wrapper': (
+        "val_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[dict(type='mmpretrain.CIFAR10')]))"
+    ),
+    'pickled annotations of a segmentation set': (
+        "val_dataloader = dict(dataset=dict(type='DecathlonDataset', ann_file='{pickle}'))"
+    ),
+    'an address of a data set': "val_dataloader = dict(dataset=dict(type='BaseSegDataset', data_root='http://host/'))",
+    'a backend of a data set': ("test_pipeline = [dict(type='LoadImageFromFile', backend_args=dict(backend='http'))]"),
+    'a step that unpickles': "test_pipeline = [dict(type='LoadBiomedicalImageFromFile', decode_backend='pickle')]",
+    'a step inside a step': (
+        "test_pipeline = [dict(type='RandomApply', transforms=[dict(type='mmengine.dataset.BaseDataset')])]"
+    ),
     'a base': "_base_ = ['https://example.org/config.py']",
     'a formatted text': 'model = dict(type=f\'{{__import__("os")}}\')',
 }
 
 
+@pytest.fixture
+def foreign_config(tmp_path, mark):
+    """Fill a text of ``FOREIGN_CONFIGS`` with paths of files that run code when they are unpickled or run."""
+    (tmp_path / 'annotations.pkl').write_bytes(pickle.dumps(Code(mark)))
+    (tmp_path / 'program.py').write_text(f"import os\nos.system('touch {mark}')\nmodel = dict(type='EncoderDecoder')")
+    return partial(str.format, mark=mark, pickle=tmp_path / 'annotations.pkl', program=tmp_path / 'program.py')
+
+
 @pytest.mark.parametrize('text', FOREIGN_CONFIGS.values(), ids=FOREIGN_CONFIGS)
-def test_a_config_inside_a_checkpoint(text, mark, tmp_path):
-    content = dict(meta=dict(cfg=text.format(mark=mark)), state_dict={})
+def test_a_config_inside_a_checkpoint(text, foreign_config, tmp_path):
+    content = dict(meta=dict(cfg=foreign_config(text)), state_dict={})
     with pytest.raises(UserError, match=r'foreign\.pth is not read, as it is more than names with plain values'):
         source_config(content, tmp_path / 'foreign.pth')
 
 
-def test_a_config_in_a_work_folder(tmp_path, mark):
-    folder = tmp_path / 'run/20260101_000000/vis_data'
-    folder.mkdir(parents=True)
-    (folder / 'scalars.json').write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
-    (folder / 'config.py').write_text(FOREIGN_CONFIGS['a call'].format(mark=mark))
+def test_export_of_a_foreign_checkpoint(foreign_config, tmp_path):
+    text = foreign_config(FOREIGN_CONFIGS['a backbone that unpickles annotations'])
+    torch.save(dict(meta=dict(cfg=text), state_dict={'w': torch.zeros(1)}), tmp_path / 'foreign.pth')
+    with pytest.raises(UserError, match=r"model\.backbone\.type='mmengine\.dataset\.BaseDataset', which is no network"):
+        export(str(tmp_path / 'foreign.pth'), branch='0')
+
+
+def foreign_work_folder(folder: Path, config: str) -> Path:
+    """A work folder with one record of a training and the config of another."""
+    data = folder / '20260101_000000/vis_data'
+    data.mkdir(parents=True)
+    (data / 'scalars.json').write_text('{"loss": 1.0, "labeled.loss_similarity_logits": 1.0, "iter": 1, "step": 1}\n')
+    (data / 'config.py').write_text(config)
+    return folder
+
+
+def test_a_config_in_a_work_folder(tmp_path, foreign_config):
+    run = foreign_work_folder(tmp_path / 'run', foreign_config(FOREIGN_CONFIGS['a call']))
     with pytest.raises(UserError, match=r'config\.py is not read'):
-        config_beside(tmp_path / 'run', '')
+        config_beside(run, '')
+
+
+@pytest.mark.parametrize('name', [name for name, text in FOREIGN_CONFIGS.items() if 'val_dataloader' in text])
+def test_a_report_of_a_foreign_work_folder(name, tmp_path, foreign_config):
+    text = foreign_config("model = dict(type='EncoderDecoder')\n" + FOREIGN_CONFIGS[name])
+    html = report(foreign_work_folder(tmp_path / 'run', text), tmp_path / 'report.html').read_text()
+    assert 'is not read, as it is more than names with plain values (val_dataloader' in unescape(html)
+
+
+@pytest.mark.parametrize('read', [mmengine.load, lambda file: BaseDataset(str(file)), lambda file: file_like(file)])
+def test_pickled_annotations(read, tmp_path, mark):
+    """Also of a config that the user has written: the next step is in the message."""
+    (tmp_path / 'x.pkl').write_bytes(pickle.dumps(Code(mark)))
+    with pytest.raises(
+        UserError, match=r'is not opened: what is pickled may run any code\. If you trust it, write it as JSON'
+    ):
+        read(tmp_path / 'x.pkl')
+
+
+def file_like(file: Path) -> object:
+    with file.open('rb') as opened:
+        return mmengine.load(opened, file_format='pickle')
+
+
+def test_pickles_are_still_written(tmp_path):
+    """``DumpResults`` of MMSegmentation's test tool writes them."""
+    mmengine.dump([1], str(tmp_path / 'results.pkl'))
+    assert pickle.loads((tmp_path / 'results.pkl').read_bytes()) == [1]
 
 
 @pytest.mark.parametrize('work_folder_tool', ['report', 'visualize_similarity'])
 def test_a_config_that_is_refused_says_what_to_do(work_folder_tool, tmp_path):
     """The next step is an option that the tool has."""
-    folder = tmp_path / 'run/20260101_000000/vis_data'
-    folder.mkdir(parents=True)
-    record = '{"loss": 1.0, "labeled.loss_similarity_logits": 1.0, "iter": 1, "step": 1}'
-    (folder / 'scalars.json').write_text(record + '\n')
-    (folder / 'config.py').write_text("model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])")
+    foreign_work_folder(
+        tmp_path / 'run', "model = dict(type='EncoderDecoder')\ncustom_imports = dict(imports=['foreign'])"
+    )
     reason = (
         r"\(custom_imports='foreign', a module that would be imported\): name that of the training, if you trust it, "
     )
@@ -182,6 +270,10 @@ def test_a_config_that_is_refused_says_what_to_do(work_folder_tool, tmp_path):
         "custom_imports = dict(imports=['mmpretrain.models', 'mmdet', 'simeps_mmseg'])\ndefault_scope = 'mmseg'",
         "optim_wrapper = dict(optimizer=dict(type='torch.optim.AdamW', lr=1e-4), scheduler='torch.anything')",
         "model = dict(type='mmseg.models.segmentors.EncoderDecoder', act_cfg=dict(type='torch.nn.modules.GELU'))",
+        "model = dict(type='EncoderDecoder', init_cfg=dict(type='Normal'), sampler=dict(type='OHEMPixelSampler'))",
+        "model = dict(view=dict(type='RandomView', transforms=[dict(type='ColorJitter')]), norm_cfg=dict(type='SyncBN'))",
+        "val_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='NEUSegDataset', data_root='data')))",
+        "train_pipeline = [dict(type='LoadImageFromFile', backend_args=None), dict(type='mmcv.transforms.Pad')]",
     ],
 )
 def test_types_and_imports_of_the_stack_are_read(text):

@@ -1,5 +1,10 @@
 """Configs that would fail late or be passed over in silence. A new kind is one line of the table."""
 
+import ast
+import re
+from pathlib import Path
+
+import mmseg
 import pytest
 from mmengine.config import Config
 
@@ -10,10 +15,11 @@ from simeps_mmseg.datasets.checks.inspection import FileReport
 from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.engine.checks import packages
 from simeps_mmseg.engine.checks.config import check_config
+from simeps_mmseg.engine.checks.keys import misspelt_keys
 from simeps_mmseg.engine.checks.packages import package_problems
 from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError
-from simeps_mmseg.utils.configs import load_config
+from simeps_mmseg.utils.configs import PARTS_OF_A_RUN, load_config
 from tests.conftest import ROOT
 from tests.faults.small_set import config, make
 from tests.helpers import experiment, save
@@ -22,10 +28,42 @@ CASES = [
     ({'train_dataloder': {}}, 'train_dataloder is read by nothing; did you mean train_dataloader?'),
     ({'optim_wraper': {}}, 'did you mean optim_wrapper?'),
     ({'custom_hook': []}, 'did you mean custom_hooks?'),
+    ({'train_cgf': dict(max_iters=9)}, 'train_cgf is read by nothing; did you mean train_cfg?'),
+    ({'val_cgf': {}}, 'did you mean val_cfg?'),
+    ({'load_form': 'a.pth'}, 'did you mean load_from?'),
+    ({'resum': True}, 'did you mean resume?'),
+    ({'work_dri': 'a'}, 'did you mean work_dir?'),
+    ({'custom_import': {}}, 'did you mean custom_imports?'),
+    ({'val_dataoladre': {}}, 'did you mean val_dataloader?'),
+    ({'lr_config': dict(policy='poly')}, 'lr_config is of MMSegmentation 0.x and read by nothing; it is param_scheduler'),
+    ({'data': dict(samples_per_gpu=2)}, 'data is of MMSegmentation 0.x and read by nothing; it is train_dataloader, val_'),
+    ({'evaluation': dict(metric='mIoU')}, 'it is val_evaluator, train_cfg.val_interval and default_hooks.'),
+    ({'checkpoint_config': dict(interval=5)}, 'it is default_hooks.checkpoint today'),
+    ({'log_config': dict(interval=5)}, 'it is default_hooks.logger and visualizer today'),
+    ({'workflow': [('train', 1)]}, 'it is train_cfg and val_cfg today'),
+    ({'optimizer_config': dict(grad_clip=None)}, 'it is optim_wrapper.clip_grad today'),
     ({'default_hooks.chekpoint': dict(interval=5)}, 'default_hooks.chekpoint: did you mean checkpoint?'),
     ({'default_hooks.checkpoint.intervall': 5}, 'default_hooks.checkpoint.intervall is no option of CheckpointHook; did you'),
     ({'default_hooks.checkpoint.save_best': 'mIoUU'}, "save_best='mIoUU' is no score of val_evaluator; did you mean mIoU?"),
     ({'default_hooks.checkpoint.save_best': ['mIoU', 'x']}, "save_best='x' is no score of val_evaluator; choose from aAcc"),
+    ({'default_hooks.checkpoint.save_best': 'branch_9.mIoU'}, 'of val_evaluator; the model has branch_0, branch_1, branch_2'),
+    ({'default_hooks.checkpoint.save_best': 'branch_0.mIoUU'}, 'of a branch there are mIoU_fg, '),
+    ({'default_hooks.checkpoint.save_best': 'IoU.pitt'}, 'has IoU.background, IoU.scratch, IoU.patch, IoU.pit'),
+    ({'default_hooks.checkpoint.save_best': 'missed.background'}, 'val_dataloader.dataset has missed.scratch, missed.patch, '),
+    (
+        {'default_hooks.checkpoint.save_best': 'branch_0.mIoU', 'model.test_cfg': dict(branch_predictions=False)},
+        'branches are scored with model.test_cfg.branch_predictions=True',
+    ),
+    (
+        {'default_hooks.checkpoint.save_best': 'IoU.pit', 'val_evaluator': dict(type='IoUMetric')},
+        "save_best='IoU.pit' is no score of val_evaluator; choose from aAcc, mAcc, mIoU",
+    ),
+    ({'optim_wrapper.clip_grad': dict(max_nrm=1, max_norm=1)}, 'clip_grad.max_nrm is no option of clip_grad_norm_; it ha'),
+    ({'optim_wrapper.clip_grad': dict(max_norm=-1)}, 'clip_grad.max_norm must be a finite number above 0, got -1'),
+    ({'optim_wrapper.clip_grad': dict(type='value')}, 'clip_grad.clip_value must be a finite number above 0, got None'),
+    ({'optim_wrapper.clip_grad': dict(type='nrom')}, "optim_wrapper.clip_grad.type must be one of norm, value, got 'nrom'"),
+    ({'randomness': dict(seed='x')}, "randomness.seed must be a whole number from 0 to 4294967295, or None, got 'x'"),
+    ({'randomness': dict(sed=1)}, 'randomness.sed is no option; it has seed, deterministic, diff_rank_seed'),
     ({'val_evaluator.iou_metrics': ['mIoUU']}, "val_evaluator.iou_metrics: 'mIoUU' is not known; choose from mIoU, mDice"),
     ({'model.cross_pseudo.loss_weight': -1.0}, 'cross_pseudo.loss_weight must be a finite number of 0 or more, got -1.0'),
     ({'model.cross_pseudo.loss_weight': float('nan')}, 'got nan'),
@@ -64,6 +102,49 @@ def test_nothing_is_said_of_shipped_configs(tmp_path):
     check_config(experiment(tmp_path, tmp_path))
     for file in (*(ROOT / 'configs').glob('simeps/*.py'), *(ROOT / 'configs').glob('*/unet_neu_10pct.py')):
         check_config(load_config(file))
+
+
+@pytest.mark.parametrize(
+    ('written', 'says'),
+    [
+        (
+            'optimizer = dict(lr=0.1)',
+            'optimizer is of MMSegmentation 0.x and read by nothing; it is optim_wrapper.optimizer',
+        ),
+        (
+            'runner = dict(max_iters=9)',
+            'runner is of MMSegmentation 0.x and read by nothing; it is train_cfg.max_iters',
+        ),
+    ],
+)
+def test_what_is_set_in_the_old_way_above_a_new_base(written, says, tmp_path):
+    """The same names are variables in MMSegmentation's own schedules: there something is made of them."""
+    experiment(tmp_path, tmp_path).dump(tmp_path / 'base.py')
+    (tmp_path / 'config.py').write_text(f"_base_ = ['base.py']\n{written}\n")
+    with pytest.raises(UserError, match=re.escape(says)):
+        check_config(load_config(tmp_path / 'config.py'))
+    used = 'optim_wrapper = dict(optimizer=optimizer)' if 'optim' in written else 'train_cfg = dict(max_iters=9)'
+    (tmp_path / 'config.py').write_text(f"_base_ = ['base.py']\n{written}\n{used}\n")
+    check_config(load_config(tmp_path / 'config.py'))
+    (tmp_path / 'above.py').write_text("_base_ = ['config.py']\n")
+    check_config(load_config(tmp_path / 'above.py'))
+
+
+def test_variables_of_the_configs_of_mmsegmentation_are_no_slips():
+    folders = (Path(mmseg.__file__).parent / '.mim/configs', ROOT / 'configs', ROOT / 'benchmarks/public_sets/configs')
+    files = [file for folder in folders for file in folder.glob('**/*.py')]
+    nodes = [node for file in files for node in ast.parse(file.read_text()).body if isinstance(node, ast.Assign)]
+    names = {target.id for node in nodes for target in node.targets if isinstance(target, ast.Name)}
+    assert len(names) > 60
+    assert list(misspelt_keys(names)) == []
+
+
+def test_every_exchange_of_neighbours_and_every_letter_left_out_is_found():
+    slips = set()
+    for word in PARTS_OF_A_RUN:
+        slips |= {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
+        slips |= {word[:i] + word[i + 1 :] for i in range(len(word))}
+    assert {slip for slip in slips - PARTS_OF_A_RUN if not list(misspelt_keys([slip]))} == {'mode'}
 
 
 @pytest.mark.parametrize(

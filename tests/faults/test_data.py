@@ -86,6 +86,10 @@ def masks_among_the_images(root, cfg):
     save(root / 'unlabelled/images/0_mask.png', mask())
 
 
+def painted_masks_among_the_images(root, cfg):
+    save(root / 'unlabelled/images/0_mask.png', 100 * mask())
+
+
 def one_image_for_a_share_of_two(root, cfg):
     listed(root, cfg, b'1\n')
 
@@ -95,12 +99,9 @@ def validation_without_defect(root, cfg):
         save(root / f'val/masks/{index}.png', np.zeros((SIZE, SIZE), np.uint8))
 
 
-def test_without_defect(root, cfg):
+def a_test_set_without_defect(root, cfg):
     for index in range(3):
         save(root / f'test/masks/{index}.png', np.zeros((SIZE, SIZE), np.uint8))
-
-
-test_without_defect.__test__ = False
 
 
 def turned_by_180_degrees(root, cfg):
@@ -149,11 +150,8 @@ def a_value_that_is_no_class(root, cfg):
     save(root / 'labelled/masks/0.png', 2 * mask())
 
 
-def test_image_among_the_unlabelled(root, cfg):
+def an_image_of_the_test_set_among_the_unlabelled(root, cfg):
     save(root / 'unlabelled/images/copy.png', image('test', 0))
-
-
-test_image_among_the_unlabelled.__test__ = False
 
 
 def no_images(root, cfg):
@@ -182,9 +180,10 @@ CASES = [
     Case(twice_by_pixels, 'repeated image', 'again.bmp (unlabelled): expected each image once', False),
     Case(twice_in_the_list, 'repeated image', 'found it twice', False),
     Case(masks_among_the_images, 'mask among images', '0_mask.png (unlabelled): expected an image', False),
+    Case(painted_masks_among_the_images, 'mask among images', 'found grey values [0, 100, 200] alone: is it a mask?', False),
     Case(one_image_for_a_share_of_two, 'fewer images than a batch takes', 'sampler.num_labeled=2), found 1', False),
     Case(validation_without_defect, 'no defect', '3 masks (validation): expected pixels of a defect'),
-    Case(test_without_defect, 'no defect', '3 masks (test): expected pixels of a defect', False),
+    Case(a_test_set_without_defect, 'no defect', '3 masks (test): expected pixels of a defect', False),
     Case(turned_by_180_degrees, 'turned image', 'found turned by 180 degrees when it is read (EXIF orientation 3)', False),
     Case(larger_than_the_memory, 'too large for the memory', 'found 20000 x 20000 (height x width), 6.0 GiB with its mask'),
     Case(a_list_with_a_byte_order_mark, 'list', 'found a byte order mark'),
@@ -195,7 +194,7 @@ CASES = [
     Case(no_mask, 'missing pair', 'labelled/images/0.png (labelled): expected its mask'),
     Case(a_mask_of_another_size, 'size mismatch', 'found 16 x 12'),
     Case(a_value_that_is_no_class, 'value outside the classes', 'found [4]'),
-    Case(test_image_among_the_unlabelled, 'same image: unlabelled and test', 'copy.png'),
+    Case(an_image_of_the_test_set_among_the_unlabelled, 'same image: unlabelled and test', 'copy.png'),
     Case(no_images, 'data set cannot be listed', 'holds no image'),
 ]  # fmt: skip
 

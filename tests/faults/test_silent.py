@@ -13,7 +13,7 @@ from mmseg.registry import DATASETS, MODELS
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
-from simeps_mmseg.engine.checks.experiment import view_problems
+from simeps_mmseg.engine.checks.views import view_problems
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.memory import memory_limit
@@ -27,6 +27,8 @@ from tests.helpers import experiment, save, tiny_branch
         (torch.rand(2, 3, 4, 4) * 65535, 'take images with values from 0 to 255, and these reach'),
         (torch.rand(2, 3, 4, 4), 'set data_preprocessor.mean and std for 0 to 255'),
         (torch.randint(0, 256, (2, 4, 4, 4)).float(), 'take images with 3 bands, got 4'),
+        (torch.linspace(-1000, 200, 48).view(1, 3, 4, 4), 'these begin at -1000 before'),
+        (torch.linspace(-128, 127, 48).view(1, 3, 4, 4), 'these begin at -128 before'),
     ],
 )
 def test_views_refuse_what_they_would_blank(loaded, says):
@@ -34,23 +36,48 @@ def test_views_refuse_what_they_would_blank(loaded, says):
         check_range((loaded - 120) / 60, 60.0, 120.0)
 
 
-@pytest.mark.parametrize(
-    ('dtype', 'bands', 'says'),
-    [(np.uint16, 3, 'values from 0 to 255, and these reach'), (np.uint8, 4, '3 bands, got 4')],
-)
-def test_what_views_refuse_is_said_before_the_first_step(tmp_path, dtype, bands, says):
-    cfg = config(make(tmp_path))
-    for file in tmp_path.glob('*abelled/images/*.png'):
-        deep = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (16, 16, bands), dtype=dtype)
-        cv2.imwrite(str(file), deep)
+def view_problems_of(root, labelled, unlabelled):
+    """Problems of an experiment with views of two images, of each source, that are read as they are."""
+    cfg = config(make(root))
+    for part, images in (('labelled', labelled), ('unlabelled', unlabelled)):
+        for index, pixels in enumerate(images):
+            cv2.imwrite(str(root / f'{part}/images/{index}.png'), pixels)
     dataset = cfg.train_dataloader.dataset
     dataset.labeled.pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
     cfg.model.view = dict(type='RandomView', transforms=[dict(type='GaussianBlur', kernel_size=3)])
     # MMSegmentation normalises one band or three.
     cfg.model.branch.data_preprocessor.update(mean=None, std=None, bgr_to_rgb=False)
-    problems = list(view_problems(DATASETS.build(dataset), MODELS.build(cfg.model)))
+    return list(view_problems(DATASETS.build(dataset), MODELS.build(cfg.model)))
+
+
+def noise(high, dtype=np.uint8, bands=3):
+    return np.random.default_rng(0).integers(0, high, (16, 16, bands), dtype=dtype, endpoint=True)
+
+
+DEEP, EIGHT_BITS, DARK = noise(65535, np.uint16), noise(255), noise(200, np.uint16)
+
+
+@pytest.mark.parametrize(
+    ('labelled', 'unlabelled', 'says'),
+    [
+        ([DEEP] * 3, [DEEP] * 3, 'values from 0 to 255, and these reach'),
+        ([noise(255, bands=4)] * 3, [noise(255, bands=4)] * 3, '3 bands, got 4'),
+        ([EIGHT_BITS] * 3, [DARK, DEEP, DEEP], 'values from 0 to 255, and these reach'),
+        ([EIGHT_BITS, EIGHT_BITS, DEEP], [EIGHT_BITS] * 3, 'values from 0 to 255, and these reach'),
+        ([noise(4)] * 3, [noise(4)] * 3, 'and the 6 that were looked at reach 4 before'),
+        ([noise(1)] * 3, [noise(1)] * 3, 'and the 6 that were looked at reach 1 before'),
+    ],
+    ids=['16 bits', 'four bands', 'dark first image', 'labelled image', '0 to 4', '0 and 1'],
+)
+def test_what_views_refuse_is_said_before_the_first_step(tmp_path, labelled, unlabelled, says):
+    problems = view_problems_of(tmp_path, labelled, unlabelled)
     assert len(problems) == 1
+    assert problems[0].startswith('model.view: ')
     assert says in problems[0]
+
+
+def test_views_take_a_set_with_dark_images(tmp_path):
+    assert view_problems_of(tmp_path, [noise(4)] * 3, [noise(1), noise(4), EIGHT_BITS]) == []
 
 
 @pytest.mark.parametrize('high', [1, 2, 256])

@@ -2,8 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from .inspection import LABELED, TEST, TRAINED_ON, UNLABELED, VALIDATION, FileReport, Problem
+
+FAR_APART = (
+    16  # grey values between any two in a mask that is painted to be looked at; those of a photograph lie together
+)
 
 
 def set_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> list[Problem]:
@@ -106,10 +111,13 @@ def repeated_image(part: str, image: str, earlier: str) -> Problem:
 
 
 def masks_among_images(reports: Sequence[FileReport], num_classes: int) -> Iterator[Problem]:
-    """Unlabelled images that look like masks: the pixels of a mask, or few values that are class indices: a warning each."""
+    """Unlabelled images that look like masks: few grey values, class indices or painted far apart: a warning each."""
     masks = set(range(num_classes)) | {255}
     for report in reports:
-        if report.part == UNLABELED and len(report.tones) > 1 and masks.issuperset(report.tones):
+        if report.part != UNLABELED or len(report.tones) < 2:
+            continue
+        gaps = [high - low for low, high in pairwise(report.tones)]
+        if masks.issuperset(report.tones) or min(gaps) >= FAR_APART:
             found = f'grey values {list(report.tones)} alone: is it a mask? Keep masks in a folder of their own'
             yield Problem('mask among images', report.part, report.image, 'an image', found, False)
 

@@ -2,19 +2,20 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, set_random_seed
 
-from ...evaluation.defect_iou_metric import SUMMARY
 from ...utils import UserError
 from ...utils.config_tree import walk_values
-from ...utils.configs import PARTS_OF_A_RUN
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS
+from .keys import misspelt_keys, old_key_problems
+from .scores import metric_problems, save_best_problems
 from .sharding import sharding_problems
 
 DEFAULT_HOOKS = (
@@ -23,10 +24,7 @@ DEFAULT_HOOKS = (
 )
 CHECKPOINT_HOOKS = (CheckpointHook.__name__, WholeCheckpointHook.__name__)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
-# So alike are a slip and what was meant; the variables of MMSegmentation's own configs, such as val_pipeline, are less so.
-LIKE_A_SLIP = 0.915
-LIKE_A_HOOK = 0.75
+LIKE_A_HOOK = 0.75  # so alike are a slip and the hook that was meant
 
 
 def check_config(cfg: Config) -> None:
@@ -37,8 +35,11 @@ def check_config(cfg: Config) -> None:
     """
     problems = [
         *misspelt_keys(cfg.keys()),
+        *old_key_problems(cfg),
         *default_hook_problems(cfg.get('default_hooks') or {}),
         *number_problems(cfg._cfg_dict),
+        *clip_problems(cfg.get('optim_wrapper'), 'optim_wrapper'),
+        *seed_problems(cfg.get('randomness')),
         *compile_problems(cfg.get('compile')),
         *loader_problems(cfg),
         *metric_problems(cfg),
@@ -47,21 +48,6 @@ def check_config(cfg: Config) -> None:
     ]
     if problems:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
-
-
-def misspelt_keys(keys: Iterable[str]) -> Iterator[str]:
-    """Top-level keys that nothing reads and that are nearly the name of something that is read.
-
-    Others are variables, which configs may have.
-
-    Example:
-        >>> list(misspelt_keys(['train_dataloder', 'norm_cfg', 'model']))
-        ['train_dataloder is read by nothing; did you mean train_dataloader?']
-    """
-    for key in keys:
-        meant = get_close_matches(key, PARTS_OF_A_RUN, 1, LIKE_A_SLIP)
-        if meant and key not in PARTS_OF_A_RUN:
-            yield f'{key} is read by nothing; did you mean {meant[0]}?'
 
 
 def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
@@ -136,45 +122,32 @@ def loader_problems(cfg: Config) -> Iterator[str]:
             yield f'{name}.persistent_workers=True needs num_workers of 1 or more, or set it to False'
 
 
-def evaluators(cfg: Config) -> list[Mapping]:
-    """The configs in ``val_evaluator``, which may be one or a list."""
-    found = cfg.get('val_evaluator')
-    return [one for one in (found if isinstance(found, list | tuple) else [found]) if isinstance(one, Mapping)]
+def clip_problems(node: object, path: str) -> Iterator[str]:
+    """What PyTorch refuses of ``clip_grad`` when the first step is due, or what turns gradients round."""
+    functions = dict(norm=torch.nn.utils.clip_grad_norm_, value=torch.nn.utils.clip_grad_value_)
+    for key, name, value in walk_values(node, path):
+        if name != 'clip_grad' or not isinstance(value, Mapping):
+            continue
+        function = functions.get(str(value.get('type', 'norm')))
+        if function is None:
+            yield f'{key}.type must be one of {", ".join(functions)}, got {value["type"]!r}'
+            continue
+        limit, *others = [each for each in inspect.signature(function).parameters if each != 'parameters']
+        for option in value.keys() - {'type', limit, *others}:
+            yield f'{key}.{option} is no option of {function.__name__}; it has {", ".join([limit, *others])}'
+        if not (is_weight(value.get(limit)) and value[limit]):
+            yield f'{key}.{limit} must be a finite number above 0, got {value.get(limit)!r}'
 
 
-def metric_problems(cfg: Config) -> Iterator[str]:
-    """Metrics that MMSegmentation refuses when the first validation ends."""
-    for evaluator in evaluators(cfg):
-        metrics = evaluator.get('iou_metrics') or ()
-        for metric in [metrics] if isinstance(metrics, str) else metrics:
-            if metric not in IOU_METRICS:
-                yield f'val_evaluator.iou_metrics: {metric!r} is not known; choose from {", ".join(IOU_METRICS)}'
-
-
-def known_scores(evaluator: Mapping) -> set[str] | None:
-    """The scores of a metric as they are called in the log, but those of classes and branches; None for foreign metrics."""
-    metrics = evaluator.get('iou_metrics') or ('mIoU',)
-    names = {
-        name for metric in ([metrics] if isinstance(metrics, str) else metrics) for name in IOU_METRICS.get(metric, ())
-    }
-    stock = {'aAcc', 'mAcc', *names}
-    kinds = dict(IoUMetric=stock, DefectIoUMetric={*stock, *SUMMARY, 'defective_images', 'defect_free_images'})
-    return kinds.get(str(evaluator.get('type')).split('.')[-1])
-
-
-def save_best_problems(cfg: Config) -> Iterator[str]:
-    """A score to choose checkpoints by that no metric gives."""
-    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
-    scores = [known_scores(evaluator) for evaluator in evaluators(cfg)]
-    if wanted in (None, 'auto') or not scores or None in scores:
+def seed_problems(randomness: object) -> Iterator[str]:
+    """Options of ``randomness`` that mmengine does not have, and seeds that NumPy does not take."""
+    if not isinstance(randomness, Mapping):
+        if randomness is not None:
+            yield f'randomness must be dict(seed=...), got {randomness!r}'
         return
-    known = sorted({name for names in scores for name in names or ()})
-    prefixes = [evaluator.get('prefix') for evaluator in evaluators(cfg) if evaluator.get('prefix')]
-    for name in wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]:
-        plain = str(name)
-        for prefix in prefixes:
-            plain = plain.removeprefix(f'{prefix}/')
-        if plain not in known and not plain.startswith(('IoU.', 'missed.', 'branch_')):
-            meant = get_close_matches(plain, known, 1)
-            hint = f'did you mean {meant[0]}?' if meant else f'choose from {", ".join(known)}'
-            yield f'default_hooks.checkpoint.save_best={name!r} is no score of val_evaluator; {hint}'
+    known = inspect.signature(set_random_seed).parameters
+    for name in randomness.keys() - known:
+        yield f'randomness.{name} is no option; it has {", ".join(known)}'
+    seed = randomness.get('seed')
+    if seed is not None and not ((seed == 0 or is_count(seed)) and seed < 2**32):
+        yield f'randomness.seed must be a whole number from 0 to 4294967295, or None, got {seed!r}'

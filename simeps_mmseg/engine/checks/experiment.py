@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmengine.dataset import ConcatDataset, pseudo_collate
+from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -17,8 +17,8 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
-from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
 from .sources import source_problems, validation_problems
+from .views import view_problems
 
 ONE_OPTIMIZER_STEPS = (BaseModel.train_step, BaseSemiSegmentor.train_step)
 
@@ -113,20 +113,6 @@ def pooled_norm_problems(model: BaseSegmentor, single: list[str], shape: tuple[i
                 '(such as ASPP or PSP), which needs 2 images or more; raise the number, or use norm_cfg=dict(type="GN", ...)'
             )
             return
-
-
-def view_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
-    """Images of which the views would see nothing. They are first drawn when the ramp begins, which may be hours later."""
-    views = getattr(model, 'views', None)
-    parts = getattr(dataset, 'datasets', [])
-    if views is None or len(parts) != 2:
-        return
-    with undisturbed_random_numbers():
-        batch = pseudo_collate([parts[1][0]])
-    try:
-        views.check(model.data_preprocessor(batch, training=True)['inputs'])
-    except UserError as error:
-        yield f'model.{error}'
 
 
 def class_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:

@@ -12,6 +12,9 @@ from ..losses.pseudo_label import PseudoLabel
 from .cut_mix import CutMix, Mix
 from .random_view import RandomView
 
+# A 16th of the range of 8 bits: what lies below 0 by more is no rounding, what never gets beyond is black to transforms.
+MARGIN = 16
+
 
 class Views(nn.Module):
     """Random transforms and CutMix of a normalised batch and its pseudo-labels.
@@ -37,14 +40,19 @@ class Views(nn.Module):
         self._looked_at = False
         self._preprocessor = [preprocessor]  # in a list: it is the model's module, not a part of this one
 
-    def check(self, inputs: Tensor) -> None:
-        """Refuse normalised images (b, c, h, w) of which the transforms would see nothing; the first ones stand for all.
+    def check(self, samples: Sequence[Tensor]) -> None:
+        """Refuse images of which the transforms would see nothing; the first ones that are shown stand for all.
+
+        Args:
+            samples: Normalised images (b, c, h, w) or several such batches, of several sizes.
 
         Raises:
             UserError: On other bands or another range than they take.
         """
         if self.view is not None and not self._looked_at:
-            check_range(inputs, *self._normalisation())
+            highest = max(check_range(images, *self._normalisation()) for images in samples)
+            if len(samples) > 1 and highest < MARGIN:  # one image alone may be a dark one
+                raise UserError(_other_range(f'the {len(samples)} that were looked at reach {highest:g}'))
             self._looked_at = True
 
     def skip_check(self) -> None:
@@ -70,7 +78,7 @@ class Views(nn.Module):
         """
         moved = list(maps)
         if self.view is not None:
-            self.check(inputs)
+            self.check([inputs])
             images, moved = self.view(self._to_unit(inputs), moved, self.ignore_index)
             inputs = self._from_unit(images)
         if mix is not None:
@@ -97,13 +105,16 @@ class Views(nn.Module):
         return getattr(preprocessor, 'std', 1.0), getattr(preprocessor, 'mean', 0.0)
 
 
-def check_range(inputs: Tensor, scale: Tensor | float, offset: Tensor | float) -> None:
+def check_range(inputs: Tensor, scale: Tensor | float, offset: Tensor | float) -> float:
     """Refuse images of which transforms would see nothing: they take three bands with values from 0 to 255.
 
     Args:
         inputs: Normalised images, shape (b, c, h, w).
         scale: Standard deviation of the normalisation.
         offset: Mean of the normalisation.
+
+    Returns:
+        The highest value before the normalisation.
 
     Raises:
         UserError: On other bands or another range.
@@ -114,14 +125,21 @@ def check_range(inputs: Tensor, scale: Tensor | float, offset: Tensor | float) -
             'views (--method simeps)'
         )
     loaded = inputs * scale + offset
-    high = float(loaded.max())
+    low, high = float(loaded.min()), float(loaded.max())
     is_fraction = high <= 1 + 1e-3 and bool((loaded - loaded.round()).abs().max() > 1e-3)
     if high > 256 or is_fraction:
-        raise UserError(
-            f'view: transforms take images with values from 0 to 255, and these reach {high:g} before data_preprocessor '
-            'normalises them; load them with LoadImageAsUint8 (bit_depth, percentiles) and set data_preprocessor.mean and '
-            'std for 0 to 255, or set view=None'
-        )
+        raise UserError(_other_range(f'these reach {high:g}'))
+    if low < -MARGIN:
+        raise UserError(_other_range(f'these begin at {low:g}'))
+    return high
+
+
+def _other_range(found: str) -> str:
+    return (
+        f'view: transforms take images with values from 0 to 255, and {found} before data_preprocessor normalises them; '
+        'load them with LoadImageAsUint8 (bit_depth, percentiles) and set data_preprocessor.mean and std for 0 to 255, or '
+        'set view=None'
+    )
 
 
 def build_views(

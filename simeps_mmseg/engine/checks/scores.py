@@ -1,0 +1,109 @@
+"""Metrics and the score that chooses checkpoints, as the config of a training names them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+
+from ...datasets.defaults import default_argument
+from ...evaluation.defect_iou_metric import SUMMARY
+from ...models.segmentors import BaseSemiSegmentor
+from ...utils.config_tree import leaf_configs, type_name
+
+IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
+
+
+def evaluators(cfg: Config) -> list[Mapping]:
+    """The configs in ``val_evaluator``, which may be one or a list."""
+    found = cfg.get('val_evaluator')
+    return [one for one in (found if isinstance(found, list | tuple) else [found]) if isinstance(one, Mapping)]
+
+
+def metric_problems(cfg: Config) -> Iterator[str]:
+    """Metrics that MMSegmentation refuses when the first validation ends."""
+    for evaluator in evaluators(cfg):
+        metrics = evaluator.get('iou_metrics') or ()
+        for metric in [metrics] if isinstance(metrics, str) else metrics:
+            if metric not in IOU_METRICS:
+                yield f'val_evaluator.iou_metrics: {metric!r} is not known; choose from {", ".join(IOU_METRICS)}'
+
+
+def known_scores(evaluator: Mapping) -> set[str] | None:
+    """The scores of a metric as they are called in the log, but those of classes and branches; None for foreign metrics."""
+    metrics = evaluator.get('iou_metrics') or ('mIoU',)
+    names = {
+        name for metric in ([metrics] if isinstance(metrics, str) else metrics) for name in IOU_METRICS.get(metric, ())
+    }
+    stock = {'aAcc', 'mAcc', *names}
+    kinds = dict(IoUMetric=stock, DefectIoUMetric={*stock, *SUMMARY, 'defective_images', 'defect_free_images'})
+    return kinds.get(type_name(evaluator['type']))
+
+
+def save_best_problems(cfg: Config) -> Iterator[str]:
+    """A score to choose checkpoints by that no metric gives."""
+    wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    scores = [known_scores(evaluator) for evaluator in evaluators(cfg)]
+    if wanted in (None, 'auto') or not scores or None in scores:
+        return
+    known = {name for names in scores for name in names or ()}
+    detailed = any(type_name(evaluator['type']) == 'DefectIoUMetric' for evaluator in evaluators(cfg))
+    prefixes = [evaluator.get('prefix') for evaluator in evaluators(cfg) if evaluator.get('prefix')]
+    for name in wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]:
+        plain = str(name)
+        for prefix in prefixes:
+            plain = plain.removeprefix(f'{prefix}/')
+        kind, _, rest = plain.partition('.')
+        if plain in known:
+            continue
+        if detailed and kind in ('IoU', 'missed'):
+            problem = class_problem(cfg, kind, rest)
+        elif detailed and kind.startswith('branch_'):
+            problem = branch_problem(cfg, kind, rest)
+        else:
+            meant = get_close_matches(plain, known, 1)
+            problem = f'did you mean {meant[0]}?' if meant else f'choose from {", ".join(sorted(known))}'
+        if problem:
+            yield f'default_hooks.checkpoint.save_best={name!r} is no score of val_evaluator; {problem}'
+
+
+def class_problem(cfg: Config, kind: str, name: str) -> str:
+    """What is wrong with a score of one class; empty where nothing is, or where a config alone does not name the classes."""
+    classes = validation_classes(cfg)
+    if classes is None:
+        return ''
+    known = classes[1:] if kind == 'missed' else classes  # nobody misses the background
+    return '' if name in known else f'val_dataloader.dataset has {", ".join(f"{kind}.{one}" for one in known)}'
+
+
+def branch_problem(cfg: Config, branch: str, score: str) -> str:
+    """What is wrong with a score of one branch; empty where nothing is."""
+    count = number_of_branches(cfg.model)
+    known = [f'branch_{index}' for index in range(count)]
+    if branch not in known:
+        return f'the model has {", ".join(known) or "no branches"}'
+    if score not in SUMMARY:
+        return f'of a branch there are {", ".join(SUMMARY)}'
+    options = cfg.model.get('test_cfg') or {}
+    return (
+        '' if options.get('branch_predictions') else 'branches are scored with model.test_cfg.branch_predictions=True'
+    )
+
+
+def number_of_branches(model: Mapping) -> int:
+    """How many networks the config of a semi-supervised model comes to; 0 for other models."""
+    kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
+    if kind is None or not issubclass(kind, BaseSemiSegmentor):
+        return 0
+    return len(model.get('branches') or ()) or model.get('num_branches') or default_argument(kind, 'num_branches') or 1
+
+
+def validation_classes(cfg: Config) -> Sequence[str] | None:
+    """Names of the classes of the validation set, from its config or its class; None where a file has them."""
+    loader = cfg.get('val_dataloader') or {}
+    if not isinstance(loader.get('dataset'), Mapping):
+        return None
+    dataset = leaf_configs(loader['dataset'])[0]
+    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+    classes = (dataset.get('metainfo') or {}).get('classes') or (getattr(kind, 'METAINFO', None) or {}).get('classes')
+    return None if classes is None or isinstance(classes, str) else classes
