@@ -15,7 +15,7 @@ from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import walk_dicts
-from simeps_mmseg.utils.configs import merge_options, read_config
+from simeps_mmseg.utils.configs import doubtful_options, merge_options, parse_options, read_config
 from simeps_mmseg.utils.paths import find_config
 from tests.conftest import ROOT
 from tests.helpers import make_dagm, make_magnetic_tile, make_neu, make_samples
@@ -215,30 +215,50 @@ def test_a_method_by_its_own_name_says_what_to_write(tmp_path):
 @pytest.mark.parametrize(
     ('base', 'hint'),
     [
-        ('_base_/datasets/neu_seg_5pct.py', '; take _base_/datasets/semi_neu_seg.py as a base, with '),
-        ('simeps/unet_neu_5pct.py', '; take unet_neu_10pct.py with --cfg-options '),
+        (
+            '_base_/datasets/neu_seg_5pct.py',
+            '; take _base_/datasets/semi_neu_seg.py as a base, with train_dataloader.dataset.split=splits/seed0/5pct, or for '
+            'labels only neu_seg.py, with train_dataloader.dataset.ann_file=splits/seed0/5pct_labeled.txt',
+        ),
+        (
+            'simeps/unet_neu_5pct.py',
+            '; take simeps/unet_neu_10pct.py with --cfg-options train_dataloader.dataset.split=splits/seed0/5pct',
+        ),
+        ('simeps/unheard_of_5pct.py', "/configs/simeps/unheard_of_5pct.py'"),
     ],
 )
 def test_a_base_of_another_share_of_the_labels_says_what_to_write(base, hint, tmp_path):
     config = tmp_path / 'mine.py'
     config.write_text(f"_base_ = ['{(ROOT / 'configs' / base).as_posix()}']\n")
-    option = 'train_dataloader.dataset.split=splits/seed0/5pct'
-    with pytest.raises(UserError, match=rf'cannot be read: .*{re.escape(hint + option)}$'):
+    with pytest.raises(UserError, match=rf'cannot be read: .*{re.escape(hint)}$'):
         read_config(config)
 
 
-def test_a_leaf_of_another_share_of_the_labels_says_which_option_to_give():
-    with pytest.raises(UserError, match=r'not there; take unet_neu_10pct\.py with --cfg-options train_dataloader\.'):
-        find_config('simeps/unet_neu_5pct.py')
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_a_leaf_of_another_share_of_the_labels_says_which_option_to_give(leaf):
+    wanted = re.sub(r'_\d+pct', '_7pct', leaf)
+    with pytest.raises(UserError, match=rf'{wanted} is not there; take {leaf} with --cfg-options (\S+)$') as caught:
+        find_config(wanted)
+    cfg, option = Config.fromfile(ROOT / 'configs' / leaf), str(caught.value).split()[-1]
+    assert list(doubtful_options(cfg, parse_options([option]))) == []
+    merge_options(cfg, [option])
+    (names,) = cfg.train_dataloader.dataset.keys() & {'split', 'ann_file'}
+    assert cfg.train_dataloader.dataset[names].removesuffix('_labeled.txt') == 'splits/seed0/7pct'
+
+
+def test_a_leaf_of_another_share_without_its_folder_is_that_of_simeps():
+    with pytest.raises(UserError, match=r'not there; take simeps/unet_neu_10pct\.py with'):
+        find_config('unet_neu_5pct.py')
 
 
 def test_the_old_block_for_unlabelled_images_says_what_to_write(tmp_path):
     config = tmp_path / 'mine.py'
     semi = (ROOT / 'configs/_base_/datasets/semi_neu_seg.py').as_posix()
     config.write_text(f"_base_ = ['{semi}']\ntrain_dataloader = dict(dataset=_base_.unlabeled_dataset)\n")
-    with pytest.raises(
-        UserError, match=r"no attribute 'unlabeled_dataset'\. .*type='LabeledUnlabeledDataset', labeled="
-    ):
+    wanted = (
+        r"no attribute 'unlabeled_dataset'\. .* leave train_dataloader out; .*type='LabeledUnlabeledDataset', labeled="
+    )
+    with pytest.raises(UserError, match=wanted):
         read_config(config)
 
 

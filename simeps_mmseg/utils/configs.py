@@ -79,8 +79,9 @@ branch=_base_.model, **_base_.semi_model) and custom_hooks = _base_.semi_hooks'
     """
     if "no attribute 'unlabeled_dataset'" in problem:
         return (
-            '. The data set derives the unlabelled part: write train_dataloader = dict(batch_size=..., sampler=dict('
-            "_delete_=True, type='LabeledUnlabeledSampler', num_labeled=..., num_unlabeled=...), dataset=dict(_delete_=True, "
+            '. The data set makes the unlabelled part itself. Over _base_/datasets/semi_<set>.py leave train_dataloader out; '
+            'over a config with labels only write train_dataloader = dict(batch_size=..., sampler=dict(_delete_=True, '
+            "type='LabeledUnlabeledSampler', num_labeled=..., num_unlabeled=...), dataset=dict(_delete_=True, "
             "type='LabeledUnlabeledDataset', labeled=_base_.train_dataloader.dataset, unlabeled=FOLDER))"
         )
     if absent := re.search(r'[\w/\\.-]+\.py', problem if 'FileNotFoundError' in problem else ''):

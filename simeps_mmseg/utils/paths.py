@@ -50,24 +50,24 @@ def hint_for_percentages(path: str | Path) -> str:
 
     Example:
         >>> hint_for_percentages('configs/supervised/unet_neu_5pct.py')
-        '; take unet_neu_10pct.py with --cfg-options train_dataloader.dataset.ann_file=splits/seed0/5pct_labeled.txt'
+        '; take supervised/unet_neu_10pct.py with \
+--cfg-options train_dataloader.dataset.ann_file=splits/seed0/5pct_labeled.txt'
     """
     wanted, configs = Path(path), shipped_folder('configs')
     percentage = re.search(r'_(\d+pct)$', wanted.stem)
     if not percentage:
         return ''
-    split = f'splits/seed0/{percentage[1]}'
-    semi = f'train_dataloader.dataset.split={split}'
-    name = wanted.stem.removesuffix(percentage[0])
-    if (configs / f'_base_/datasets/{name}.py').is_file():  # which holds for each share
-        base = name if name.startswith('semi_') else f'semi_{name}'
-        return f'; take _base_/datasets/{base}.py as a base, with {semi}'
-    twins = sorted(configs.glob(f'{wanted.parent.name or "*"}/{name}_*pct.py'))
+    labeled = f'train_dataloader.dataset.ann_file=splits/seed0/{percentage[1]}_labeled.txt'
+    split = f'train_dataloader.dataset.split=splits/seed0/{percentage[1]}'
+    name = wanted.stem.removesuffix(percentage[0]).removeprefix('semi_')
+    if (configs / f'_base_/datasets/semi_{name}.py').is_file():
+        return f'; take _base_/datasets/semi_{name}.py as a base, with {split}, or for labels only {name}.py, with {labeled}'
+    twins = sorted(configs.glob(f'{wanted.parent.name or "[!_]*"}/{name}_*pct.py'))
     if not twins:
         return ''
-    is_supervised = twins[0].parent.name in ('supervised', 'ensemble')
-    option = f'train_dataloader.dataset.ann_file={split}_labeled.txt' if is_supervised else semi
-    return f'; take {twins[0].name} with --cfg-options {option}'
+    twin = min(twins, key=lambda file: file.parent.name != 'simeps')
+    option = labeled if twin.parent.name in ('supervised', 'ensemble') else split
+    return f'; take {twin.relative_to(configs).as_posix()} with --cfg-options {option}'
 
 
 def find_config(path: str | Path) -> Path:
