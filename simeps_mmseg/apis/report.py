@@ -13,7 +13,6 @@ from ..datasets.sources import find_sources
 from ..deploy import find_checkpoint, read_checkpoint
 from ..deploy.labels_only import WEIGHTS, read_record
 from ..deploy.stock_config import branch_configs
-from ..engine.starvation import STARVING
 from ..report import (
     Block,
     Code,
@@ -101,8 +100,8 @@ def report(
         networks=0 if run.cfg is None else len(branch_configs(run.cfg.model)),
         decided_by=run.decided_by,
         labels_only=read_record(work_dir),
-        starving=run.starving,
         has_class_weights=run.has_class_weights,
+        **run.starving_rule,
     )
     findings = []
     sections = [curve_section('Validation scores', log, VALIDATION, run.decided_by)]
@@ -176,11 +175,11 @@ class _Run:
         return None if self.cfg is None else decided_by(self.cfg)
 
     @property
-    def starving(self) -> float:
-        """The fraction of its labelled share below which a class starves."""
+    def starving_rule(self) -> dict[str, float]:
+        """When a class starves, as far as the config of the training says it (``SemiSupervisedHook``)."""
         hooks = [] if self.cfg is None else self.cfg.get('custom_hooks') or []
-        given = [hook.get('starving') for hook in hooks if hook.get('type') == 'SemiSupervisedHook']
-        return next((value for value in given if value is not None), STARVING)
+        given = next((hook for hook in hooks if hook.get('type') == 'SemiSupervisedHook'), {})
+        return {name: given[name] for name in ('starving', 'starving_after_share') if name in given}
 
     @property
     def has_class_weights(self) -> bool:

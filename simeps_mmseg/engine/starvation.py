@@ -12,6 +12,7 @@ from .pseudo_label_health import by_class
 # below some limits (benchmarks/starving_limit.py): with 10 % of the labels of Magnetic Tile, Fray is below a half in 23 % of
 # random splits, below a quarter in 4.5 %. A class that dies ends near zero, so the lower limit is passed only a little later.
 STARVING = 0.25
+STARVING_AFTER_SHARE = 0.1  # of max_iters, from the beginning of the ramp on: until then hardly any class is known
 
 
 def is_starving(
@@ -25,6 +26,11 @@ def is_starving(
         fraction: Of the labelled share; 0 finds nothing.
     """
     return pseudo < fraction * labeled
+
+
+def judged_after(ramp_begin: int, max_iters: int, share: float = STARVING_AFTER_SHARE) -> int:
+    """The iteration after which classes are said to starve: a share of the schedule after the ramp began."""
+    return ramp_begin + round(share * max_iters)
 
 
 def starving_classes(shares: Mapping[str, float], fraction: float = STARVING) -> dict[str, tuple[float, float]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..engine.starvation import STARVING
+from ..engine.starvation import STARVING, STARVING_AFTER_SHARE
 
 
 class Finding(NamedTuple):
@@ -32,6 +32,7 @@ class RunContext:
         decided_by: The score that chose the best checkpoint (``save_best``).
         labels_only: What ``LabelsOnlyGuardHook`` recorded.
         starving: Fraction of its labelled share below which a class starves (``SemiSupervisedHook.starving``).
+        starving_after_share: Share of ``max_iters`` after the ramp began in which no class is said to starve.
         has_class_weights: Whether a loss weighs classes.
     """
 
@@ -43,6 +44,7 @@ class RunContext:
     decided_by: str | None = None
     labels_only: Mapping | None = None
     starving: float = STARVING
+    starving_after_share: float = STARVING_AFTER_SHARE
     has_class_weights: bool = False
 
 

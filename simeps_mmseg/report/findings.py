@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..engine.starvation import is_starving, remedies
+from ..engine.starvation import is_starving, judged_after, remedies
 from ..visualization.training_log import TrainingLog, class_names, num_branches
 from .finding import Finding, RunContext, by_severity
 from .validation_findings import lagging_branches, validation_findings
@@ -103,9 +103,11 @@ def _losses(log: TrainingLog) -> Iterator[Finding]:
 def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
     limit = _fraction_in_words(run.starving)
     why = 'the branches teach each other to see less of it' if run.networks > 1 else 'the network unlearns it'
+    after = judged_after(ramp_begin(log), run.max_iters or 0, run.starving_after_share)
     for name in class_names(log):
         steps, ratios = share_ratios(log, name)
-        if not len(steps):
+        judged = steps > after
+        if not judged.any():
             continue
         final = ratios[-1]
         below = np.asarray(is_starving(ratios, 1.0, run.starving))
@@ -119,8 +121,8 @@ def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
                 True,
                 f'{name} {course}: {why}. What may help, in this order (docs/methods.md): {remedies(run.has_class_weights)}.',
             )
-        elif below.any():
-            first, last = (int(steps[index]) for index in np.flatnonzero(below)[[0, -1]])
+        elif (below & judged).any():
+            first, last = (int(steps[index]) for index in np.flatnonzero(below & judged)[[0, -1]])
             yield Finding(
                 False,
                 f'{name} was below {limit} of its labelled share among the pseudo-labels from iteration {first:,} to '
@@ -134,8 +136,17 @@ def _pseudo_labels(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
             )
 
 
+def ramp_begin(log: TrainingLog) -> int:
+    """The last logged iteration before the losses on pseudo-labels got a weight; 0 where the log has no such weight."""
+    steps, weights = log.series('consistency_weight')
+    if not len(steps):
+        return 0
+    without = steps[np.cumsum(weights > 0) == 0]
+    return int(without[-1]) if len(without) else 0
+
+
 def share_ratios(log: TrainingLog, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Share of a class among the pseudo-labels as a fraction of its share among the labels.
+    """Share of a class among the pseudo-labels, mean of five lines of the log, as a fraction of its mean share of the labels.
 
     Args:
         log: Of a training.

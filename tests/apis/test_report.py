@@ -1,5 +1,6 @@
 """The report on tiny trainings: finished, labels-only, crashed, moved; and in a real browser."""
 
+import json
 import re
 import shutil
 import sys
@@ -124,6 +125,24 @@ class TestContent:
         assert 'There is no checkpoint' in html
         assert 'The training log has no validation' in html
         assert 'Losses' in sections(html)
+
+    @pytest.mark.parametrize(
+        ('options', 'is_said'),
+        [
+            ([], True),
+            (['custom_hooks.0.starving=0.1'], False),
+            (['custom_hooks.0.starving_after_share=0.99'], False),
+        ],
+    )
+    def test_a_class_starves_by_the_rule_of_the_training(self, options, is_said, trained, tmp_path):
+        work_dir = copied(trained, tmp_path)
+        for file in [*work_dir.glob('*.pth'), work_dir / 'last_checkpoint']:
+            file.unlink()
+        shares = {'pseudo_share.pit': 0.002, 'label_share.pit': 0.01}
+        for log in work_dir.glob('*/vis_data/*.json'):
+            log.write_text(''.join(json.dumps({'step': step, 'loss': 1.0, **shares}) + '\n' for step in range(1, 11)))
+        page = report(work_dir, tmp_path / 'page.html', options=['train_cfg.max_iters=10', *options])
+        assert ('pit stands at a fifth of its labelled share' in page.read_text()) == is_said
 
     def test_a_damaged_checkpoint_gives_way_to_a_whole_one(self, trained, tmp_path):
         work_dir = copied(trained, tmp_path)

@@ -98,6 +98,25 @@ class TestPseudoLabels:
         assert 'pits' not in texts(log_findings(log, RunContext(starving=0.1)))
         assert 'pits stands at a fifth' in texts(log_findings(log, RunContext(starving=0.3)))
 
+    @pytest.mark.parametrize(
+        ('share', 'weight', 'is_said'),
+        [
+            (0.1, lambda step: 0.1, True),
+            (0.6, lambda step: 0.1, False),
+            (0.1, lambda step: 0.1 * (step > 2000), False),  # the ramp began after the class was back
+            (0.1, None, True),
+        ],
+    )
+    def test_what_is_not_judged_yet_is_that_of_the_training(self, share, weight, is_said):
+        scalars = {} if weight is None else {'consistency_weight': weight}
+        log = log_of(
+            pseudo_share__pits=lambda step: 0.01 if step > 1500 else 0.001,
+            label_share__pits=lambda step: 0.01,
+            **scalars,
+        )
+        found = texts(log_findings(log, RunContext(max_iters=4000, starving_after_share=share)))
+        assert ('pits was below a quarter' in found) == is_said
+
     def test_class_weights_are_not_advised_where_there_are_some(self):
         log = log_of(pseudo_share__pits=lambda step: 0.0, label_share__pits=lambda step: 0.01)
         assert 'in this order (docs/methods.md): class weights in the loss' in texts(log_findings(log))

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from ...utils import UserError
 from ..pseudo_label_health import PseudoLabelHealth
 from ..ramp import check_share
-from ..starvation import STARVING, StarvationWatch, absent_classes
+from ..starvation import STARVING, STARVING_AFTER_SHARE, StarvationWatch, absent_classes, judged_after
 from .access import unwrapped
 from .consistency_ramp import BEGIN
 
@@ -28,7 +28,7 @@ class PseudoLabelStatisticsHook(Hook):
     Args:
         interval: Iterations between two entries of the log. 0: never.
         starving: Fraction of its labelled share below which a class is warned about, both taken over one interval (the report
-            takes means over five). 0: never.
+            takes the mean of five lines of the log). 0: never.
         starving_after_share: Share of the schedule after the beginning of the ramp in which there is no such warning: hardly
             any class is known yet.
 
@@ -39,7 +39,9 @@ class PseudoLabelStatisticsHook(Hook):
         UserError: On a number out of range.
     """
 
-    def __init__(self, interval: int = 50, starving: float = STARVING, starving_after_share: float = 0.1) -> None:
+    def __init__(
+        self, interval: int = 50, starving: float = STARVING, starving_after_share: float = STARVING_AFTER_SHARE
+    ) -> None:
         if interval < 0:
             raise UserError(f'SemiSupervisedHook.health_interval must be 0 or more, got {interval}')
         if not 0 <= starving < 1:
@@ -114,6 +116,6 @@ class PseudoLabelStatisticsHook(Hook):
                 logger='current',
                 level=logging.WARNING,
             )
-        if iteration > begin + round(self.starving_after_share * runner.max_iters):
+        if iteration > judged_after(begin, runner.max_iters, self.starving_after_share):
             for level, text in self._watch.news(self.latest):
                 print_log(f'iteration {iteration}: {text}', logger='current', level=level)

@@ -9,7 +9,7 @@ from mmseg.registry import HOOKS
 
 from ...utils import UserError
 from ..ramp import RampSchedule
-from ..starvation import STARVING
+from ..starvation import STARVING, STARVING_AFTER_SHARE
 from .consistency_ramp import ConsistencyRampHook
 from .draw_apart import DrawApartHook
 from .preflight import ExperimentCheckHook
@@ -47,7 +47,8 @@ class SemiSupervisedHook(Hook):
         labels_only_share: The same as a share, in [0, 1).
         from_zero: Whether the ramp begins at exactly zero.
         health_interval: Iterations between two looks at the pseudo-labels. 0: never.
-        starving: Fraction of its labelled share below which a class is warned about. 0: never.
+        starving: Fraction of its labelled share below which a class is warned about; both shares are of one
+            ``health_interval``. 0: never. The report judges by the same fraction, over the mean of five lines of the log.
         starving_after_share: No such warning in this share of ``max_iters`` after the ramp began, when hardly any class is
             known yet; in [0, 1).
 
@@ -67,7 +68,7 @@ class SemiSupervisedHook(Hook):
         from_zero: bool = True,
         health_interval: int = 50,
         starving: float = STARVING,
-        starving_after_share: float = 0.1,
+        starving_after_share: float = STARVING_AFTER_SHARE,
         **others: Any,
     ) -> None:
         for name, value in others.items():
