@@ -6,7 +6,7 @@ from pathlib import Path
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
-from ..utils.config_tree import leaf_configs
+from ..utils.config_tree import leaf_configs, mapped_leaves
 from ..utils.images import list_images
 from .defaults import default_argument
 from .pairs import pairs_by_suffixes
@@ -35,15 +35,7 @@ def restricted(config: dict, sources: Sequence[str], key: str) -> dict:
             f'order; got {len(sources)}'
         )
     remaining = iter(sources)
-
-    def restrict(node: dict) -> dict:
-        if 'datasets' in node:
-            return {**node, 'datasets': [restrict(inner) for inner in node['datasets']]}
-        if 'dataset' in node:
-            return {**node, 'dataset': restrict(node['dataset'])}
-        return {**node, **restriction(node, Path(next(remaining)), key)}
-
-    return restrict(config)
+    return mapped_leaves(config, lambda leaf: {**leaf, **restriction(leaf, Path(next(remaining)), key)})
 
 
 def restriction(leaf: dict, source: Path, key: str) -> dict:

@@ -7,7 +7,7 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from ..utils import UserError
-from ..utils.config_tree import leaf_configs, type_name, walk_steps
+from ..utils.config_tree import inner_configs, is_wrapper, leaf_configs, type_name, walk_steps
 from .defaults import default_argument
 from .labeled_part import restricted
 from .unlabeled_folder import UnlabeledFolderDataset
@@ -46,7 +46,7 @@ def labeled_and_unlabeled(
             raise UserError(f'{KEY}: split and labeled_part both say what is labelled; give one of them')
         labeled = restricted(labeled, listed(labeled_part), f'{KEY}.labeled_part')
     if split is not None:
-        if 'dataset' in labeled or 'datasets' in labeled:
+        if is_wrapper(labeled):
             raise UserError(
                 f'{KEY}.split names two lists of one data set, and {KEY}.labeled is a {name_of(labeled)}; give unlabeled'
             )
@@ -73,13 +73,13 @@ def pipeline_owners(labeled: dict) -> tuple[dict | None, dict]:
     outer, inner = None, labeled
     if name_of(labeled) == 'MultiImageMixDataset':
         outer, inner = labeled, labeled['dataset']
-    while 'dataset' in inner or 'datasets' in inner:
+    while is_wrapper(inner):
         if 'pipeline' in inner:
             raise UserError(
                 f'{KEY}: {name_of(inner)} has a pipeline of its own and wraps another data set; only '
                 'MultiImageMixDataset may, and outermost'
             )
-        inner = inner['dataset'] if 'dataset' in inner else inner['datasets'][0]
+        inner = inner_configs(inner)[0]
     if not steps_that_need_masks(inner.get('pipeline') or []):
         raise UserError(f'{KEY}: the pipeline has no LoadAnnotations, so nothing is labelled')
     return outer, inner
@@ -101,7 +101,7 @@ def source_config(
         source = dict(type=UnlabeledFolderDataset.__name__, data_root=str(source))
     if not isinstance(source, dict):
         raise UserError(f'{KEY}.unlabeled must be a folder, the config of a source, or a list of these, got {source!r}')
-    if 'dataset' in source or 'datasets' in source:
+    if is_wrapper(source):
         raise UserError(f'{KEY}.unlabeled is a {name_of(source)}; give the data sets inside it, several as a list')
     if 'type' not in source:
         if len(leaf_configs(labeled)) > 1:

@@ -1,6 +1,6 @@
 """Walks through configs: nested dicts and lists, data sets inside wrappers, steps inside steps. Nothing is built."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 # Steps of a pipeline that are made of steps.
@@ -61,23 +61,43 @@ def has_key(node: Any, names: Sequence[str]) -> bool:
     return isinstance(node, list) and name.isdecimal() and int(name) < len(node) and has_key(node[int(name)], rest)
 
 
+def is_wrapper(dataset: dict) -> bool:
+    """Whether a data set config is of a wrapper such as ConcatDataset or RepeatDataset."""
+    return 'datasets' in dataset or 'dataset' in dataset
+
+
+def inner_configs(dataset: dict) -> list[dict]:
+    """Configs of the data sets directly inside a wrapper, as they are."""
+    return list(dataset['datasets']) if 'datasets' in dataset else [dataset['dataset']]
+
+
 def leaf_configs(dataset: dict) -> list[dict]:
-    """Configs of the data sets inside wrappers such as ConcatDataset and RepeatDataset, as they are."""
-    if 'datasets' in dataset:
-        return [leaf for inner in dataset['datasets'] for leaf in leaf_configs(inner)]
-    return leaf_configs(dataset['dataset']) if 'dataset' in dataset else [dataset]
+    """Configs of the data sets inside all wrappers, as they are."""
+    return (
+        [leaf for inner in inner_configs(dataset) for leaf in leaf_configs(inner)] if is_wrapper(dataset) else [dataset]
+    )
+
+
+def mapped_leaves(dataset: dict, change: Callable[[dict], dict]) -> dict:
+    """A copy of a data set config in which each data set inside the wrappers is what ``change`` makes of it, in their order.
+
+    Example:
+        >>> mapped_leaves(dict(type='RepeatDataset', dataset=dict(type='A')), lambda leaf: {**leaf, 'ann_file': 'a.txt'})
+        {'type': 'RepeatDataset', 'dataset': {'type': 'A', 'ann_file': 'a.txt'}}
+    """
+    return _with_inner(dataset, lambda inner: mapped_leaves(inner, change)) if is_wrapper(dataset) else change(dataset)
 
 
 def without_pipelines(dataset: dict) -> dict:
     """A copy of a data set config, wrapped or not, that opens no file when it is built."""
-    changed = dict(dataset)
-    if 'pipeline' in changed:
-        changed['pipeline'] = []
-    if 'dataset' in changed:
-        changed['dataset'] = without_pipelines(changed['dataset'])
-    if 'datasets' in changed:
-        changed['datasets'] = [without_pipelines(inner) for inner in changed['datasets']]
-    return changed
+    emptied = {**dataset, 'pipeline': []} if 'pipeline' in dataset else dict(dataset)
+    return _with_inner(emptied, without_pipelines) if is_wrapper(dataset) else emptied
+
+
+def _with_inner(wrapper: dict, change: Callable[[dict], dict]) -> dict:
+    """A copy of a wrapper's config with its own data sets changed."""
+    inner = [change(one) for one in inner_configs(wrapper)]
+    return {**wrapper, 'datasets': inner} if 'datasets' in wrapper else {**wrapper, 'dataset': inner[0]}
 
 
 def walk_steps(pipeline: Sequence) -> Iterator[dict]:

@@ -4,7 +4,14 @@ from types import SimpleNamespace
 
 from mmengine.config import Config
 
-from simeps_mmseg.utils.config_tree import has_key, leaf_configs, walk_dicts, walk_steps, without_pipelines
+from simeps_mmseg.utils.config_tree import (
+    has_key,
+    leaf_configs,
+    mapped_leaves,
+    walk_dicts,
+    walk_steps,
+    without_pipelines,
+)
 from simeps_mmseg.utils.dataset_tree import leaf_datasets, walk_transforms
 
 FIRST, SECOND = dict(type='A', pipeline=[dict(type='Load')]), dict(type='B', pipeline=[dict(type='Load')])
@@ -32,9 +39,20 @@ def test_wrappers_are_taken_off():
     assert leaf_configs(FIRST) == [FIRST]
 
 
+def test_leaves_are_changed_in_their_order_in_a_copy():
+    numbers = iter((1, 2))
+    changed = mapped_leaves(WRAPPED, lambda leaf: {**leaf, 'number': next(numbers)})
+    inner = dict(type='ConcatDataset', datasets=[{**FIRST, 'number': 1}, {**SECOND, 'number': 2}])
+    assert changed == dict(type='RepeatDataset', dataset=inner)
+    assert leaf_configs(WRAPPED) == [FIRST, SECOND]
+    assert mapped_leaves(FIRST, lambda leaf: SECOND) == SECOND
+
+
 def test_without_pipelines_is_a_copy():
     assert [leaf['pipeline'] for leaf in leaf_configs(without_pipelines(WRAPPED))] == [[], []]
     assert FIRST['pipeline']
+    mixed = without_pipelines(dict(type='MultiImageMixDataset', pipeline=[dict(type='Mosaic')], dataset=FIRST))
+    assert (mixed['pipeline'], mixed['dataset']['pipeline']) == ([], [])
 
 
 def test_steps_inside_steps():
