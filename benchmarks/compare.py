@@ -112,14 +112,14 @@ def grid_of(args: argparse.Namespace) -> list[dict]:
 
 
 def results_file(args: argparse.Namespace) -> Path:
-    """Where finished runs go."""
+    """The file to which finished runs are added."""
     if args.results:
         return args.results
     return args.state / 'results.jsonl' if args.state else results.RESULTS / f'{args.protocol}.jsonl'
 
 
 def files_of(args: argparse.Namespace) -> list[Path]:
-    """Where finished runs may be: without --results also in this repository."""
+    """The files that may have finished runs: without --results also those of this repository."""
     return [args.results] if args.results else [*results.shipped(), results_file(args)]
 
 
@@ -181,7 +181,7 @@ class Driver:
         return f'per-image mIoU {score} % on test at the last step, {line["seconds_per_step"]:.3f} s a step'
 
     def seconds_left(self) -> float | None:
-        """Of this slice; None where it has no end."""
+        """Seconds left in this slice; None where it has no end."""
         return None if self.args.minutes is None else self.start + 60 * self.args.minutes - time.monotonic()
 
     def say(self, text: str) -> None:

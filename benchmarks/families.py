@@ -125,7 +125,7 @@ def smallest(configs: list[Path]) -> Path:
 
 
 def parameters(config: Path) -> int | None:
-    """Of a config's model, built without memory; None if it cannot be built."""
+    """Parameters of a config's model, built without memory; None if it cannot be built."""
     import torch
     from mmseg.registry import MODELS
     from torch.overrides import TorchFunctionMode
@@ -219,7 +219,7 @@ def alone(config: Path, size: int, fitted: bool) -> None:
 
 
 def semi(config: Path, size: int, fitted: bool, branches: int) -> None:
-    """The same of the wrapped model."""
+    """A training step and a prediction of the model wrapped into branches."""
     from mmseg.registry import MODELS
 
     model = MODELS.build(

@@ -81,7 +81,7 @@ def run(kind: str) -> dict:
 
 
 def newest(lines: Sequence[dict]) -> list[dict]:
-    """Of each kind and stack the last line, in the order of the kinds."""
+    """The last line of each kind and stack, in the order of the kinds."""
     found = {(line['kind'], line['stack']): line for line in lines if line['kind'] in KINDS}
     return sorted(found.values(), key=lambda line: (list(KINDS).index(line['kind']), line['stack']))
 

@@ -77,19 +77,19 @@ class Comparison(NamedTuple):
     semi: dict
 
     def score(self, key: str) -> float:
-        """Of the method."""
+        """Score of the method, all branches."""
         return self.semi['best']['test'][key]
 
     def alone(self, key: str) -> float:
-        """Of one branch alone, the mean over the branches."""
+        """Score of one branch alone, the mean over the branches."""
         return mean_branch(self.semi['best']['test'], key)
 
     def labels_only(self, key: str) -> tuple[float, float]:
-        """Of labels only, at the plateau and after as many steps more."""
+        """Scores of labels only, at the plateau and after as many steps more."""
         return self.plateau['best']['test'][key], self.longer['best']['test'][key]
 
     def gain(self, key: str) -> float:
-        """Over the better of the two."""
+        """Points that the method has over the better of the two."""
         return self.score(key) - max(self.labels_only(key))
 
 
@@ -110,7 +110,7 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparis
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
-    """Of the rows of one set and percentage the one whose labels only were trained for longest."""
+    """For each set and percentage the row whose labels only were trained for longest."""
     return {
         place: seeds
         for place, seeds in found.items()

@@ -68,7 +68,7 @@ custom_hooks = [dict(type='StartMeter'), *_base_.semi_hooks]
 
 
 class Started(BaseException):
-    """The first batch is there."""
+    """Ends a training when its first batch is there."""
 
 
 @HOOKS.register_module()
@@ -186,7 +186,7 @@ def children() -> list[int]:
 
 
 def private_mib(process: int) -> int:
-    """What a process shares with no other."""
+    """Memory that a process shares with no other."""
     lines = Path(f'/proc/{process}/smaps_rollup').read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith('Private_')) // 1024
 

@@ -205,7 +205,7 @@ def _use_images(cfg: Config, run: dict) -> None:
 
 
 def use_batch(cfg: Config, batch: int) -> None:
-    """As many labelled images for every method."""
+    """Set the number of labelled images in a step, the same for every method."""
     sampler = cfg.train_dataloader.sampler
     if 'num_labeled' in sampler:
         sampler.update(num_labeled=batch, num_unlabeled=batch)
@@ -213,7 +213,7 @@ def use_batch(cfg: Config, batch: int) -> None:
 
 
 def _use_schedule(cfg: Config, iters: int) -> None:
-    """As many steps for every method; validation, and with it the choice of the best, at the same steps.
+    """Set the number of steps, the same for every method; validation, and with it the choice of the best, at the same steps.
 
     A schedule that looks at validation keeps its own interval.
     """

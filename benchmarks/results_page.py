@@ -370,7 +370,7 @@ def class_table(lines: list[dict], methods: list[Method], percents: list[float])
 
 
 def pseudo_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
-    """Of lines that know it: which classes the pseudo-labels have lost."""
+    """Which classes the pseudo-labels have lost, where lines know it."""
     rows = []
     for percent in percents:
         for method in methods:
@@ -398,7 +398,7 @@ def last_pseudo_labels(line: dict) -> dict[str, float]:
 
 
 def best_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
-    """Of lines that have both."""
+    """Scores of the last and of the best weights, of lines that have both."""
     rows = []
     for percent in percents:
         for method in methods:
@@ -501,7 +501,7 @@ def spread(values: Iterable[float | None], digits: int = 1) -> str:
 
 
 def signed(values: list[float]) -> str:
-    """Like :func:`spread`, of differences."""
+    """Differences with their sign, else as :func:`spread` writes them."""
     text = spread(values)
     return text if text.startswith('-') else f'+{text}'
 

@@ -68,7 +68,7 @@ class SoakHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Add up the steps; read."""
+        """Add the time of this step; at the interval append a reading."""
         self._seconds += time.perf_counter() - self._begin
         if self.every_n_train_iters(runner, self.interval):
             step_ms = 1000 * self._seconds / self.interval
@@ -79,7 +79,7 @@ class SoakHook(Hook):
 
 
 def reading(folder: Path) -> dict:
-    """What this process and a work folder hold now."""
+    """Memory, open files and threads of this process, files of a work folder."""
     files = [file for file in folder.rglob('*') if file.is_file()]
     checkpoints = sorted(folder.glob('iter_*.pth'), key=lambda file: file.stat().st_mtime)
     status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())

@@ -29,7 +29,7 @@ def halved(node: Any, dtype: torch.dtype = torch.bfloat16) -> Any:
 
 
 def restored(node: Any) -> Any:
-    """The same with all half precision tensors in float32."""
+    """A nested structure with its half precision tensors in float32."""
     return _mapped(node, lambda t: t.float() if t.dtype in (torch.bfloat16, torch.float16) else t)
 
 

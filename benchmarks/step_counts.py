@@ -100,7 +100,7 @@ def asking_package() -> str:
 
 
 class Normalised(nn.Module):
-    """In place of a preprocessor: the images are normalised already."""
+    """Passes images on as they are, in place of a preprocessor."""
 
     def forward(self, data: dict, training: bool) -> dict:
         return data

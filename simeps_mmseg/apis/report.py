@@ -156,7 +156,7 @@ class _Run:
 
     @classmethod
     def read(cls, work_dir: Path, config: str | None, options: Sequence[str]) -> '_Run':
-        """From its work folder, with a config in place of the one beside the log; ``options`` are changes of it."""
+        """Read a work folder, with a config in place of the one beside the log; ``options`` are changes of it."""
         log = read_training_log(work_dir)
         if config is not None:
             return cls(work_dir, log, load_config(config, options), '')

@@ -63,7 +63,7 @@ class UnlabeledFolderDataset(BaseSegDataset):
         return SampleList(names, dict(img_path=('' if root == '.' else root, '')), common, seen=True)
 
     def _names(self) -> PathTable:
-        """Of the images, relative to the folder."""
+        """Paths of the images, relative to the folder."""
         if not Path(self.data_root).is_dir():
             raise UserError(f'{self.data_root} (data_root of UnlabeledFolderDataset) is not a folder')
         names = PathTable.from_paths(walk_images(self.data_root, self.suffixes))

@@ -39,7 +39,7 @@ class NamedImages(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Of the data set: classes and palette."""
+        """Classes and palette of the data set."""
         return copy.deepcopy(self.dataset.metainfo)
 
     def __getattr__(self, name: str) -> object:

@@ -53,7 +53,7 @@ class EvaluationImages:
         return len(self.paths)
 
     def image(self, index: int) -> np.ndarray:
-        """As the loader of the config reads it, shape (h, w, 3), RGB, uint8."""
+        """An image as the loader of the config reads it, shape (h, w, 3), RGB, uint8."""
         return displayed(self._load_image(dict(img_path=str(self.paths[index])))['img'])
 
     def target(self, index: int) -> np.ndarray:

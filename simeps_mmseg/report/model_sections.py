@@ -161,7 +161,7 @@ def score_image(data: EvaluationImages, trained: TrainedModel, index: int) -> Sc
 
 
 def _names_of(trained: TrainedModel, branches: int) -> list[str]:
-    """Of the prediction and of each branch."""
+    """Captions of the prediction and of each branch."""
     whole = branches and trained.model.test_cfg.get('predict_on', ENSEMBLE) == ENSEMBLE
     return ['ensemble' if whole else 'prediction', *(f'branch {k}' for k in range(branches))]
 

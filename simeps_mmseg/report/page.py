@@ -63,7 +63,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Code:
-    """Long text behind a line that opens it."""
+    """Long text that is folded away under its title."""
 
     kind: ClassVar[str] = 'code'
     title: str

@@ -58,7 +58,7 @@ def part_section(
 
 
 def part_facts(errors: PartErrors) -> list[tuple[str, str]]:
-    """Both errors for the head of the page."""
+    """Names and values of both errors, for the lines at the head of the page."""
     missed, rejected = both_in_words(errors)
     return [('Defective parts missed', missed), ('Good parts rejected', rejected)]
 

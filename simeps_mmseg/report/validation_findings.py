@@ -13,7 +13,7 @@ LAGGING = 5.0  # points
 
 
 def validation_findings(log: TrainingLog, run: RunContext) -> Iterator[Finding]:
-    """Of the score that decides, then of each class."""
+    """What validations say of the score that decides, then of each class."""
     key = deciding_score(log, run.decided_by)
     if key is None:
         told = (

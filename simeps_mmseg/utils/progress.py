@@ -26,7 +26,7 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
 
 
 def _in_lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    """Nothing is written of what takes less than ten seconds."""
+    """Yield the items; write a line every ten seconds."""
     start = told = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()

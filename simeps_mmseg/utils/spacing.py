@@ -1,4 +1,4 @@
-"""Some of many, evenly spread."""
+"""Evenly spaced choices."""
 
 import numpy as np
 

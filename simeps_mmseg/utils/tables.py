@@ -1,4 +1,4 @@
-"""Text in tables that spreadsheets open."""
+"""Text for CSV files that are opened in spreadsheets."""
 
 from .streams import shown
 

@@ -71,7 +71,7 @@ def shared_image_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
 
 
 def same_evaluation_problem(count: int, file: str) -> Problem:
-    """Validation and test are one."""
+    """The problem that validation and test have the same images."""
     found = f'all {count} images also in validation: the best checkpoint is chosen by what it is scored on'
     return Problem('validation is test', TEST, file, 'images of its own', found, False)
 
@@ -105,7 +105,7 @@ def repeated_image_problems(reports: Iterable[FileReport]) -> Iterator[Problem]:
 
 
 def repeated_image(part: str, image: str, earlier: str) -> Problem:
-    """One part has an image twice."""
+    """The problem that one part has an image twice."""
     found = 'it twice' if earlier == image else f'the same pixels as {earlier}'
     return Problem('repeated image', part, image, 'each image once', found, False)
 

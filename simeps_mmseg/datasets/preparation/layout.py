@@ -179,7 +179,7 @@ def _check_facts(reader: DatasetReader, records: Sequence[Record]) -> None:
 
 
 def fact_problems(reader: DatasetReader, records: Sequence[Record]) -> list[str]:
-    """Where the numbers of images are not those of the complete data set."""
+    """Sentences on numbers of images that are not those of the complete data set."""
     facts = reader.facts
     if facts is None:
         return []

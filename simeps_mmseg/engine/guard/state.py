@@ -81,7 +81,7 @@ class GuardState:
         return self.reference
 
     def to_record(self) -> dict:
-        """As plain values, for checkpoints and JSON."""
+        """The state as plain values, for checkpoints and JSON."""
         reference = self.reference and dict(
             iteration=self.reference.iteration, key=self.reference.key, metrics=dict(self.reference.metrics)
         )

@@ -144,7 +144,7 @@ class LabelsOnlyGuardHook(Hook):
             )
 
     def _look(self, runner: Runner, scores: dict[str, float]) -> None:
-        """Without a reference: warn of what is not there."""
+        """Warn of classes that validation does not find, in a training that has no reference."""
         vanished = vanished_classes(runner)
         if missing := not_found(scores):
             agreed = f'; all branches agree everywhere without {", ".join(vanished)}' if vanished else ''
@@ -193,7 +193,7 @@ class LabelsOnlyGuardHook(Hook):
     # -- what it remembers -------------------------------------------------------------------------------------------
 
     def _restore(self, runner: Runner) -> None:
-        """From the checkpoint that is resumed."""
+        """Take the state of the guard from the checkpoint that is resumed."""
         record = runner.message_hub.runtime_info.get(STATE)
         if not record or not record['reference']:
             return

@@ -1,4 +1,4 @@
-"""A validation that an interruption cut off is made up for."""
+"""Repeats a validation that an interruption cut off."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -18,7 +18,7 @@ class MissedValidationHook(Hook):
     priority = 'LOW'
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """All hooks have restored what they know; nothing is drawn yet."""
+        """Validate if that is due: by now all hooks are restored, and no random number is drawn."""
         if runner.iter > 0 and runner.val_loop is not None and is_due(runner):
             runner.val_loop.run()
 

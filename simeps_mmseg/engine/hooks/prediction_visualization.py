@@ -1,4 +1,4 @@
-"""The same few images again and again while a network learns."""
+"""Draws the predictions of a few images at an interval, always the same images."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -34,7 +34,7 @@ def set_generator_states(states: dict) -> None:
 
 
 def set_torch_states(states: dict) -> None:
-    """Of what :func:`generator_states` gave, the part that networks draw from."""
+    """Set the generators that networks draw from to what :func:`generator_states` gave."""
     torch.set_rng_state(states['torch'].cpu())
     if 'cuda' in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states['cuda'].cpu())
