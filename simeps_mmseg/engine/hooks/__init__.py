@@ -1,5 +1,6 @@
 from .channels_last import ChannelsLastHook
 from .consistency_ramp import ConsistencyRampHook
+from .draw_apart import DrawApartHook
 from .labels_only_guard import LabelsOnlyGuardHook
 from .missed_validation import MissedValidationHook
 from .non_finite import NonFiniteHook
@@ -11,11 +12,13 @@ from .resume_check import ResumeCheckHook
 from .semi_supervised import SemiSupervisedHook
 from .stop_signals import StopSignalHook
 from .sync_statistics import SyncStatisticsHook
+from .teacher_updates import TeacherUpdateHook
 from .whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
     'ChannelsLastHook',
     'ConsistencyRampHook',
+    'DrawApartHook',
     'ExperimentCheckHook',
     'LabelsOnlyGuardHook',
     'MissedValidationHook',
@@ -28,5 +31,6 @@ __all__ = [
     'SemiSupervisedHook',
     'StopSignalHook',
     'SyncStatisticsHook',
+    'TeacherUpdateHook',
     'WholeCheckpointHook',
 ]
