@@ -1,4 +1,4 @@
-"""Which of MMSegmentation's own configs tools/make_semi.py converts, unchanged, with a folder of ordinary images.
+"""Which of MMSegmentation's own configs ``simeps make_semi`` converts, unchanged, with a folder of ordinary images.
 
     python benchmarks/conversions.py
 

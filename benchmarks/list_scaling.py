@@ -2,7 +2,7 @@
 
     python benchmarks/list_scaling.py --images 10000 100000 2000000
 
-A start is all that ``tools/train.py`` does until the first batch is there: lists, checks, data sets, model, worker processes.
+A start is all that ``simeps train`` does until the first batch is there: lists, checks, data sets, model, worker processes.
 The images are hard links to small ones in a folder of ``--place``, which should be in memory (/dev/shm). They are named by a
 folder, by a list (``ann_file`` of UnlabeledFolderDataset), or by the list of an ordinary data set (split). The second start
 finds the images that were opened in the first known to be sound. One JSON line for each start; cpu_seconds are those of the

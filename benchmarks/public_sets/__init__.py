@@ -1,4 +1,4 @@
-"""Public data sets of surface defects beside those of ``tools/prepare_data.py``, for benchmarks only."""
+"""Public data sets of surface defects beside those of ``simeps prepare_data``, for benchmarks only."""
 
 from .ceramic_cracks import CeramicCracksReader
 from .crackforest import CrackForestReader

@@ -1,4 +1,4 @@
-"""Write a public set in the layout of ``tools/prepare_data.py``, with the splits of several seeds."""
+"""Write a public set in the layout of ``simeps prepare_data``, with the splits of several seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path

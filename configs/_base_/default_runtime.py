@@ -37,5 +37,5 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook'),
 )
 
-# test-time augmentation: tools/test.py --tta
+# test-time augmentation: simeps test --tta
 tta_model = dict(type='SegTTAModel')

@@ -178,7 +178,7 @@ class TestChecks:
 
 
 class TestPreflight:
-    """What ``tools/train.py`` looks at also where the config has no hook for it."""
+    """What ``simeps train`` looks at also where the config has no hook for it."""
 
     def refuses(self, cfg, path, message, **options):
         cfg.dump(path / 'config.py')
