@@ -34,7 +34,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import simeps_mmseg  # noqa: F401 - registers the components
 from benchmarks.protocols import SUPERVISED
-from benchmarks.step_cost import samples_of
+from benchmarks.steps import samples_of
 from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 

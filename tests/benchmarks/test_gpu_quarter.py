@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu_losses import largest_difference, without_draws
-from benchmarks.gpu_steps import METHODS, NETWORKS, Case, cases, model_config, ratio
+from benchmarks.gpu_steps import METHODS, NETWORKS, cases, ratio
 from benchmarks.loader_speed import rates
+from benchmarks.steps import Case, model_config
 from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
 
