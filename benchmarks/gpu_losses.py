@@ -22,9 +22,9 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from benchmarks import results
-from benchmarks.gpu_steps import METHODS, device_name, model_config
+from benchmarks.gpu_steps import METHODS
 from benchmarks.protocols import SUPERVISED
-from benchmarks.step_cost import samples_of
+from benchmarks.steps import device_name, model_config, samples_of
 from simeps_mmseg.utils.config_tree import walk_dicts
 
 STEPS = 20

@@ -23,7 +23,9 @@ QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
 JOBS=${JOBS:-1}                          # runs at a time; the state of each unfinished one has to fit
-WORKERS=${WORKERS:-8}                    # that load images, for each run
+# Processes that load images, for each run. So many are to be enough: images a second that part `loader` reports for them are to
+# be more than those of the fastest step that part `steps` reports for U-Net at 256, else the training waits for images.
+WORKERS=${WORKERS:-8}
 PIECE_MIB=15
 PIECES=4                                 # beside the four other files
 cd "$ROOT" || exit 1

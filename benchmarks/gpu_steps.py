@@ -17,56 +17,26 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
-from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import simeps_mmseg  # noqa: F401 - registers the components
 from benchmarks import results
 from benchmarks.hooks import backbones_of
 from benchmarks.protocols import SUPERVISED
-from benchmarks.step_cost import samples_of
-from simeps_mmseg.engine.optimizers import BFloat16OptimWrapper
-from simeps_mmseg.models.utils import replace_sync_bn
-from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from benchmarks.steps import PRECISIONS, Case, device_name, make_step
 
 METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
-PRECISIONS = ('bfloat16', 'float32')
 NETWORKS = (('unet', 256, 16), ('deeplabv3', 256, 8), ('deeplabv3', 512, 4))  # with image size and labelled images
 SMALL = (('unet', 32, 2),)
 PROFILED_STEPS = 3
-
-
-@dataclass(frozen=True)
-class Case:
-    """One cell of the table.
-
-    Attributes:
-        network: First part of a config's file name.
-        size: Height and width of the images.
-        batch: Labelled images; as many unlabelled ones. Labels only has all of them labelled.
-        method: Folder below configs/.
-        precision: float32, or bfloat16 autocast.
-        compiled: Whether backbones are compiled.
-    """
-
-    network: str
-    size: int
-    batch: int
-    method: str
-    precision: str
-    compiled: bool = False
 
 
 def main() -> None:
@@ -99,8 +69,18 @@ def main() -> None:
 
 
 def cases(networks: tuple[tuple[str, int, int], ...]) -> Iterator[Case]:
-    """All cases; eager ones first, as compiling takes longest."""
-    for compiled, network, precision, method in itertools.product((False, True), networks, PRECISIONS, METHODS):
+    """All cases. Compiling takes longest, so eager ones come first, but for one answer to whether it pays."""
+    first, others = networks[:1], networks[1:]
+    eager, compiled = False, True
+    yield from _combined(first, PRECISIONS, eager)
+    yield from _combined(first, PRECISIONS[:1], compiled)
+    yield from _combined(others, PRECISIONS, eager)
+    yield from _combined(first, PRECISIONS[1:], compiled)
+    yield from _combined(others, PRECISIONS, compiled)
+
+
+def _combined(networks: Iterable[tuple[str, int, int]], precisions: Iterable[str], compiled: bool) -> Iterator[Case]:
+    for network, precision, method in itertools.product(networks, precisions, METHODS):
         yield Case(*network, method, precision, compiled)
 
 
@@ -112,44 +92,6 @@ def ratio(case: Case, seconds: dict[Case, float]) -> float | None:
 
 def is_profiled(case: Case) -> bool:
     return (case.network, case.precision, case.compiled) == ('unet', 'bfloat16', False)
-
-
-def model_config(method: str, network: str) -> ConfigDict:
-    """The model of a method around a network, also where no config has this pair; without pretrained weights and SyncBN."""
-    branch = Config.fromfile(ROOT / f'configs/{SUPERVISED}/{network}_neu_10pct.py').model
-    model = branch
-    if method != SUPERVISED:
-        model = Config.fromfile(ROOT / f'configs/{method}/unet_neu_10pct.py').model
-        model.branch = branch
-    cfg = Config(dict(model=model))
-    remove_pretrained(cfg)
-    replace_sync_bn(cfg.model)
-    return cfg.model
-
-
-def make_step(case: Case, device: str) -> tuple[nn.Module, Callable[[], dict[str, Tensor]]]:
-    """The model of a case, and a function that trains one step of it on one fixed batch and returns the losses."""
-    torch.manual_seed(0)
-    model = MODELS.build(model_config(case.method, case.network))
-    model = model.to(device, memory_format=torch.channels_last).train()
-    if case.method != SUPERVISED:
-        model.set_rampup(0.5)
-    count = 2 * case.batch
-    inputs = list(torch.randint(0, 256, (count, 3, case.size, case.size), dtype=torch.uint8))
-    labels = torch.randint(0, 4, (count, case.size, case.size))
-    samples = samples_of(labels, count if case.method == SUPERVISED else case.batch)
-    wrapper = optimizer_of(model, case.precision, device)
-    return model, lambda: model.train_step(dict(inputs=inputs, data_samples=samples), wrapper)
-
-
-def optimizer_of(model: nn.Module, precision: str, device: str) -> OptimWrapper:
-    """Adam, as a training in that precision has it."""
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    if precision == 'float32':
-        return OptimWrapper(adam)
-    if device == 'cpu':
-        return BFloat16OptimWrapper(optimizer=adam)
-    return AmpOptimWrapper(optimizer=adam, dtype='bfloat16', loss_scale=1.0)
 
 
 def measure(case: Case, device: str, peak: float) -> dict:
@@ -220,10 +162,6 @@ def profile(case: Case, device: str, file: Path) -> None:
     table = averages.table(sort_by=f'self_{device}_time_total', row_limit=30, max_name_column_width=70)
     with file.open('a') as text:
         text.write(f'{case}\nper step: {json.dumps(counts)}\n{table}\n\n')
-
-
-def device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
 
 
 if __name__ == '__main__':

@@ -1,186 +1,233 @@
-"""What one simEps step costs, as ratios within one run.
+"""What one training step costs, as ratios within one run.
 
-    python benchmarks/step_cost.py --size 256 --batch 16
-    python benchmarks/step_cost.py --size 128 --batch 8
+    python benchmarks/step_cost.py                                  # U-Net, 8 + 8 images of 128 x 128
+    python benchmarks/step_cost.py --size 256 --batch 16 --precision float32 --seconds 1200
+    python benchmarks/step_cost.py --compiled
+    python benchmarks/step_cost.py --update                         # the table of docs/performance.md
 
-Compared over the same images and the same U-Net, forward, backward and optimiser step:
+A step is ``train_step`` of the shipped configs over one fixed batch: normalisation, forward, backward, optimiser. Time is
+beside three labels-only steps over the same images, all labelled, as three networks need them; peak memory beside one of
+these steps.
 
-* ``labels only x 3``: three supervised steps over all the images, as if all were labelled;
-* ``simEps``: one step of ``TriBranchSemiSegmentor``;
-* ``naive``: the recipe in plain PyTorch as the released code has it: three Adams, every pair of branches compares its maps
-  in both directions, each time from Gram matrices of its own (24 in all).
-
-Times are medians over rounds in which each takes its turn; peak memory is that of a process that runs only the one (on the
-CPU it is read from Linux).
+Each variant has a process of its own, so that its peak is its own: that of two first steps, on the CPU (read from Linux) less
+what the process took before. Then all take turns in rounds; times are medians over these. One JSON line for each precision.
 """
 
 import argparse
 import json
-import multiprocessing as mp
 import statistics
+import sys
 import time
-from collections.abc import Callable
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
 import torch
-import torch.nn.functional as F
-from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
-from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
+from torch import nn
 
-import simeps_mmseg  # noqa: F401 - registers the components
-from simeps_mmseg.models.losses import soft_dice_loss
+from benchmarks.hooks import backbones_of
+from benchmarks.pages import update
+from benchmarks.protocols import SUPERVISED
+from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.steps import PRECISIONS, Case, device_name, make_step
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs/simeps/unet_neu_10pct.py'
-VARIANTS = ('labels only x 3', 'simEps', 'naive')
+PAGE = ROOT / 'docs/performance.md'
+BEGIN = '<!-- benchmarks/step_cost.py -->\n'
+BASE = 'labels only'
+ROUNDS = 5
+MOST_SECONDS = 200  # for all precisions together
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--size', type=int, default=128, help='height and width of the images')
-    parser.add_argument('--batch', type=int, default=8, help='labelled images; as many unlabelled ones')
-    parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--rounds-only', action='store_true', help='leave the memory measurement out')
-    return parser.parse_args()
+def one_backward_pass(model: nn.Module) -> None:
+    """The step of mmengine, as its wrapper for several processes makes it."""
+    model.train_step = partial(BaseModel.train_step, model)
+
+
+def branch_by_branch(model: nn.Module) -> None:
+    model.branch_by_branch = True
+
+
+def compiled_step(model: nn.Module) -> None:
+    """What mmengine makes of ``compile=True`` in a config."""
+    model.train_step = torch.compile(model.train_step)
+
+
+def compiled_backbones(model: nn.Module) -> None:
+    for backbone in backbones_of(model):
+        backbone.compile()
+
+
+# Folder below configs/, and what is changed of its model.
+VARIANTS: dict[str, tuple[str, Callable[[nn.Module], None] | None]] = {
+    BASE: (SUPERVISED, None),
+    'simEps': ('simeps', None),
+    'simEps-plus': ('simeps_plus', None),
+    'simEps, one backward pass': ('simeps', one_backward_pass),
+    'simEps, branch by branch': ('simeps', branch_by_branch),
+}
+COMPILED: dict[str, tuple[str, Callable[[nn.Module], None] | None]] = {
+    'simEps, compiled step': ('simeps', compiled_step),
+    'simEps, compiled backbones': ('simeps', compiled_backbones),
+}
 
 
 def main() -> None:
-    args = parse_args()
-    # First, while this process holds no model: at 256 x 256 the two together would need more than 24 GiB.
-    peak = {} if args.rounds_only else {name: peak_memory(name, args) for name in VARIANTS}
-    steps = {name: make_step(name, args) for name in VARIANTS}
-    for step in steps.values():
-        step()
-    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for _ in range(args.rounds):
-        for name, step in steps.items():
-            times[name].append(seconds(step, args.device))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    base = medians[VARIANTS[0]]
-    result = dict(
-        size=args.size,
-        batch=f'{args.batch} + {args.batch}',
-        device=torch.cuda.get_device_name() if args.device == 'cuda' else f'CPU, {torch.get_num_threads()} threads',
-        rounds=args.rounds,
-        seconds={name: round(value, 4) for name, value in medians.items()},
-        ratio={name: round(value / base, 3) for name, value in medians.items()},
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--network', default='unet', help="first part of a config's file name")
+    parser.add_argument('--size', type=int, default=128, help='height and width of the images')
+    parser.add_argument('--batch', type=int, default=8, help='labelled images; as many unlabelled ones')
+    parser.add_argument('--precision', nargs='+', choices=PRECISIONS, default=['float32', 'bfloat16'])
+    parser.add_argument('--rounds', type=int, default=ROUNDS)
+    parser.add_argument('--seconds', type=float, default=MOST_SECONDS, help='no round but the first starts after that')
+    parser.add_argument('--compiled', action='store_true', help='with torch.compile, too: takes minutes more')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--results', type=Path, default=RESULTS / 'step_cost.jsonl')
+    parser.add_argument('--update', action='store_true', help='measure nothing, write the table')
+    args = parser.parse_args()
+    if args.update:
+        update(PAGE, markdown(lines_of(args.results)), BEGIN)
+        return
+    start = time.monotonic()
+    variants = [*VARIANTS, *(COMPILED if args.compiled else ())]
+    for index, precision in enumerate(args.precision, 1):
+        end = start + args.seconds * index / len(args.precision)
+        case = Case(args.network, args.size, args.batch, SUPERVISED, precision)
+        line = measured(variants, case, args.device, args.rounds, end)
+        append(args.results, line)
+        print(json.dumps(line), flush=True)
+
+
+# -- measurement -----------------------------------------------------------------------------------------------------
+
+
+def measured(variants: Sequence[str], case: Case, device: str, rounds: int, end: float) -> dict:
+    """The line of a precision.
+
+    Args:
+        variants: Of which :data:`BASE` is one.
+        case: Network, images and precision.
+        device: ``cpu`` or ``cuda``.
+        rounds: In which each variant has its turn.
+        end: Of ``time.monotonic``: no round but the first starts after that.
+    """
+    spawn = get_context('spawn')
+    processes = {name: ProcessPoolExecutor(1, spawn) for name in variants}
+    try:
+        wait(
+            [process.submit(peak_resident_mib) for process in processes.values()]
+        )  # imports, which may go side by side
+        peaks = {name: process.submit(prepare, name, case, device).result() for name, process in processes.items()}
+        times: dict[str, list[float]] = {name: [] for name in variants}
+        while len(times[BASE]) < rounds and (not times[BASE] or time.monotonic() < end):
+            for name, process in processes.items():
+                times[name].append(process.submit(timed).result())
+    finally:
+        for process in processes.values():
+            process.shutdown()
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    return dict(
+        what='step_cost',
+        network=case.network,
+        size=case.size,
+        batch=case.batch,
+        precision=case.precision,
+        device=device_name(device),
+        torch=torch.__version__,
+        rounds=len(times[BASE]),
+        seconds={name: round(value, 4) for name, value in seconds.items()},
+        time={name: round(value / (3 * seconds[BASE]), 3) for name, value in seconds.items() if name != BASE},
+        peak_mib=peaks,
+        memory={name: round(value / max(peaks[BASE], 1), 2) for name, value in peaks.items()},
     )
-    if peak:
-        result['peak_mib'] = peak
-    print(json.dumps(result))
 
 
-def seconds(step: Callable[[], None], device: str) -> float:
-    """Wall time of one step."""
-    start = time.perf_counter()
-    step()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+_step: Callable[[], float]  # of this process
 
 
-def peak_memory(name: str, args: argparse.Namespace) -> int:
-    """MiB of a fresh process that runs two steps of one variant; on the CPU without what it takes at rest."""
-    with mp.get_context('spawn').Pool(1) as pool:
-        return pool.apply(_peak_memory, (name, args))
+def prepare(name: str, case: Case, device: str) -> int:
+    """Set up a variant in this process and train two steps, so that the optimiser has its moments and kernels are chosen.
+
+    Returns:
+        Peak memory in MiB.
+    """
+    global _step
+    method, change = {**VARIANTS, **COMPILED}[name]
+    init_default_scope('mmseg')
+    at_rest = peak_resident_mib()
+    model, step = make_step(Case(case.network, case.size, case.batch, method, case.precision), device)
+    if change is not None:
+        change(model)
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        step()
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    _step = seconds
+    for _ in range(2):
+        _step()
+    return torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else peak_resident_mib() - at_rest
 
 
-def _peak_memory(name: str, args: argparse.Namespace) -> int:
-    at_rest = _high_water_mark()
-    step = make_step(name, args)
-    step()
-    step()
-    if args.device == 'cuda':
-        return torch.cuda.max_memory_allocated() // 2**20
-    return _high_water_mark() - at_rest
+def timed() -> float:
+    """Wall time of one step of the variant of this process."""
+    return _step()
 
 
-def _high_water_mark() -> int:
-    """MiB that this process had resident at most. (``ru_maxrss`` would start at that of the parent.)"""
+def peak_resident_mib() -> int:
+    """What this process had resident at most. (``ru_maxrss`` would start at that of the parent.)"""
     status = Path('/proc/self/status').read_text()
     return int(status.split('VmHWM:')[1].split()[0]) // 1024
 
 
-def make_step(name: str, args: argparse.Namespace) -> Callable[[], None]:
-    """A function that trains one step of a variant on one fixed batch."""
-    init_default_scope('mmseg')
-    torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(CONFIG).model).to(args.device, memory_format=torch.channels_last).train()
-    model.set_rampup(0.5)
-    inputs = torch.randn(2 * args.batch, 3, args.size, args.size, device=args.device)
-    labels = torch.randint(0, 4, (2 * args.batch, args.size, args.size), device=args.device)
-    if name == 'simEps':
-        samples = samples_of(labels, args.batch)
-        return model_step(model, inputs, samples)
-    if name == 'naive':
-        return naive_step(list(model.branches), inputs, labels[: args.batch])
-    samples = samples_of(labels, len(labels))
-    branches = [model_step(branch, inputs, samples) for branch in model.branches]
-
-    def three_steps() -> None:
-        for step in branches:
-            step()
-
-    return three_steps
+# -- table -----------------------------------------------------------------------------------------------------------
 
 
-def samples_of(labels: torch.Tensor, labeled: int) -> list[SegDataSample]:
-    """Data samples of which the first ``labeled`` carry their labels."""
-    size = tuple(labels.shape[1:])
-    samples = [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size)) for _ in labels]
-    for sample, label in list(zip(samples, labels))[:labeled]:
-        sample.gt_sem_seg = PixelData(data=label[None])
-    return samples
+def newest(lines: Sequence[dict]) -> list[dict]:
+    """Of each network, size, batch, precision and device the last line."""
+    keys = ('network', 'size', 'batch', 'precision', 'device')
+    return list({tuple(line[key] for key in keys): line for line in lines}.values())
 
 
-def model_step(model: torch.nn.Module, inputs: torch.Tensor, samples: list[SegDataSample]) -> Callable[[], None]:
-    """One optimiser step of a model of mmengine."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+def markdown(lines: Sequence[dict]) -> str:
+    """One row per variant, one column per measured precision."""
+    shown = newest(lines)
+    if not shown:
+        return 'Not measured yet on this code.\n'
+    rows = [
+        f'| time, peak memory | {" | ".join(map(heading, shown))} |',
+        f'|---|{"---|" * len(shown)}',
+        f'| three labels-only steps, one after the other | {" | ".join("1.00, 1.00" for _ in shown)} |',
+    ]
+    for name in [*VARIANTS, *COMPILED][1:]:
+        cells = [
+            f'{line["time"][name]:.2f}, {line["memory"][name]:.2f}' if name in line['time'] else '' for line in shown
+        ]
+        if any(cells):
+            rows.append(f'| {name} | {" | ".join(cells)} |')
+    base = ', '.join(f'{line["seconds"][BASE]:.3g} s and {line["peak_mib"][BASE]:,} MiB' for line in shown)
+    rows.append(f'\n1.00 is three times the time, and the memory, of one labels-only step: {base}.')
+    return '\n'.join(rows) + '\n'
 
-    def step() -> None:
-        optimizer.zero_grad()
-        loss, _ = model.parse_losses(model(inputs, samples, mode='loss'))
-        loss.backward()
-        optimizer.step()
 
-    return step
+def heading(line: dict) -> str:
+    """What a column is of.
 
-
-def naive_step(branches: list[torch.nn.Module], inputs: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
-    """The recipe of the paper written down as it stands."""
-    optimizers = [torch.optim.Adam(branch.parameters(), lr=1e-3) for branch in branches]
-    parts = inputs[: len(labels)], inputs[len(labels) :]
-    metas = [dict(img_shape=inputs.shape[2:])] * len(labels)
-
-    def ce_dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return 0.5 * F.cross_entropy(logits, target) + 0.5 * soft_dice_loss(logits, target)
-
-    def similarity(features: torch.Tensor) -> torch.Tensor:
-        flat = features.flatten(1)
-        return F.normalize(flat @ flat.T)
-
-    def step() -> None:
-        outputs = [[branch.encode_decode(part, metas) for branch in branches] for part in parts]
-        loss = sum(ce_dice(logits, labels) for logits in outputs[0])
-        for logits in outputs:
-            softmax = [branch.softmax(dim=1) for branch in logits]
-            for k, branch in enumerate(logits):
-                others = [softmax[i] for i in range(3) if i != k]
-                loss = loss + 0.05 * ce_dice(branch, torch.maximum(*others).argmax(dim=1).detach())
-            for a, b in combinations(logits, 2):
-                loss = loss + 25 * F.mse_loss(similarity(a), similarity(b).detach())
-                loss = loss + 25 * F.mse_loss(similarity(a).detach(), similarity(b))
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-
-    return step
+    Example:
+        >>> heading(dict(network='unet', batch=8, size=128, precision='float32', device='CPU, 2 threads', rounds=5))
+        'unet, 8 + 8 images of 128 x 128, float32, CPU, 2 threads, 5 rounds'
+    """
+    images = f'{line["batch"]} + {line["batch"]} images of {line["size"]} x {line["size"]}'
+    return f'{line["network"]}, {images}, {line["precision"]}, {line["device"]}, {line["rounds"]} rounds'
 
 
 if __name__ == '__main__':

@@ -65,12 +65,16 @@ def leave() -> None:
     dist.destroy_process_group()
 
 
-def in_processes(function: Callable, world_size: int, *args: Any) -> list:
-    """What each process saved in the folder that is the last argument, as ``<rank>.pth``."""
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    start_processes(function, args=(port, *args), nprocs=world_size)
+        return probe.getsockname()[1]
+
+
+def in_processes(function: Callable, world_size: int, *args: Any) -> list:
+    """What each process saved in the folder that is the last argument, as ``<rank>.pth``."""
+    start_processes(function, args=(free_port(), *args), nprocs=world_size)
     return [torch.load(args[-1] / f'{rank}.pth') for rank in range(world_size)]
 
 

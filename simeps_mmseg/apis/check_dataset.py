@@ -8,6 +8,7 @@ from prettytable import PrettyTable
 from ..datasets.checks.full import batch_size_problems, check_files, sizes_text
 from ..datasets.checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, FileReport, Problem
 from ..datasets.checks.missing_data import check_data_is_there, leave_out_evaluation_images
+from ..datasets.checks.sound_files import SoundFiles, default_folder
 from ..datasets.class_weights import class_weights
 from ..datasets.sources import Source, classes_of, find_sources
 from ..engine.checks.views import view_problems_of_config
@@ -20,6 +21,9 @@ def check_dataset(
     config: str, options: Sequence[str] = (), workers: int | None = None, limit: int = 20
 ) -> list[Problem]:
     """Open every labelled, unlabelled, validation and test file, print a summary and every problem.
+
+    A check that is interrupted goes on where it is called again: what it had found sound, and has not changed, is not opened
+    again. One that came to its end begins anew.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -39,7 +43,15 @@ def check_dataset(
     leave_out_evaluation_images(cfg)
     check_data_is_there(cfg)
     sources, problems = find_sources(cfg)
-    reports, found = check_files(sources, workers)
+    known = SoundFiles(default_folder('interrupted_checks'))
+    try:
+        reports, found = check_files(sources, workers, known)
+    except BaseException:
+        known.save()
+        raise
+    if known.recalled:
+        print(f'{counted(known.recalled, "image")} found sound by a check that was interrupted; not opened again')
+    known.forget()
     problems += [*found, *batch_size_problems(cfg, reports)]
     if not any(problem.is_error for problem in problems):  # images can be loaded
         problems += [

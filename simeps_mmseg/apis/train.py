@@ -12,6 +12,7 @@ from mmseg.registry import DATASETS, RUNNERS
 
 from ..datasets.checks.before_training import MOST_UNLABELED, check_before_training
 from ..datasets.checks.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
+from ..datasets.listing import listings_kept
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
 from ..engine.checks.config import check_config
@@ -30,6 +31,7 @@ from ..utils.processes import join_processes
 from ..utils.streams import write_any_name
 
 
+@listings_kept()
 def train(
     config: str,
     work_dir: str | None = None,

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from ..utils import UserError
 from ..utils.config_tree import leaf_configs
 from ..utils.images import IMAGE_SUFFIXES, walk_images
 from ..utils.paths import real_path
-from .listing import PathTable, RealPaths, SampleList, build_dataset, find_files, image_paths, listed_once
+from .listing import (
+    PathTable,
+    RealPaths,
+    SampleList,
+    build_dataset,
+    find_files,
+    image_paths,
+    kept_listing,
+    listed_once,
+)
 from .splits import walk_split
 
 
@@ -56,11 +66,16 @@ class UnlabeledFolderDataset(BaseSegDataset):
 
         Of several processes one a machine lists them, unless ``serialize_data`` is off: then nothing is shared.
         """
-        names = listed_once(self._names) if self.serialize_data else self._names()
+        listing = partial(kept_listing, self._meaning(), self._names)
+        names = listed_once(listing) if self.serialize_data else listing()
         self.serialize_data = False  # the list is one array already
         root = str(Path(self.data_root))
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
         return SampleList(names, dict(img_path=('' if root == '.' else root, '')), common, seen=True)
+
+    def _meaning(self) -> tuple[str, ...]:
+        """What decides which images are listed."""
+        return str(self.data_root), *self.suffixes, str(self.ann_file), repr(self.exclude)
 
     def _names(self) -> PathTable:
         """Paths of the images, relative to the folder."""

@@ -19,6 +19,7 @@ from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.datasets.checks.files import inspect_sources
 from simeps_mmseg.datasets.checks.full import check_files
 from simeps_mmseg.datasets.checks.quick import check_quickly
+from simeps_mmseg.datasets.checks.sound_files import SoundFiles
 from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
@@ -459,3 +460,68 @@ def test_missing_and_repeated_lines_of_a_long_list_are_found_without_opening_fil
     assert ('missing image', 'nowhere', True) in found
     assert ('repeated image', names[0], False) in found
     assert len([kind for kind, *_ in found if kind in ('missing image', 'repeated image')]) == 2
+
+
+def test_a_check_that_was_interrupted_goes_on(root, tmp_path, capsys, monkeypatch):
+    """Of what it had found sound nothing is opened again, but what has changed; the next check opens all."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    opened = []
+    inspect = file_checks.inspect_pair
+
+    def watched(part, rules, info):
+        if stop and part == 'validation':
+            raise KeyboardInterrupt
+        opened.append(Path(info['img_path']).relative_to(root).as_posix())
+        return inspect(part, rules, info)
+
+    monkeypatch.setattr(file_checks, 'inspect_pair', watched)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        check(config(root), tmp_path, capsys)
+    before = list(opened)
+    assert len(before) == 6  # labelled and unlabelled
+    save(root / before[0], image('labelled', 9))
+    stop = False
+    opened.clear()
+    error, printed = check(config(root), tmp_path, capsys)
+    assert error == ''
+    assert '5 images found sound by a check that was interrupted; not opened again' in printed
+    assert set(opened) & set(before) == {before[0]}
+    opened.clear()
+    assert 'interrupted' not in check(config(root), tmp_path, capsys)[1]
+    assert set(before) < set(opened)
+
+
+def test_what_is_found_sound_is_kept_while_a_check_runs(root, tmp_path, monkeypatch):
+    """Also by several processes; a line that a kill has cut off is passed over."""
+    monkeypatch.setattr(file_checks, 'SAVED_EVERY', 2)
+    sources, _ = find_sources(config(root))
+    known = SoundFiles(tmp_path / 'known')
+    expected = inspect_sources(sources, workers=2, known=known)
+    files = sorted((tmp_path / 'known').iterdir())
+    content = [file.read_bytes() for file in files]
+    assert sum(text.count(b'"digest"') for text in content) == len(expected) - 1  # the last is not one of two
+    with files[0].open('ab') as file:
+        file.write(b'\n["cut')
+    again = SoundFiles(tmp_path / 'known')
+    assert inspect_sources(sources, workers=0, known=again) == expected
+    assert again.recalled == len(expected) - 1
+    again.save()
+    last = SoundFiles(tmp_path / 'known')
+    assert inspect_sources(sources, workers=0, known=last) == expected
+    assert last.recalled == len(expected)
+
+
+def test_only_some_chunks_are_handed_out_ahead():
+    taken = []
+
+    def items():
+        for index in range(1000):
+            taken.append(index)
+            yield index
+
+    with file_checks.mapping(1) as each:
+        results = each(abs, items())
+        assert next(iter(results)) == 0
+        assert len(taken) <= file_checks.CHUNK * (file_checks.AHEAD + 1)
+        assert list(results) == list(range(1, 1000))

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
 
-from simeps_mmseg.datasets import SyntheticDefectDataset, UnlabeledFolderDataset
+from simeps_mmseg.apis import train
+from simeps_mmseg.datasets import SyntheticDefectDataset, UnlabeledFolderDataset, unlabeled_folder
 from simeps_mmseg.datasets.listing import (
     FolderContents,
     PathTable,
@@ -20,7 +23,9 @@ from simeps_mmseg.datasets.listing import (
     are_there,
     build_dataset,
     find_files,
+    folders,
     image_paths,
+    listings_kept,
     paths,
     real_keys,
     shared,
@@ -28,9 +33,10 @@ from simeps_mmseg.datasets.listing import (
     shared_positions,
 )
 from simeps_mmseg.datasets.splits import find_listed
-from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils import UserError, processes
 from simeps_mmseg.utils.images import list_images
 from simeps_mmseg.utils.paths import real_path
+from tests.faults import small_set
 
 NAMES = ['a.png', 'b/ä.png', '', 'b/not utf-8 \udcff.png', 'c' * 300]
 
@@ -244,7 +250,74 @@ class TestListedOnce:
 
         assert ranks.run(lambda rank: shared.listed_once(listing)) == ['the disk is not there'] * 4
 
+    def test_all_fail_where_a_list_cannot_be_read(self, ranks, tmp_path):
+        found = ranks.run(lambda rank: shared.listed_once(lambda: PathTable.from_paths((tmp_path / 'none').open())))
+        assert all('No such file' in problem for problem in found)
+
+    def test_a_list_is_read_by_one_process_of_each_machine(self, ranks, tmp_path, monkeypatch):
+        (tmp_path / 'list.txt').write_text('a\nb\n')
+        config = dict(type=BaseSegDataset, data_root=str(tmp_path), ann_file='list.txt', data_prefix=dict(img_path=''))
+        listing = []
+        from_paths = PathTable.from_paths
+        monkeypatch.setattr(
+            PathTable, 'from_paths', lambda paths: listing.append(ranks.local.rank) or from_paths(paths)
+        )
+        found = ranks.run(lambda rank: [Path(path).name for path in image_paths(build_dataset(config))])
+        assert found == [['a.jpg', 'b.jpg']] * 4
+        assert sorted(listing) == [0, 2]
+        listing.clear()
+        ranks.run(lambda rank: build_dataset({**config, 'serialize_data': False}))
+        assert sorted(listing) == [0, 1, 2, 3]  # each may do so alone
+
     def test_one_process_alone_writes_nothing(self, tmp_path, monkeypatch):
         monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
         assert list(shared.listed_once(lambda: PathTable.from_paths('ab'))) == ['a', 'b']
         assert not list(tmp_path.iterdir())
+
+
+class TestKept:
+    @pytest.fixture
+    def walks(self, monkeypatch):
+        """The folders that were walked."""
+        walked = []
+        walk = unlabeled_folder.walk_images
+        monkeypatch.setattr(
+            unlabeled_folder, 'walk_images', lambda root, *args: walked.append(root) or walk(root, *args)
+        )
+        return walked
+
+    def test_a_folder_is_walked_once_for_checks_and_training(self, tmp_path, walks, monkeypatch):
+        monkeypatch.setattr(Runner, 'train', lambda runner: DATASETS.build(runner._train_dataloader['dataset']))
+        cfg = small_set.config(small_set.make(tmp_path))
+        cfg.update(
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=1),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01)),
+        )
+        for loader in ('val', 'test'):
+            cfg.pop(f'{loader}_dataloader')
+        cfg.dump(tmp_path / 'config.json')
+        train(str(tmp_path / 'config.json'), work_dir=str(tmp_path / 'run'))
+        assert walks == [str(tmp_path / 'unlabelled')]
+
+    def test_only_the_same_listing_is_kept_and_only_inside(self, tmp_path, walks):
+        touch(tmp_path, ['a.png', 'b.jpg'])
+        with listings_kept():
+            first = UnlabeledFolderDataset(str(tmp_path))
+            touch(tmp_path, ['c.png'])
+            assert [*image_paths(UnlabeledFolderDataset(str(tmp_path)))] == [*image_paths(first)]
+            assert len(UnlabeledFolderDataset(str(tmp_path), suffixes=['.png'])) == 2
+        assert len(UnlabeledFolderDataset(str(tmp_path))) == 3
+        assert len(walks) == 3
+
+
+def test_the_first_process_compares_for_all(tmp_path, monkeypatch):
+    touch(tmp_path, ['one/a.png', 'two/b.png'])
+    data_sets = [UnlabeledFolderDataset(str(tmp_path / name)) for name in ('one', 'two')]
+
+    def answer(objects):
+        objects[0] = {'found by the first'}
+
+    monkeypatch.setattr(processes, 'get_rank', lambda: 1)
+    monkeypatch.setattr(processes, 'broadcast_object_list', answer)
+    monkeypatch.setattr(folders, 'real_keys', lambda paths: pytest.fail('the first process has done that'))
+    assert shared_images(*data_sets) == {'found by the first'}

@@ -30,11 +30,11 @@ def batches(sampler, count):
 
 
 @pytest.fixture
-def two_ranks(monkeypatch):
-    """Build a sampler as process ``rank`` of two."""
+def as_rank(monkeypatch):
+    """Build a sampler as process ``rank`` of ``world_size``."""
 
-    def build(rank, *args, **kwargs):
-        monkeypatch.setattr(samplers, 'get_dist_info', lambda: (rank, 2))
+    def build(rank, world_size, *args, **kwargs):
+        monkeypatch.setattr(samplers, 'get_dist_info', lambda: (rank, world_size))
         return LabeledUnlabeledSampler(*args, **kwargs)
 
     return build
@@ -94,11 +94,12 @@ def test_skip_reaches_positions_that_are_too_far_to_be_drawn_to():
         assert all(sorted(source[i : i + size]) == list(images) for i in range(0, len(source), size))
 
 
-def test_ranks_take_disjoint_parts_of_each_round(two_ranks):
-    ranks = [batches(two_ranks(rank, concat(12, 24), 3, 6, seed=5), 2) for rank in range(2)]
-    drawn = [set(itertools.chain(*rank)) for rank in ranks]
-    assert not drawn[0] & drawn[1]
-    assert drawn[0] | drawn[1] == set(range(36))
+@pytest.mark.parametrize('world_size', [2, 4])
+def test_ranks_take_disjoint_parts_of_each_round(as_rank, world_size):
+    data = concat(6 * world_size, 12 * world_size)
+    ranks = [batches(as_rank(rank, world_size, data, 3, 6, seed=5), 2) for rank in range(world_size)]
+    drawn = [index for rank in ranks for batch in rank for index in batch]
+    assert sorted(drawn) == list(range(18 * world_size))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Data parallelism: several processes train the same model on different images, and learn what one would of all of them."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,11 @@ from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
 from tests.processes import in_processes, join, leave, set_environment
 
 
-def runner_of(rank, port, root, folder, max_iters, safe=False, **changes):
-    """A runner of one of two processes on the CPU."""
+def runner_of(rank, port, world_size, root, folder, max_iters, safe=False, **changes):
+    """A runner of one of several processes on the CPU."""
     from mmengine.runner import Runner
 
-    set_environment(rank, port, 2)
+    set_environment(rank, port, world_size)
     cfg = experiment(root, folder / 'run', max_iters=max_iters, **changes)
     replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
@@ -46,8 +47,8 @@ def save_and_leave(rank, runner, folder, **more):
     leave()
 
 
-def train(rank, port, root, folder):
-    runner = runner_of(rank, port, root, folder, max_iters=3)
+def train(rank, port, world_size, root, folder):
+    runner = runner_of(rank, port, world_size, root, folder, max_iters=3)
     sampler = runner.train_loop.dataloader.sampler
     drawn = [int(sampler.index_at(i)) for i in range(sampler.batch_size)]
     before = torch.cat([p.detach().flatten() for p in runner.model.module.branches.parameters()])
@@ -55,11 +56,11 @@ def train(rank, port, root, folder):
     save_and_leave(rank, runner, folder, drawn=drawn, before=before)
 
 
-def train_guarded(rank, port, root, folder):
+def train_guarded(rank, port, world_size, root, folder):
     """Two validations: labels alone, then one after which only the second process thinks that a class is gone."""
     hooks = [dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_iters=2), dict(type='LabelsOnlyGuardHook')]
     loop = dict(type='IterBasedTrainLoop', max_iters=6, val_interval=2)
-    runner = runner_of(rank, port, root, folder, max_iters=6, custom_hooks=hooks, train_cfg=loop)
+    runner = runner_of(rank, port, world_size, root, folder, max_iters=6, custom_hooks=hooks, train_cfg=loop)
     statistics = find_hook(runner, PseudoLabelStatisticsHook)
     seen = []
 
@@ -78,10 +79,10 @@ def train_guarded(rank, port, root, folder):
     save_and_leave(rank, runner, folder, scale=runner.model.module.consistency_scale)
 
 
-def train_on_mixed_images(rank, port, root, folder):
+def train_on_mixed_images(rank, port, world_size, root, folder):
     """What each process draws while it trains: CutMix boxes of the model, and numbers as dropout draws them."""
     model = tiny_model(cut_mix=dict(type='CutMix', prob=1.0))
-    runner = runner_of(rank, port, root, folder, max_iters=3, model=model)
+    runner = runner_of(rank, port, world_size, root, folder, max_iters=3, model=model)
     boxes, numbers = [], []
     draw_mix = runner.model.module.views.draw_mix
 
@@ -96,7 +97,7 @@ def train_on_mixed_images(rank, port, root, folder):
     save_and_leave(rank, runner, folder, boxes=boxes, numbers=numbers)
 
 
-def train_interrupted(rank, port, root, folder):
+def train_interrupted(rank, port, world_size, root, folder):
     """Four steps at once, and four of which two follow a resume; the networks drop features at random."""
     branch = tiny_branch()
     branch.decode_head.dropout_ratio = 0.5
@@ -104,18 +105,21 @@ def train_interrupted(rank, port, root, folder):
     weights = []
     for name, stop, resume in (('whole', 4, False), ('cut', 2, False), ('cut', 4, True)):
         changes = dict(model=tiny_model(branch=branch.copy()), custom_hooks=hooks, experiment_name=f'{name}{stop}')
-        runner = runner_of(rank, port, root, folder / name, max_iters=4, safe=True, resume=resume, **changes)
+        runner = runner_of(
+            rank, port, world_size, root, folder / name, max_iters=4, safe=True, resume=resume, **changes
+        )
         runner.register_hook(StopAfter(stop))
         runner.train()
         weights.append(torch.cat([value.double().flatten() for value in runner.model.state_dict().values()]))
     save_and_leave(rank, runner, folder, whole=weights[0], resumed=weights[2])
 
 
-def train_accumulating(rank, port, root, folder):
+def train_accumulating(rank, port, world_size, root, folder):
     """Two updates of three batches each, with plain batch norm; a checkpoint within an interval of the statistics."""
     runner = runner_of(
         rank,
         port,
+        world_size,
         root,
         folder,
         max_iters=6,
@@ -181,7 +185,7 @@ class StopAfter(Hook):
 IMAGES, STEPS, CLASSES, SIZE = 8, 3, 4, 16  # of each part of a batch
 
 
-def linear_model():
+def linear_model(**changes):
     """simEps with teachers whose losses are means over the images or span the processes: no batch norm, no Dice."""
     init_default_scope('mmseg')
     branch = tiny_branch(CLASSES)
@@ -195,6 +199,7 @@ def linear_model():
             cross_pseudo=dict(type='CrossPseudoLoss', dice_share=0.0, loss_weight=1.0),
             similarity=dict(type='SimilarityConsistencyLoss', loss_weight=1.0),
             teacher=dict(type='ExponentialMovingAverage', momentum=0.5),
+            **changes,
         )
     )
     model.init_weights()
@@ -236,6 +241,8 @@ def train_part(rank, port, world_size, folder):
     join(rank, port, world_size)
     model = MMDistributedDataParallel(linear_model().train())
     results = train_steps(model, rank, world_size)
+    less_memory = MMDistributedDataParallel(linear_model(branch_by_branch=True).train())
+    results.update(branch_by_branch=train_steps(less_memory, rank, world_size))
     results.update(statistics=averaged_statistics(rank), health=added_health(rank))
     results.update(resumed=resumed_from(rank, folder))
     torch.save(results, folder / f'{rank}.pth')
@@ -340,56 +347,79 @@ def test_processes_learn_what_one_would_of_all_images(found, alone):
     torch.testing.assert_close(found[0]['teachers'], alone['teachers'], atol=1e-6, rtol=1e-6)
 
 
-# -- a whole runner in two processes ---------------------------------------------------------------------------------
+def test_branch_by_branch_gives_the_same_bits_in_several_processes(found):
+    for own in found:
+        for key, value in own['branch_by_branch'].items():
+            assert torch.equal(value, own[key])
 
 
-def test_processes_stay_in_step_on_different_images(synthetic_root, tmp_path):
-    first, second = in_processes(train, 2, synthetic_root, tmp_path)
-    assert not set(first['drawn']) & set(second['drawn'])
-    assert torch.equal(first['weights'], second['weights'])
-    assert (first['weights'] - first['before']).abs().max() > 1e-4  # they moved
+# -- a whole runner in two and four processes -------------------------------------------------------------------------
 
 
-def test_the_guard_decides_for_all_processes(synthetic_root, tmp_path):
-    first, second = in_processes(train_guarded, 2, synthetic_root, tmp_path)
-    # The main process saw the class gone after the third validation, the other one after the second.
-    assert first['scale'] == second['scale'] == 0.5
-    assert torch.equal(first['weights'], second['weights'])
+@pytest.fixture(params=[2, 4])
+def world_size(request):
+    return request.param
 
 
-def test_each_process_draws_its_own_boxes_and_dropout(synthetic_root, tmp_path):
-    first, second = in_processes(train_on_mixed_images, 2, synthetic_root, tmp_path)
+def all_equal(ranks, key):
+    """Whether all processes have the same tensor."""
+    return all(torch.equal(rank[key], ranks[0][key]) for rank in ranks)
+
+
+def test_processes_stay_in_step_on_different_images(world_size, synthetic_root, tmp_path):
+    ranks = in_processes(train, world_size, world_size, synthetic_root, tmp_path)
+    drawn = [index for rank in ranks for index in rank['drawn']]
+    assert len(set(drawn)) == len(drawn) == 6 * world_size
+    assert all_equal(ranks, 'weights')
+    assert (ranks[0]['weights'] - ranks[0]['before']).abs().max() > 1e-4  # they moved
+
+
+def test_the_guard_decides_for_all_processes(world_size, synthetic_root, tmp_path):
+    ranks = in_processes(train_guarded, world_size, world_size, synthetic_root, tmp_path)
+    # The main process saw the class gone after the third validation, the second one after the second.
+    assert {rank['scale'] for rank in ranks} == {0.5}
+    assert all_equal(ranks, 'weights')
+
+
+def test_each_process_draws_its_own_boxes_and_dropout(world_size, synthetic_root, tmp_path):
+    ranks = in_processes(train_on_mixed_images, world_size, world_size, synthetic_root, tmp_path)
     for key in ('boxes', 'numbers'):
-        assert len(first[key]) == 2
-        assert not any(torch.equal(one, other) for one, other in zip(first[key], second[key]))
-    assert torch.equal(first['weights'], second['weights'])
+        for one, other in combinations(ranks, 2):
+            assert len(one[key]) == len(other[key]) == 2
+            assert not any(map(torch.equal, one[key], other[key]))
+    assert all_equal(ranks, 'weights')
 
 
-def test_a_resume_is_exact_in_each_process(synthetic_root, tmp_path):
-    for rank in in_processes(train_interrupted, 2, synthetic_root, tmp_path):
+def test_a_resume_is_exact_in_each_process(world_size, synthetic_root, tmp_path):
+    for rank in in_processes(train_interrupted, world_size, world_size, synthetic_root, tmp_path):
         assert torch.equal(rank['whole'], rank['resumed'])
 
 
-def test_what_is_validated_is_what_is_saved_and_health_and_teachers_are_those_of_all(synthetic_root, tmp_path):
-    first, second = ranks = in_processes(train_accumulating, 2, synthetic_root, tmp_path)
+def test_what_is_validated_is_what_is_saved_and_health_and_teachers_are_those_of_all(
+    world_size, synthetic_root, tmp_path
+):
+    ranks = in_processes(train_accumulating, world_size, world_size, synthetic_root, tmp_path)
+    first = ranks[0]
     moments = ['checkpoint 2', 'validation 3', 'checkpoint 4', 'checkpoint 6', 'validation 6']
     for moment in moments:
-        one, other = (rank['before'][moment] for rank in ranks)
-        assert torch.equal(one, other) == (moment == 'validation 6')  # apart, unless they were just averaged
+        before = [rank['before'][moment] for rank in ranks]
+        for one, other in combinations(before, 2):
+            assert torch.equal(one, other) == (moment == 'validation 6')  # apart, unless they were just averaged
         for rank in ranks:
-            torch.testing.assert_close(rank['after'][moment], (one + other) / 2)
-        assert torch.equal(first['after'][moment], second['after'][moment])
+            torch.testing.assert_close(rank['after'][moment], torch.stack(before).mean(dim=0))
+            assert torch.equal(rank['after'][moment], first['after'][moment])
     saved = torch.load(tmp_path / 'run/iter_6.pth', weights_only=False)['state_dict']
     assert any(key.startswith('teachers.') and key.endswith('running_var') for key in saved)
     assert torch.equal(batch_norm_statistics(saved), first['after']['validation 6'])
 
-    assert first['moves'] == second['moves'] == [2, 2, 2]
+    assert all(rank['moves'] == [2, 2, 2] for rank in ranks)
 
     health = PseudoLabelHealth(['ok', *[key for key in first['latest'] if key.startswith('label_share.')][1:]])
     for step in range(4):
         for rank in ranks:
             health.update(StepRecord(**rank['steps'][step]))
     expected = list(health.compute().values())
-    assert first['latest'] == second['latest']
+    assert all(rank['latest'] == first['latest'] for rank in ranks)
     assert list(first['latest'].values()) == pytest.approx(expected)
-    assert first['steps'][3]['labels'].ne(second['steps'][3]['labels']).any()
+    for one, other in combinations(ranks, 2):
+        assert one['steps'][3]['labels'].ne(other['steps'][3]['labels']).any()

@@ -1,10 +1,13 @@
 """Gradient accumulation: several small steps count as one of their mean, in the optimiser and in the losses' weights."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
+from simeps_mmseg.engine.hooks import preflight
 from tests.helpers import make_samples, tiny_branch, tiny_model
 
 RATE = 0.1
@@ -66,3 +69,25 @@ def test_teachers_move_after_the_accumulated_step(model):
     after = weights_of(model.branches)
     assert not torch.equal(after, before)
     torch.testing.assert_close(step(), (before + after) / 2)
+
+
+def test_maps_of_summed_batches_are_warned_of_at_the_start(model, monkeypatch):
+    said = []
+    monkeypatch.setattr(preflight, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(preflight, 'check_experiment', lambda *_: None)
+    optimizer = torch.optim.SGD(model.branches.parameters(), lr=RATE)
+
+    def start(counts):
+        wrapper = OptimWrapper(optimizer, accumulative_counts=counts)
+        runner = SimpleNamespace(model=model, optim_wrapper=wrapper, train_loop=None, val_loop=None)
+        preflight.ExperimentCheckHook().before_train(runner)
+
+    start(1)
+    assert said == []
+    start(3)
+    assert len(said) == 1
+    assert said[0].startswith('optim_wrapper.accumulative_counts=3: ')
+    assert 'not one map of all 3; for larger maps use larger batches or more processes' in said[0]
+    model.similarity = None
+    start(3)
+    assert len(said) == 1

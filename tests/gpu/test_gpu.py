@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmseg.apis import init_model
 
 from benchmarks.gpu_losses import TOLERANCE, largest_difference, losses_of
-from benchmarks.gpu_steps import PRECISIONS, Case, make_step
+from benchmarks.steps import PRECISIONS, Case, make_step
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.models.losses import similarity_map
 from tests.conftest import ROOT

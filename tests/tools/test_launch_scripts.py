@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.helpers import experiment
+from tests.processes import free_port
 
 TOOLS = ROOT / 'tools'
 
@@ -36,6 +39,25 @@ def test_training_goes_through_torchrun(started):
     assert '--nproc-per-node=4' in words
     begin = words.index(f'{TOOLS}/train.py')
     assert words[begin + 1 :] == ['my config.py', '--launcher', 'pytorch', '--resume', '--cfg-options', 'a=1']
+
+
+def test_two_processes_train_on_a_cpu(synthetic_root, tmp_path):
+    experiment(synthetic_root, tmp_path / 'run', max_iters=2).dump(tmp_path / 'config.py')
+    environment = dict(PYTHON=sys.executable, PORT=str(free_port()), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
+    done = subprocess.run(
+        [TOOLS / 'dist_train.sh', tmp_path / 'config.py', '2'],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    said = log.read_text()
+    assert 'Distributed launcher: pytorch' in said
+    assert 'GPU number: 2' in said  # mmengine's word for the number of processes
+    assert 'Iter(train) [2/2]' in said
+    assert (tmp_path / 'run/iter_2.pth').exists()
 
 
 def test_testing_takes_a_checkpoint(started):

@@ -2,12 +2,16 @@
 
 import multiprocessing
 import os
+import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import cv2
 import mmcv
@@ -37,6 +41,11 @@ from .inspection import (
 from .sound_files import SoundFiles
 
 ORDINARY_MASKS = ('LoadAnnotations',)
+CHUNK = 16  # files that a process is given at a time
+AHEAD = 4  # chunks per process that are handed out before their results are taken
+SAVED_EVERY = 10_000  # files
+
+Map = Callable[[Callable, Iterable], Iterable]
 
 
 def inspect_sources(
@@ -56,17 +65,24 @@ def inspect_sources(
     reports: list[FileReport] = []
     with mapping(workers) as each:
         for source in sources:
-            own = [known.report(source, info) if known else None for info in source.infos]
-            unknown = [info for info, report in zip(source.infos, own) if report is None]
-            done = each(partial(inspect_pair, source.part, source.rules), unknown)
-            found = iter(list(progress(done, f'{source.part} ({source.key})', total=len(unknown))))
-            for info, report in zip(source.infos, own):
-                if report is None:
-                    report = next(found)
-                    if known:
-                        known.add(source, info, report)
-                reports.append(report)
+            reports += _reports_of(source, each, known)
     return reports
+
+
+def _reports_of(source: Source, each: Map, known: SoundFiles | None) -> list[FileReport]:
+    """One for each image of a source. What is found sound is kept every so many files, so that a check can go on."""
+    reports = [known.report(source, info) if known else None for info in source.infos]
+    rows = [row for row, report in enumerate(reports) if report is None]
+    unknown = (source.infos[row] for row in rows)
+    opened = each(partial(inspect_pair, source.part, source.rules), unknown)
+    for number, report in enumerate(progress(opened, f'{source.part} ({source.key})', total=len(rows)), start=1):
+        row = rows[number - 1]
+        reports[row] = report
+        if known:
+            known.add(source, source.infos[row], report)
+            if number % SAVED_EVERY == 0:
+                known.save()
+    return cast(list[FileReport], reports)
 
 
 def _cores() -> int:
@@ -74,7 +90,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def mapping(workers: int) -> Iterator[Callable[[Callable, Sequence], Iterable]]:
+def mapping(workers: int) -> Iterator[Map]:
     """``map``, by processes that decode images where ``workers`` is not 0.
 
     OpenCV's own threads are ended before: processes that are forked beside them may wait for them for ever.
@@ -85,16 +101,38 @@ def mapping(workers: int) -> Iterator[Callable[[Callable, Sequence], Iterable]]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
+    processes = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _leave_interrupts_to_the_first)
     try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context(method)) as processes:
-            yield partial(processes.map, chunksize=16)
+        yield partial(_in_chunks, processes, AHEAD * workers)
     except BrokenProcessPool as error:
         raise UserError(
             'a process that opens images was ended from outside, probably for want of memory: give it more, or run '
             'check_dataset with --workers 0, which shows at which file'
         ) from error
     finally:
+        processes.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads)
+
+
+def _in_chunks(processes: ProcessPoolExecutor, ahead: int, function: Callable, items: Iterable) -> Iterator:
+    """``map`` in the order of the items, of which only so many chunks are handed out before their results are taken."""
+    waiting: deque[Future] = deque()
+    stream = iter(items)
+    while chunk := list(islice(stream, CHUNK)):
+        waiting.append(processes.submit(_each_of, function, chunk))
+        if len(waiting) >= ahead:
+            yield from waiting.popleft().result()
+    while waiting:
+        yield from waiting.popleft().result()
+
+
+def _each_of(function: Callable, items: list) -> list:
+    return [function(item) for item in items]
+
+
+def _leave_interrupts_to_the_first() -> None:
+    """Ctrl-C reaches all processes; the first ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def inspect_file(source: Source, info: dict) -> FileReport:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from shutil import rmtree
 
-from ...utils import UserError
-from ...utils.files import whole_file
 from ..sources import FileRules, Source
 from .inspection import ORDINARY_IMAGES, FileReport, Problem
 
-FORMAT = 1  # to be raised whenever the checks of one file change
+FORMAT = 2  # to be raised whenever the checks of one file change
 KEPT = ('grey', 'size', 'tones', 'values', 'classes')
 
 
@@ -22,20 +22,28 @@ class SoundFiles:
     Only files that are read by MMSeg's own transforms or this package's are kept: a user's own may change.
 
     Args:
-        folder: Where they are kept, one file for each way of reading.
+        folder: Where they are kept, one file for each way of reading: a JSON line a report, the newest last.
+
+    Attributes:
+        recalled: How many reports were given.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._read: dict[str, dict[str, dict]] = {}
-        self._changed: set[str] = set()
+        self.recalled = 0
+        self._known: dict[str, dict[str, str]] = {}  # by file, then by key: text takes a fifth of what is read from it
+        self._new: dict[str, list[str]] = defaultdict(list)
 
     def report(self, source: Source, info: dict) -> FileReport | None:
         """What was seen in an image and its mask; None where they have to be opened."""
-        kept = self._entries(source.rules).get(_key(source.rules, info)) if is_kept(source.rules) else None
-        if kept is None or kept['stamps'] != _stamps(source.rules, info):
+        text = self._entries(source.rules).get(_key(source.rules, info)) if is_kept(source.rules) else None
+        if text is None:
             return None
-        report = _from_json(kept['report'])
+        _, stamps, kept = json.loads(text)
+        if stamps != _stamps(source.rules, info):
+            return None
+        self.recalled += 1
+        report = _from_json(kept)
         problems = [problem._replace(part=source.part) for problem in report.problems]
         mask = info.get('seg_map_path') if source.rules.mask_step else None
         return replace(report, part=source.part, image=info['img_path'], mask=mask, problems=problems)
@@ -45,33 +53,53 @@ class SoundFiles:
         stamps = _stamps(source.rules, info)
         if stamps is None or any(problem.is_error for problem in report.problems) or not is_kept(source.rules):
             return
-        entries = self._entries(source.rules)
-        entries[_key(source.rules, info)] = dict(stamps=stamps, report=_to_json(report))
-        self._changed.add(_name(source.rules))
+        key = _key(source.rules, info)
+        text = json.dumps([key, stamps, _to_json(report)])
+        self._entries(source.rules)[key] = text
+        self._new[_name(source.rules)].append(text)
 
     def save(self) -> None:
         """Write what was added. Where nothing can be written, the next start opens the files again, and that is all."""
-        for name in self._changed:
+        for name, lines in self._new.items():
             try:
-                with whole_file(self.folder / name) as partial:
-                    partial.write_text(json.dumps(self._read[name]), encoding='utf-8')
-            except (OSError, UserError, UnicodeEncodeError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with (self.folder / name).open('a', encoding='utf-8') as file:
+                    # First the end of a line that was cut off, as is the last one of a process that was killed.
+                    file.write(''.join(f'\n{line}' for line in lines))
+            except OSError:
                 continue
+        self._new.clear()
 
-    def _entries(self, rules: FileRules) -> dict[str, dict]:
+    def forget(self) -> None:
+        """Remove the files."""
+        self._known.clear()
+        self._new.clear()
+        rmtree(self.folder, ignore_errors=True)
+
+    def _entries(self, rules: FileRules) -> dict[str, str]:
         name = _name(rules)
-        if name not in self._read:
+        if name not in self._known:
             try:
-                self._read[name] = dict(json.loads((self.folder / name).read_text(encoding='utf-8')))
-            except (OSError, ValueError, TypeError):  # not there, cut off, or of something else
-                self._read[name] = {}
-        return self._read[name]
+                lines = (self.folder / name).read_bytes().decode('utf-8', 'replace').split('\n')
+            except OSError:
+                lines = []
+            self._known[name] = dict(filter(None, map(_keyed, lines)))
+        return self._known[name]
 
 
-def default_folder() -> Path:
-    """``simeps_mmseg/checked`` in the user's cache: ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+def _keyed(line: str) -> tuple[str, str] | None:
+    """A line by its key; None where it was cut off, or is of something else."""
+    try:
+        key, _, _ = json.loads(line)
+    except (ValueError, TypeError):
+        return None
+    return (key, line) if isinstance(key, str) else None
+
+
+def default_folder(name: str = 'checked') -> Path:
+    """A folder in ``simeps_mmseg`` in the user's cache: ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-    return Path(cache) / 'simeps_mmseg/checked'
+    return Path(cache) / 'simeps_mmseg' / name
 
 
 def is_kept(rules: FileRules) -> bool:
@@ -81,7 +109,7 @@ def is_kept(rules: FileRules) -> bool:
 
 
 def _name(rules: FileRules) -> str:
-    return hashlib.blake2b(f'{FORMAT} {rules!r}'.encode(), digest_size=12).hexdigest() + '.json'
+    return hashlib.blake2b(f'{FORMAT} {rules!r}'.encode(), digest_size=12).hexdigest() + '.jsonl'
 
 
 def _files(rules: FileRules, info: dict) -> Iterator[str]:

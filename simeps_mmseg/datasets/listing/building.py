@@ -7,8 +7,10 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from .kept import kept_listing
 from .paths import PathTable
 from .samples import SampleList
+from .shared import listed_once
 
 
 def build_dataset(config: dict) -> Dataset:
@@ -26,9 +28,17 @@ def build_dataset(config: dict) -> Dataset:
 
 
 def listed_samples(dataset: BaseSegDataset) -> SampleList:
-    """What MMSegmentation makes of the lines of a data set's list, empty ones included."""
-    with open(dataset.ann_file, encoding='utf-8', newline='\n') as lines:
-        names = PathTable.from_paths(line.strip() for line in lines)
+    """What MMSegmentation makes of the lines of a data set's list, empty ones included.
+
+    Of several processes one a machine reads them, unless ``serialize_data`` is off: then nothing is shared.
+    """
+
+    def read() -> PathTable:
+        with open(dataset.ann_file, encoding='utf-8', newline='\n') as lines:
+            return PathTable.from_paths(line.strip() for line in lines)
+
+    read_or_kept = partial(kept_listing, str(dataset.ann_file), read)
+    names = listed_once(read_or_kept) if dataset.serialize_data else read_or_kept()
     dataset.serialize_data = False  # the list is one array already
     suffixes = dict(img_path=dataset.img_suffix, seg_map_path=dataset.seg_map_suffix)
     prefix = dataset.data_prefix

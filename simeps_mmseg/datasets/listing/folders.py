@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from ...utils.dataset_tree import leaf_datasets
 from ...utils.paths import real_path
+from ...utils.processes import decided_by_first
 from .samples import SampleList, paths_of
 
 FOLDERS_KEPT = 4096
@@ -145,7 +146,14 @@ def _leaf_paths(leaf: Any) -> Iterator[str]:
 
 
 def shared_images(first: Dataset, second: Dataset) -> set[str]:
-    """Real paths of the images that two data sets have in common."""
+    """Real paths of the images that two data sets have in common.
+
+    Of processes that know each other, the first compares for all, and every one has to call this.
+    """
+    return decided_by_first(lambda: _shared_images(first, second))
+
+
+def _shared_images(first: Dataset, second: Dataset) -> set[str]:
     found = []
     for dataset, positions in zip((first, second), shared_positions(*map(dataset_keys, (first, second)))):
         wanted = set(positions)

@@ -49,7 +49,7 @@ def made_once(make: Callable[[], str]) -> tuple[str, bool]:
     if is_first:
         try:
             path = make()
-        except UserError as error:
+        except (UserError, OSError, UnicodeError) as error:  # the others wait for an answer
             problem = str(error)
     answers = [answer for answer in all_gather_object((machine, is_first, path, problem)) if answer[1]]
     for *_, problem in answers:

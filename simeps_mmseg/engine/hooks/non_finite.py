@@ -14,6 +14,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
 from ...models.utils.batch_norm import running_statistics
+from ...models.utils.copying import copy_all
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names, usable
@@ -27,9 +28,10 @@ class NonFiniteHook(Hook):
     """Looks at the losses and the gradients of each step before the weights change.
 
     Where one is not finite, no weight changes in that step, and it is said why. After too many such steps the training stops.
-    Costs one reading of a scalar from the device per iteration: an optimiser that is to leave the weights alone must not be
-    called, and whether it is called is the host's decision. (To call it and put everything back would cost a copy of weights
-    and moments in each step.) Also refuses checkpoints whose weights are not finite.
+    Costs one reading of a scalar from the device per iteration, the only one that is left in a step of this package: an
+    optimiser that is to leave the weights alone must not be called, and whether it is called is the host's decision. To look
+    one step late would let that step into the weights, and to call it and put everything back would cost a copy of weights
+    and moments in each step. Also refuses checkpoints whose weights are not finite.
 
     Where gradients are summed over iterations (``accumulative_counts``), a loss that is not finite takes all of that sum
     along. Batch norm is set back at once: the next iteration, the moving averages and a checkpoint look at it.
@@ -65,7 +67,8 @@ class NonFiniteHook(Hook):
         self._stepped = self._skipped = False
         self._spoiled = False  # whether a sum of gradients holds one of a step that was passed over
         self._in_a_row = self._without_step = 0
-        self._statistics: list[Tensor] = []  # of batch norm, before the step
+        self._statistics: list[Tensor] = []  # of batch norm
+        self._before: list[Tensor] = []  # what they were before the step
 
     # -- what the runner calls ---------------------------------------------------------------------------------------
 
@@ -85,7 +88,7 @@ class NonFiniteHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Remember the images, and the statistics of batch norm, which one forward pass can spoil for good."""
         if not self._batches:
-            self._statistics = [value.clone() for value in running_statistics(runner.model)]
+            self._keep_statistics(runner.model)
         self._batches.append(data_batch)
         self._losses.append({})
 
@@ -117,6 +120,14 @@ class NonFiniteHook(Hook):
 
     # -- what it does ------------------------------------------------------------------------------------------------
 
+    def _keep_statistics(self, model: nn.Module) -> None:
+        """Copy the statistics of batch norm into memory that stays: as clones they would be a launch for each."""
+        self._statistics = running_statistics(model)
+        kept = [(one.shape, one.dtype, one.device) for one in self._before]
+        if kept != [(one.shape, one.dtype, one.device) for one in self._statistics]:
+            self._before = [torch.empty_like(one) for one in self._statistics]
+        copy_all(self._before, self._statistics)
+
     def _keep_losses(self, module: nn.Module, inputs: tuple, output: object) -> None:
         if module.training and isinstance(output, dict) and self._losses:
             self._losses[-1].update((name, value) for name, value in _scalars(output) if 'loss' in name)
@@ -142,8 +153,7 @@ class NonFiniteHook(Hook):
 
     def _skip(self) -> None:
         self._skipped, self._stepped = True, False
-        for value, before in zip(running_statistics(self._runner.model), self._statistics):
-            value.copy_(before)
+        copy_all(self._statistics, self._before)
         self._in_a_row += 1
         hub = self._runner.message_hub
         total = hub.get_info(SKIPPED, 0) + 1

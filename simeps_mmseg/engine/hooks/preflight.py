@@ -1,11 +1,15 @@
 """What is looked at before the first iteration of a training."""
 
+import logging
+
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ..checks import check_class_weights, check_experiment, check_resumed_schedule, check_start
+from ..checks.accumulation import accumulation_warning
 from .access import find_hook, unwrapped
 
 
@@ -14,7 +18,7 @@ class ExperimentCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Refuse an experiment that cannot train as intended."""
-        check_experiment(runner.train_loop, unwrapped(runner.model), runner.val_loop)
+        look_at_experiment(runner)
 
 
 @HOOKS.register_module()
@@ -33,7 +37,16 @@ class PreflightHook(Hook):
         """Refuse what would train for nothing."""
         is_semi = isinstance(runner.train_loop.dataloader.sampler, LabeledUnlabeledSampler)
         if is_semi and find_hook(runner, ExperimentCheckHook) is None:
-            check_experiment(runner.train_loop, unwrapped(runner.model), runner.val_loop)
+            look_at_experiment(runner)
         check_class_weights(unwrapped(runner.model))
         if runner.iter:
             check_resumed_schedule(runner)
+
+
+def look_at_experiment(runner: Runner) -> None:
+    """Refuse what cannot train as intended; warn of what may be meant otherwise."""
+    model = unwrapped(runner.model)
+    check_experiment(runner.train_loop, model, runner.val_loop)
+    warning = accumulation_warning(runner.optim_wrapper, model)
+    if warning:
+        print_log(warning, 'current', logging.WARNING)

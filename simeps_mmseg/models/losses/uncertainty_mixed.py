@@ -14,14 +14,14 @@ from .utils import autocast_disabled
 
 
 @torch.no_grad()
-def mixed_pseudo_labels(logits: Sequence[Tensor], weights: Tensor) -> Tensor:
+def mixed_pseudo_labels(logits: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Classes of the weighted mean of the branches' softmax maps, the same for every branch.
 
     Source: Sime et al., Computers in Industry 2023 (UAPS), dynamically mixed pseudo-labels.
 
     Args:
         logits: One tensor of shape (b, C, h, w) per branch.
-        weights: Shape (K,), not negative.
+        weights: One for each branch, not negative.
 
     Returns:
         Detached classes, shape (b, h, w), int64.
@@ -85,8 +85,8 @@ class UncertaintyMixedLoss(nn.Module):
 
     def pseudo_labels(self, logits: Sequence[Tensor]) -> list[PseudoLabel]:
         """The same (b, h, w) labels for every branch, from logits (b, C, h, w)."""
-        weights = torch.distributions.Dirichlet(torch.ones(len(logits))).sample().to(logits[0].device)
-        labels = mixed_pseudo_labels(logits, weights)
+        weights = torch.distributions.Dirichlet(torch.ones(len(logits))).sample()
+        labels = mixed_pseudo_labels(logits, weights.tolist())  # numbers: a tensor would be copied to the device
         return [PseudoLabel(labels) for _ in logits]
 
     def forward(

@@ -8,6 +8,8 @@ from mmengine.model import BaseAveragedModel, ExponentialMovingAverage, Momentum
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from .copying import copy_all
+
 
 def move_average(average: BaseAveragedModel, network: nn.Module) -> None:
     """``average.update_parameters(network)``, with few launches for the exponential averages instead of one a tensor.
@@ -30,7 +32,7 @@ def move_average(average: BaseAveragedModel, network: nn.Module) -> None:
         if steps % average.interval == 0 and floating:
             torch._foreach_lerp_(*_columns(floating), momentum)
     if copies:
-        torch._foreach_copy_(*_columns(copies))
+        copy_all(*_columns(copies))
     average.steps += 1
 
 

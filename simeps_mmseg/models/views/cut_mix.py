@@ -82,11 +82,12 @@ class CutMix(nn.Module):
     def forward(self, inputs: Tensor) -> Mix:
         """A mix for images (b, c, h, w). Partners are the images shifted by one random step, so nobody is its own."""
         count, _, height, width = inputs.shape
-        inside = torch.zeros(count, height, width, dtype=torch.bool)
+        # Made where the images are: to copy them there would have the host wait for the device.
+        inside = torch.zeros(count, height, width, dtype=torch.bool, device=inputs.device)
         step = int(torch.randint(1, max(count, 2), ()))
         for image in inside:
             if float(torch.rand(())) < self.prob:
                 top, left, bottom, right = random_box(height, width, self.area, self.ratio)
-                image[top:bottom, left:right] = True
-        partner = torch.arange(count).roll(step)
-        return Mix(partner.to(inputs.device), inside.to(inputs.device))
+                image[top:bottom, left:right].fill_(True)
+        partner = torch.arange(count, device=inputs.device).roll(step)
+        return Mix(partner, inside)
