@@ -88,7 +88,7 @@ def protect_pickles() -> bool:
     if type(file_handlers['pkl']) is not PickleHandler:
         return False
 
-    class ClosedPickleHandler(PickleHandler):  # type: ignore[misc]
+    class ClosedPickleHandler(PickleHandler):
         """Writes what it is asked to; reads nothing."""
 
         def load_from_fileobj(self, file: object, **kwargs: Any) -> NoReturn:

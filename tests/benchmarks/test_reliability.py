@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import faults, kills, soak
+from benchmarks import faults, kills, reliability, soak
 from benchmarks.results import RESULTS, lines_of
 from tests.conftest import ROOT
 
@@ -12,6 +12,24 @@ from tests.conftest import ROOT
 def test_the_page_holds_the_table_of_the_results(script):
     lines = lines_of(RESULTS / f'{script.__name__.split(".")[-1]}.jsonl')
     assert script.BEGIN + script.markdown(lines) in script.PAGE.read_text()
+
+
+def test_the_page_holds_the_table_of_the_audit_and_today():
+    assert reliability.BEGIN + reliability.of_results(RESULTS) in reliability.PAGE.read_text()
+    assert {row.kind for row in reliability.FAULTS} == set(faults.KINDS)
+
+
+def test_today_is_counted_from_the_lines():
+    fault = dict(kind='attacks', stack='onedl-mmengine', tried=9, held=8, skipped=0, failed=['a::b'])
+    killed = dict(method='simeps', workers=0, signals=['KILL'], iters=8, seed=0, kills=3, finished=True, equal=False)
+    told = dict(killed, signals=['TERM', 'HUP'], equal=True)
+    rows = reliability.markdown([fault], [killed, dict(killed, equal=True), told], [dict(iters=30_000)]).splitlines()
+    ends = [row.split('|', 4)[-1].strip() for row in rows]
+    assert ends[2] == '2, by 6 signals | 2 end, 1 with the same weights |'
+    assert ends[3] == '1, by 3 signals | 1 end, 1 with the same weights |'
+    assert ends[9] == '9 | 8 |'
+    assert ends[-1] == '30,000 steps | see below |'
+    assert ends[4] == 'not yet measured |  |'
 
 
 def test_every_kind_of_fault_has_tests():

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
 import torch
@@ -124,7 +124,10 @@ def loader_problems(cfg: Config) -> Iterator[str]:
 
 def clip_problems(node: object, path: str) -> Iterator[str]:
     """What PyTorch refuses of ``clip_grad`` when the first step is due, or what turns gradients round."""
-    functions = dict(norm=torch.nn.utils.clip_grad_norm_, value=torch.nn.utils.clip_grad_value_)
+    functions: dict[str, Callable[..., object]] = {
+        'norm': torch.nn.utils.clip_grad_norm_,
+        'value': torch.nn.utils.clip_grad_value_,
+    }
     for key, name, value in walk_values(node, path):
         if name != 'clip_grad' or not isinstance(value, Mapping):
             continue

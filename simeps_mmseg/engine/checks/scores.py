@@ -95,7 +95,8 @@ def number_of_branches(model: Mapping) -> int:
     kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
     if kind is None or not issubclass(kind, BaseSemiSegmentor):
         return 0
-    return len(model.get('branches') or ()) or model.get('num_branches') or default_argument(kind, 'num_branches') or 1
+    count = len(model.get('branches') or ()) or model.get('num_branches') or default_argument(kind, 'num_branches')
+    return count if isinstance(count, int) else 1  # one that has a teacher or sees views
 
 
 def validation_classes(cfg: Config) -> Sequence[str] | None:
