@@ -109,4 +109,5 @@ def seed_samples(runner: Runner) -> None:
     if iterator is not None:  # some versions of mmengine have started the workers already, which have drawn ahead
         if hasattr(loader.sampler, 'skip'):
             loader.sampler.skip(0)
+        loader._iterator = None  # persistent workers, which have the data set as it was, would be taken again
         loop.dataloader_iterator = type(iterator)(loader)
