@@ -178,7 +178,7 @@ class _Run:
     def starving_rule(self) -> dict[str, float]:
         """When a class starves, as far as the config of the training says it (``SemiSupervisedHook``)."""
         hooks = [] if self.cfg is None else self.cfg.get('custom_hooks') or []
-        given = next((hook for hook in hooks if hook.get('type') == 'SemiSupervisedHook'), {})
+        given: dict = next((hook for hook in hooks if hook.get('type') == 'SemiSupervisedHook'), {})
         return {name: given[name] for name in ('starving', 'starving_after_share') if name in given}
 
     @property
