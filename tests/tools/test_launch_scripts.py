@@ -43,7 +43,13 @@ def test_training_goes_through_torchrun(started):
 
 def test_two_processes_train_on_a_cpu(synthetic_root, tmp_path):
     experiment(synthetic_root, tmp_path / 'run', max_iters=2).dump(tmp_path / 'config.py')
-    environment = dict(PYTHON=sys.executable, PORT=str(free_port()), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
+    environment = dict(
+        PYTHON=sys.executable,
+        PYTHONPATH=str(ROOT),
+        PORT=str(free_port()),
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+    )
     done = subprocess.run(
         [TOOLS / 'dist_train.sh', tmp_path / 'config.py', '2'],
         env={**os.environ, **environment},
