@@ -15,11 +15,12 @@ from mmseg.registry import MODELS, TRANSFORMS
 
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
-from simeps_mmseg.engine import SemiSupervisedHook, resume
+from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.checks import check_start
 from simeps_mmseg.engine.hooks.pseudo_label_statistics import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.engine.ramp import RampSchedule
+from simeps_mmseg.engine.resume import choice
 from simeps_mmseg.engine.starvation import StarvationWatch
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.models.utils import sync_bn
@@ -465,7 +466,7 @@ def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkey
 
 def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(resume, 'print_log', lambda text, *args: said.append(text))
+    monkeypatch.setattr(choice, 'print_log', lambda text, *args: said.append(text))
     cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=2)
     cfg.dump(tmp_path / 'config.py')
     line = f'--resume: there is no checkpoint to go on from in {tmp_path}/run; training starts from the beginning'
@@ -475,7 +476,7 @@ def test_resuming_from_nothing_is_said(synthetic_root, tmp_path, monkeypatch):
         assert said.count(line) == expected
     (tmp_path / 'run/last_checkpoint').unlink()
     said.clear()
-    resume.choose_checkpoint(cfg)
+    choice.choose_checkpoint(cfg)
     assert said == [f'--resume: training goes on from {tmp_path}/run/iter_2.pth']
 
 
