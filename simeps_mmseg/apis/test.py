@@ -115,7 +115,7 @@ def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: f
     hook = cfg.default_hooks.get('visualization')
     if hook is None:
         raise UserError("default_hooks has no visualization=dict(type='SegVisualizationHook')")
-    hook.draw = True
+    hook.update(draw=True, interval=1)  # stock MMSegmentation draws each fiftieth image of a test, OneDL's each
     if show:
         hook.update(show=True, wait_time=wait_time)
     if show_dir:

@@ -49,7 +49,8 @@ except ModuleNotFoundError:
     pass
 config, weights, image, folder = sys.argv[1:]
 torch.load(weights, weights_only=True)
-sys.argv = ['test.py', config, weights, '--work-dir', folder + '/test', '--show-dir', folder + '/shown']
+sys.argv = ['test.py', config, weights, '--work-dir', folder + '/test', '--show-dir', folder + '/shown',
+            '--cfg-options', 'default_hooks.visualization.interval=1']
 runpy.run_path(str(Path(mmseg.__file__).parent / '.mim/tools/test.py'), run_name='__main__')
 model = init_model(config, weights, device='cpu')
 logits = inference_model(model, image).seg_logits.data.numpy()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
 
 from simeps_mmseg.datasets.samplers import Draw
 from simeps_mmseg.engine import StopSignalHook
@@ -273,6 +274,10 @@ class TestRandomStreams:
         assert one != other
         assert load([0])[0][0] == 0
 
+    @pytest.mark.skipif(
+        not hasattr(_InfiniteDataloaderIterator, 'skip_iter'),
+        reason='this mmengine loads the skipped batches again, which draws from the same generators',
+    )
     def test_by_process_as_in_mmsegmentation(self, synthetic_root, tmp_path):
         def config(name, **changes):
             cfg = interruptible(synthetic_root, tmp_path / name, **changes)

@@ -26,7 +26,8 @@ class RandomStreamsHook(Hook):
     Args:
         by_position: Whether what is drawn while a sample is loaded depends on the seed and on the sample's position alone.
             A resume is then exact with worker processes too, and so is one with another number of them. False: it comes from
-            the generators of the process that loads, as in MMSegmentation; a resume is then exact without workers only.
+            the generators of the process that loads, as in MMSegmentation; a resume is then exact without workers only, and
+            with an mmengine that skips batches without loading them (OneDL's).
     """
 
     priority = 'VERY_HIGH'  # before whatever draws in a step
