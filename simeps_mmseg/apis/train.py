@@ -31,7 +31,6 @@ from ..utils.processes import join_processes
 from ..utils.streams import write_any_name
 
 
-@listings_kept()
 def train(
     config: str,
     work_dir: str | None = None,
@@ -73,34 +72,37 @@ def train(
     check_length(cfg)
     check_packages(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
-    for warning in check_before_training(cfg, check or check_all, None if check_all else MOST_UNLABELED):
-        print_log(warning, 'current', logging.WARNING)
-    prepare_model(cfg, from_scratch)
-    if amp:
-        use_amp(cfg)
-    add_safe_hooks(cfg)
-    check_folder_writable(cfg.work_dir)
-    # The runner builds some parts at its first iteration only.
-    with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
-        join_processes(cfg)
-        if resume:
-            choose_checkpoint(cfg)
-        else:
-            cfg.resume = False
-            set_aside(cfg)
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        write_any_name(handler.stream for handler in runner.logger.handlers if isinstance(handler, logging.FileHandler))
-        runner.register_hook(PreflightHook(), priority='HIGHEST')
-        runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
-        try:
-            runner.train()
-        except RuntimeError:
-            end_if_asked(runner)
-            raise
-    replaced = replaced_images(runner.train_dataloader.dataset)
-    if replaced:
-        print_log(replaced, 'current', logging.WARNING)
-    return runner
+    with listings_kept():  # one listing for the checks and the training
+        for warning in check_before_training(cfg, check or check_all, None if check_all else MOST_UNLABELED):
+            print_log(warning, 'current', logging.WARNING)
+        prepare_model(cfg, from_scratch)
+        if amp:
+            use_amp(cfg)
+        add_safe_hooks(cfg)
+        check_folder_writable(cfg.work_dir)
+        # The runner builds some parts at its first iteration only.
+        with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
+            join_processes(cfg)
+            if resume:
+                choose_checkpoint(cfg)
+            else:
+                cfg.resume = False
+                set_aside(cfg)
+            runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+            write_any_name(
+                handler.stream for handler in runner.logger.handlers if isinstance(handler, logging.FileHandler)
+            )
+            runner.register_hook(PreflightHook(), priority='HIGHEST')
+            runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
+            try:
+                runner.train()
+            except RuntimeError:
+                end_if_asked(runner)
+                raise
+        replaced = replaced_images(runner.train_dataloader.dataset)
+        if replaced:
+            print_log(replaced, 'current', logging.WARNING)
+        return runner
 
 
 def check_length(cfg: Config) -> None:

@@ -105,6 +105,9 @@ def train_interrupted(rank, port, world_size, root, folder):
     weights = []
     for name, stop, resume in (('whole', 4, False), ('cut', 2, False), ('cut', 4, True)):
         changes = dict(model=tiny_model(branch=branch.copy()), custom_hooks=hooks, experiment_name=f'{name}{stop}')
+        # Else DDP brings the gradients into another order after its first step, and with it the sums over the processes,
+        # of which more than two are another one to the bit.
+        changes.update(find_unused_parameters=world_size > 2)
         runner = runner_of(
             rank, port, world_size, root, folder / name, max_iters=4, safe=True, resume=resume, **changes
         )
