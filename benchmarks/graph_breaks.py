@@ -1,6 +1,6 @@
-"""Where ``torch.compile`` leaves the graph in a training step: each place with the reason, counted.
+"""Where ``torch.compile`` leaves the graph in a training step: what it met there and why it left, counted.
 
-    python benchmarks/graph_breaks.py                        # one JSON line a place and reason
+    python benchmarks/graph_breaks.py                        # one JSON line each
     python benchmarks/graph_breaks.py --update               # the table of docs/performance.md
 
 The step is that of ``compile=True`` with the config simeps/unet_neu_10pct.py. Its graphs are made, on the CPU, and run as they
@@ -9,9 +9,9 @@ are. Numbers do not depend on the size of the images.
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,11 +19,13 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 from mmengine.registry import init_default_scope
+from torch._dynamo.utils import counters
 
 from benchmarks.pages import update
 from benchmarks.steps import Case, make_step
 
 PAGE = ROOT / 'docs/performance.md'
+PACKAGES = ('simeps_mmseg', 'mmseg', 'mmengine', 'mmcv', 'torch')
 BEGIN = '<!-- benchmarks/graph_breaks.py -->\n'
 
 
@@ -34,37 +36,48 @@ def main() -> None:
     args = parser.parse_args()
     init_default_scope('mmseg')
     found = graph_breaks(args.method)
-    for (place, reason), count in found.items():
-        print(json.dumps(dict(method=args.method, place=place, reason=reason, count=count)), flush=True)
+    for (reason, met), count in found.items():
+        print(json.dumps(dict(method=args.method, reason=reason, met=met, count=count)), flush=True)
     if args.update:
         update(PAGE, markdown(found), BEGIN)
 
 
 def graph_breaks(method: str) -> Counter[tuple[str, str]]:
-    """How often the step of a method leaves the graph, by place and reason."""
-    _, step = make_step(Case('unet', 32, 2, method, 'float32'), 'cpu')
+    """How often the step of a method leaves the graph, by the reason and what was met."""
+    model, step = make_step(Case('unet', 32, 2, method, 'float32'), 'cpu')
     step()  # so that the optimiser has its moments
-    explained = torch._dynamo.explain(step)()
-    return Counter((place(one.user_stack), first_line(one.reason)) for one in explained.break_reasons)
+    model.train_step = torch.compile(model.train_step, backend='eager')
+    step()
+    found: Counter[tuple[str, str]] = Counter()
+    for text, count in counters['graph_break'].items():
+        found[described(text)] += count
+    return found
 
 
-def place(stack: Iterable) -> str:
-    """File and line of the innermost code, from the package on."""
-    frame = list(stack)[-1]
-    parts = Path(frame.filename).parts
-    packages = [index for index, part in enumerate(parts) if part == 'site-packages']
-    short = Path(*parts[packages[-1] + 1 :]) if packages else Path(frame.filename).relative_to(ROOT)
-    return f'{short.as_posix()}, {frame.name}'
+def described(text: str) -> tuple[str, str]:
+    """The reason in what PyTorch says of a break, and what was met: a file and line of the step, or a name.
 
-
-def first_line(reason: str) -> str:
-    return reason.strip().splitlines()[0]
+    Example:
+        >>> described('Dynamic shape operator\\n  Explanation: ...\\n  Developer debug context: aten.nonzero.default\\n')
+        ('Dynamic shape operator', 'aten.nonzero.default')
+    """
+    reason = text.strip().splitlines()[0]
+    place = re.search(r'File "(.+?)", line (\d+)', text)
+    if place:
+        parts = Path(place[1]).parts
+        package = next(index for index, part in enumerate(parts) if part in PACKAGES)
+        return reason, f'{Path(*parts[package:]).as_posix()}:{place[2]}'
+    context = re.search(r'Developer debug context: (.+)', text)
+    return reason, re.sub(r'int: \d+', 'int', context[1].strip()) if context else ''  # such as a count of hooks
 
 
 def markdown(found: Counter[tuple[str, str]]) -> str:
-    """One row per place and reason, the most frequent first."""
-    rows = [f'{found.total()} graph breaks in a step:\n', '| where | why | how often |', '|---|---|---|']
-    rows += [f'| `{place}` | {reason.replace("|", " ")} | {count} |' for (place, reason), count in found.most_common()]
+    """One row per reason and what was met, the most frequent first."""
+    rows = [f'{found.total()} graph breaks in a step:\n', '| why | at | how often |', '|---|---|---|']
+    rows += [
+        f'| {reason.replace("|", " ")} | `{met.replace("`", "")}` | {count} |'
+        for (reason, met), count in found.most_common()
+    ]
     return '\n'.join(rows) + '\n'
 
 

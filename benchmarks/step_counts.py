@@ -39,6 +39,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import simeps_mmseg  # noqa: F401 - registers the components
@@ -85,6 +86,15 @@ class StepCounter(TorchDispatchMode):
         self.launches: Counter[str] = Counter()
         self.reads: Counter[str] = Counter()
         self.copies: Counter[str] = Counter()
+        self._tensors_of_numbers = TensorsOfNumbers(self.copies)
+
+    def __enter__(self) -> 'StepCounter':
+        self._tensors_of_numbers.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._tensors_of_numbers.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = str(func)
@@ -104,10 +114,22 @@ class StepCounter(TorchDispatchMode):
         return result
 
 
+class TensorsOfNumbers(TorchFunctionMode):
+    """Counts ``torch.tensor([...], device=...)``, which fills memory of the host first and of which operators see nothing."""
+
+    def __init__(self, copies: Counter[str]) -> None:
+        super().__init__()
+        self.copies = copies
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in (torch.tensor, torch.as_tensor) and result.is_meta and not isinstance(args[0], Tensor):
+            self.copies[asking_package()] += 1
+        return result
+
+
 def copies_to_device(name: str, args: tuple, kwargs: dict, result: Any) -> int:
     """How many tensors of the host an operation copies to the device while the host waits."""
-    if name.startswith('aten.lift_fresh'):  # of torch.tensor([...], device=...)
-        return int(result.is_meta)
     if name.startswith(('aten.index.', 'aten.index_put')):
         return sum(on_host(index) for index in args[1]) if args[0].is_meta else 0
     if name.startswith('aten._to_copy'):
