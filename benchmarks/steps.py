@@ -58,16 +58,39 @@ def model_config(method: str, network: str) -> ConfigDict:
 
 def make_step(case: Case, device: str) -> tuple[nn.Module, Callable[[], dict[str, Tensor]]]:
     """The model of a case, and a function that trains one step of it on one fixed batch and returns the losses."""
+    images = 2 * case.batch
+    labeled = images if case.method == SUPERVISED else case.batch
+    cfg = model_config(case.method, case.network)
+    return make_step_of(cfg, (case.size, case.size), images, labeled, case.precision, device)
+
+
+def make_step_of(
+    model_cfg: ConfigDict,
+    size: tuple[int, int],
+    images: int,
+    labeled: int,
+    precision: str,
+    device: str,
+    classes: int = 4,
+) -> tuple[nn.Module, Callable[[], dict[str, Tensor]]]:
+    """The same of any model.
+
+    Args:
+        model_cfg: Without pretrained weights and SyncBN.
+        size: Height and width of the images, which are noise.
+        images: Of the batch.
+        labeled: How many of them carry labels: the first.
+        precision: One of :data:`PRECISIONS`.
+        device: ``cpu`` or ``cuda``.
+        classes: Of the labels, at most those of the model.
+    """
     torch.manual_seed(0)
-    model = MODELS.build(model_config(case.method, case.network))
-    model = model.to(device, memory_format=torch.channels_last).train()
-    if case.method != SUPERVISED:
+    model = MODELS.build(model_cfg).to(device, memory_format=torch.channels_last).train()
+    if hasattr(model, 'set_rampup'):
         model.set_rampup(0.5)
-    count = 2 * case.batch
-    inputs = list(torch.randint(0, 256, (count, 3, case.size, case.size), dtype=torch.uint8))
-    labels = torch.randint(0, 4, (count, case.size, case.size))
-    samples = samples_of(labels, count if case.method == SUPERVISED else case.batch)
-    wrapper = optimizer_of(model, case.precision, device)
+    inputs = list(torch.randint(0, 256, (images, 3, *size), dtype=torch.uint8))
+    samples = samples_of(torch.randint(0, classes, (images, *size)), labeled)
+    wrapper = optimizer_of(model, precision, device)
     return model, lambda: model.train_step(dict(inputs=inputs, data_samples=samples), wrapper)
 
 

@@ -1,0 +1,143 @@
+"""What a training step of each shipped config costs: time, and peak memory.
+
+    python benchmarks/config_cost.py                                    # all configs that have no line yet: takes an hour
+    python benchmarks/config_cost.py --configs simeps/deeplabv3_neu_10pct
+    python benchmarks/config_cost.py --update                           # the table of docs/performance.md
+
+A step is ``train_step`` over one fixed batch of noise, of the config's own size and number of images, in float32, without
+pretrained weights. Beside it stands a step of the config's labels-only twin (``configs/supervised/``, same file name) over the
+same images, all labelled. Each has a process of its own; its peak is that of all its steps, less what the process took before.
+One JSON line a config, written at once.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from benchmarks.pages import update
+from benchmarks.protocols import SUPERVISED
+from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.step_cost import peak_resident_mib
+from benchmarks.steps import device_name, make_step_of
+from simeps_mmseg.models.utils import replace_sync_bn
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
+
+PAGE = ROOT / 'docs/performance.md'
+BEGIN = '<!-- benchmarks/config_cost.py -->\n'
+STEPS = 2  # that are timed, after one that is not
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--configs', nargs='+', default=configs(), help='below configs/, without .py')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--results', type=Path, default=RESULTS / 'config_cost.jsonl')
+    parser.add_argument('--update', action='store_true', help='measure nothing, write the table')
+    args = parser.parse_args()
+    if args.update:
+        update(PAGE, markdown(lines_of(args.results)), BEGIN)
+        return
+    device = device_name(args.device)
+    done = {line['config'] for line in lines_of(args.results) if line['device'] == device}
+    for name in args.configs:
+        if name not in done:
+            line = dict(
+                what='config_cost', config=name, device=device, torch=torch.__version__, **cost(name, args.device)
+            )
+            append(args.results, line)
+            print(json.dumps(line), flush=True)
+
+
+def configs() -> list[str]:
+    """The semi-supervised configs, as folder and file name."""
+    files = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
+    return [f'{file.parent.name}/{file.stem}' for file in files if file.parent.name != SUPERVISED]
+
+
+def twin(name: str) -> str | None:
+    """The labels-only config of the same file name; None if there is none.
+
+    Example:
+        >>> twin('simeps/unet_neu_10pct')
+        'supervised/unet_neu_10pct'
+    """
+    found = f'{SUPERVISED}/{name.rpartition("/")[2]}'
+    return found if (ROOT / f'configs/{found}.py').is_file() else None
+
+
+def cost(name: str, device: str) -> dict:
+    """What a config's step takes, and that of its twin over as many images."""
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    sampler = cfg.train_dataloader.sampler
+    images = sampler.num_labeled + sampler.num_unlabeled
+    size = tuple(cfg.image_size)
+    line = dict(size=size, labeled=sampler.num_labeled, images=images)
+    line['step'] = apart(name, size, images, sampler.num_labeled, device)
+    other = twin(name)
+    line['labels_only'] = apart(other, size, images, images, device) if other else None
+    return line
+
+
+def apart(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> dict[str, float]:
+    """:func:`measured` in a process of its own."""
+    with ProcessPoolExecutor(1, get_context('spawn')) as process:
+        return process.submit(measured, name, size, images, labeled, device).result()
+
+
+def measured(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> dict[str, float]:
+    """Parameters that learn, in millions; seconds of a step; peak memory in MiB. To be called once in a process."""
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    remove_pretrained(cfg)
+    replace_sync_bn(cfg.model)
+    at_rest = peak_resident_mib()
+    model, step = make_step_of(cfg.model, size, images, labeled, 'float32', device, classes=2)
+    seconds = []
+    for _ in range(1 + STEPS):
+        start = time.perf_counter()
+        step()
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    peak = torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else peak_resident_mib() - at_rest
+    learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    return dict(parameters=round(learning / 1e6, 1), seconds=round(statistics.mean(seconds[1:]), 3), peak_mib=peak)
+
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One row per config and device: the last line of each."""
+    newest = {(line['device'], line['config']): line for line in lines}
+    if not newest:
+        return 'Not measured yet on this code.\n'
+    rows = [
+        '| config | images a step | million parameters | seconds a step | beside labels only | peak memory, MiB | beside labels only |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    for (_, config), line in sorted(newest.items()):
+        height, width = line['size']
+        step, plain = line['step'], line['labels_only']
+        beside = {key: f'{step[key] / plain[key]:.1f}' if plain else '' for key in ('seconds', 'peak_mib')}
+        rows.append(
+            f'| `{config}` | {line["labeled"]} + {line["images"] - line["labeled"]} of {height} x {width} '
+            f'| {step["parameters"]:,} | {step["seconds"]:.3g} | {beside["seconds"]} '
+            f'| {step["peak_mib"]:,} | {beside["peak_mib"]} |'
+        )
+    rows.append(f'\nDevice: {"; ".join(sorted({device for device, _ in newest}))}.')
+    return '\n'.join(rows) + '\n'
+
+
+if __name__ == '__main__':
+    main()
