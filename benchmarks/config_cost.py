@@ -123,7 +123,7 @@ def markdown(lines: Sequence[dict]) -> str:
     if not newest:
         return 'Not measured yet on this code.\n'
     rows = [
-        '| config | images a step | million parameters | seconds a step | beside labels only | peak memory, MiB | beside labels only |',
+        '| config | images a step | parameters, million | step, s | beside labels only | peak, MiB | beside labels only |',
         '|---|---|---|---|---|---|---|',
     ]
     for (_, config), line in sorted(newest.items()):

@@ -1,0 +1,48 @@
+"""What a step of each shipped config costs: which are measured, what beside, and the table."""
+
+from benchmarks import config_cost
+from benchmarks.config_cost import BEGIN, PAGE, configs, markdown, twin
+from benchmarks.results import RESULTS, lines_of
+
+
+def line(config, seconds, plain):
+    costs = [dict(parameters=1.4, seconds=value, peak_mib=int(100 * value)) for value in (seconds, *plain)]
+    step, labels_only = (*costs, None)[:2]
+    return dict(
+        config=config,
+        device='CPU, 2 threads',
+        size=[96, 128],
+        labeled=4,
+        images=8,
+        step=step,
+        labels_only=labels_only,
+    )
+
+
+def test_all_semi_supervised_configs_are_measured_beside_their_twins():
+    names = configs()
+    assert 'simeps/deeplabv3_neu_10pct' in names
+    assert not [name for name in names if name.startswith(('supervised/', '_base_/'))]
+    assert [name for name in names if twin(name) is None] == ['simeps/mixed_neu_10pct']  # of three networks
+
+
+def test_a_config_is_built_at_its_own_size_and_its_twin_gets_all_images_labelled(monkeypatch):
+    calls = []
+    monkeypatch.setattr(config_cost, 'apart', lambda *args: calls.append(args))
+    found = config_cost.cost('simeps/deeplabv3_neu_10pct', 'cpu')
+    assert calls == [
+        ('simeps/deeplabv3_neu_10pct', (256, 256), 8, 4, 'cpu'),
+        ('supervised/deeplabv3_neu_10pct', (256, 256), 8, 8, 'cpu'),
+    ]
+    assert (found['labeled'], found['images']) == (4, 8)
+
+
+def test_the_table_has_the_newest_line_of_each_config():
+    table = markdown([line('simeps/a', 9.0, (1.0,)), line('simeps/a', 6.0, (1.5,)), line('simeps/mixed', 2.0, ())])
+    assert '| `simeps/a` | 4 + 4 of 96 x 128 | 1.4 | 6 | 4.0 | 600 | 4.0 |' in table
+    assert '| `simeps/mixed` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 200 |  |' in table
+    assert '9' not in table.split('simeps/a')[1].splitlines()[0].replace('96', '')
+
+
+def test_the_page_has_the_table_of_the_lines():
+    assert BEGIN + markdown(lines_of(RESULTS / 'config_cost.jsonl')) in PAGE.read_text()
