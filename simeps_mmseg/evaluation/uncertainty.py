@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..utils.class_maps import likeliest_class
+
 
 class ImageUncertainty(NamedTuple):
     """Uncertainty of an ensemble about one image.
@@ -64,7 +66,7 @@ def _entropy(probabilities: Tensor, dim: int) -> Tensor:
 
 def shared_classes(probabilities: Tensor) -> Tensor:
     """Where all networks predict the same class: bool, shape (...), from probabilities (K, C, ...)."""
-    classes = probabilities.argmax(dim=1)
+    classes = likeliest_class(probabilities, dim=1)
     return (classes == classes[:1]).all(dim=0)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..models.utils import mean_logits
 from ..utils import UserError
+from ..utils.class_maps import likeliest_class
 from ..utils.config_tree import type_name, without_pipelines
 from ..utils.configs import test_pipeline
 from ..utils.images import UnreadableImage, list_images
@@ -166,7 +167,7 @@ def check_difference(
 
 
 def _classes(logits: Tensor, threshold: float) -> Tensor:
-    return logits.argmax(dim=-3) if logits.shape[-3] > 1 else logits > threshold
+    return likeliest_class(logits, dim=-3) if logits.shape[-3] > 1 else logits > threshold
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from mmseg.models import BaseSegmentor
 
 from ...evaluation import mutual_information
 from ...utils import progress
+from ...utils.class_maps import likeliest_class
 from ...utils.images import displayed
 from ...visualization import Tile, paint, thumbnail_grid
 from ..preparation import Preparation
@@ -34,7 +35,7 @@ def contact_sheet(
     for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
         shown, data = prepare(str(files[image.name]))
         probabilities, _ = probabilities_and_features(model, data)
-        labels = probabilities.mean(dim=0).argmax(dim=0).cpu().numpy().astype(np.uint8)
+        labels = likeliest_class(probabilities.mean(dim=0), dim=0).cpu().numpy().astype(np.uint8)
         picture = _fitted(displayed(shown), labels.shape)
         tiles.append(
             Tile(

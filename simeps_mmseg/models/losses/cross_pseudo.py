@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...utils import UserError
+from ...utils.class_maps import likeliest_class
 from .pseudo_label import PseudoLabel, pixel_cross_entropy
 from .soft_dice import soft_dice_from_probabilities
 from .utils import autocast_disabled, check_logits_and_target
@@ -46,7 +47,7 @@ def ensemble_pseudo_labels(logits: Sequence[Tensor], ensemble: str = 'max') -> l
         raise ValueError(f'ensemble must be one of {ENSEMBLES}, got {ensemble!r}')
     probabilities = all_probabilities(logits)
     others = [[item for index, item in enumerate(probabilities) if index != k] for k in range(len(logits))]
-    return [ensemble_of(items, ensemble).argmax(dim=1) for items in others]
+    return [likeliest_class(ensemble_of(items, ensemble), dim=1) for items in others]
 
 
 def all_probabilities(logits: Sequence[Tensor]) -> list[Tensor]:

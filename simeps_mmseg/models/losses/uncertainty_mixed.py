@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils.class_maps import likeliest_class
 from .cross_pseudo import all_probabilities, ce_dice_loss, ensemble_of
 from .pseudo_label import PseudoLabel
 from .utils import autocast_disabled
@@ -27,7 +28,7 @@ def mixed_pseudo_labels(logits: Sequence[Tensor], weights: Sequence[float]) -> T
         Detached classes, shape (b, h, w), int64.
     """
     weighted = [weight * probability for weight, probability in zip(weights, all_probabilities(logits))]
-    return torch.stack(weighted).sum(dim=0).argmax(dim=1)
+    return likeliest_class(torch.stack(weighted).sum(dim=0), dim=1)
 
 
 def kl_divergence(reference: Tensor, log_probabilities: Tensor) -> Tensor:

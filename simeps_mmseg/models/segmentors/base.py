@@ -17,6 +17,7 @@ from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ...utils.class_maps import likeliest_class
 from ..checks import check_branches
 from ..losses.pseudo_label import PseudoLabel
 from ..losses.utils import ConsistencyLoss
@@ -243,7 +244,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
             One (b, h, w) map for all branches or one for each; ``ignore_index`` where a pixel would not count.
         """
         logits = self.teaching_logits(inputs, data_samples)
-        return [self.hide_padding(own.argmax(dim=1), data_samples) for own in logits]
+        return [self.hide_padding(likeliest_class(own, dim=1), data_samples) for own in logits]
 
     def hide_padding(self, labels: Tensor, data_samples: SampleList) -> Tensor:
         """Labels (b, h, w) with ``ignore_index`` where an image was padded to the size of the batch."""

@@ -1,6 +1,5 @@
 """Inference with the branches of a semi-supervised segmentor, or with their teachers."""
 
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,7 +25,6 @@ class BranchInference:
     branches: ModuleList
     teachers: Teachers | None
     test_cfg: dict[str, Any]
-    postprocess_result: Callable[..., SampleList]
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits (b, C, h, w) of what ``test_cfg`` names, in one pass over the whole image."""
@@ -65,6 +63,11 @@ class BranchInference:
             maps = torch.cat([samples[i].pred_sem_seg.data for samples in own])
             result.set_data({'pred_sem_seg_branches': PixelData(data=maps)})
         return results
+
+    def postprocess_result(self, seg_logits: Tensor, data_samples: OptSampleList = None) -> SampleList:
+        """As MMSegmentation does it, from logits (b, C, h, w) laid out with classes last, where its ``argmax`` is quick."""
+        seg_logits = seg_logits.contiguous(memory_format=torch.channels_last)
+        return super().postprocess_result(seg_logits, data_samples)  # type: ignore[misc]
 
     def _forward(self, inputs: Tensor, data_samples: OptSampleList = None) -> Tensor:
         return self.encode_decode(inputs, _metas(inputs, data_samples))

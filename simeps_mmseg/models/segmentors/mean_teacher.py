@@ -6,6 +6,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
 
+from ...utils.class_maps import likeliest_class
 from ..utils import forward_labeled, training_logits
 from ..views import build_views
 from .base import BaseSemiSegmentor
@@ -44,7 +45,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         losses = add_prefix(output.losses, 'branch_0')
         if output.logits is not None:
             (taught,) = self.teaching_logits(inputs, data_samples)
-            counted = self.hide_padding(taught.argmax(dim=1), data_samples) != self.ignore_index
+            counted = self.hide_padding(likeliest_class(taught, dim=1), data_samples) != self.ignore_index
             value = self.consistency(output.logits, taught.float().softmax(dim=1), counted)
             losses['labeled.loss_consistency'] = self.ramped(self.consistency, value)
         return losses
@@ -52,7 +53,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The distance to the teacher."""
         (taught,) = self.teaching_logits(inputs, data_samples)
-        labels = self.hide_padding(taught.argmax(dim=1), data_samples)
+        labels = self.hide_padding(likeliest_class(taught, dim=1), data_samples)
         target = taught.float().softmax(dim=1)
         if self.views is not None:
             inputs, (labels, target) = self.views(inputs, [labels, target])

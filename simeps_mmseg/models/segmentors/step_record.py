@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...utils.class_maps import likeliest_class
+
 
 @dataclass
 class StepRecord:
@@ -26,4 +28,4 @@ class StepRecord:
     @property
     def predictions(self) -> list[Tensor]:
         """Classes (b_u, h, w) of ``outputs``. A look at whole maps, which most steps are spared."""
-        return [output.argmax(dim=1) if output.ndim == 4 else output for output in self.outputs]
+        return [likeliest_class(output, dim=1) if output.ndim == 4 else output for output in self.outputs]
