@@ -22,6 +22,8 @@ from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
 from benchmarks.results import RESULTS, mean_branch, read
+from simeps_mmseg.apis.make_semi import STILL_RISING
+from simeps_mmseg.deploy.checkpoint import late_rise
 
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +77,10 @@ class Comparison(NamedTuple):
     plateau: dict
     longer: dict
     semi: dict
+
+    def late_rise(self) -> float:
+        """How fast validation still rose where the plateau should be."""
+        return late_rise([(int(step), score) for step, score in self.plateau['validations'].items()])
 
     def score(self, key: str) -> float:
         """Score of the method, all branches."""
@@ -140,7 +146,7 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
         cells = [
             SETS[place.dataset],
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
-            f'{place.start:,}',
+            f'{place.start:,}{still_rising(seeds)}',
             str(len(seeds)),
             spread([one.labels_only(key)[0] for one in seeds]),
             spread([one.labels_only(key)[1] for one in seeds]),
@@ -152,6 +158,11 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
     if len(rows) == 2:
         rows.append(f'| none yet with the recipe as it is |{" |" * (len(head) - 1)}')
     return '\n'.join(rows) + '\n'
+
+
+def still_rising(seeds: Iterable[Comparison]) -> str:
+    """What to say of steps on labels that were too few, by the rule by which ``make_semi`` says it."""
+    return ', still rising' if statistics.mean(one.late_rise() for one in seeds) > STILL_RISING else ''
 
 
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:

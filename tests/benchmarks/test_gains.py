@@ -25,7 +25,8 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
             start=start,
         )
     )
-    return dict(run=run, labeled=31, best=dict(test=test))
+    validations = {str(third * iters // 3): fg for third in (1, 2, 3)}
+    return dict(run=run, labeled=31, best=dict(test=test), validations=validations)
 
 
 def seed(number, plateau, longer, semi, dataset='neu', start=3000):
@@ -44,6 +45,15 @@ def test_a_gain_is_one_over_the_better_of_the_two():
     assert table.splitlines()[-1] == (
         '| NEU-Seg, steel | 31 (1 %) | 3,000 | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | 1.2 ± 2.5 |'
     )
+
+
+def test_a_plateau_that_is_none_is_marked():
+    lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 52.0, 55.0)]
+    for start, late in ((lines[0], 53.0), (lines[3], 54.5)):  # by 3 and 4.5 points in 1,000 steps
+        start['validations'] = {'1000': 40.0, '2000': 50.0, '3000': late}
+    assert '| 3,000, still rising |' in markdown(lines)
+    lines[3]['validations']['3000'] = 52.9
+    assert '| 3,000 |' in markdown(lines)
 
 
 def test_a_seed_counts_only_with_all_three_runs():
