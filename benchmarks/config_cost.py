@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def configs() -> list[str]:
-    """The semi-supervised configs, as folder and file name."""
+    """All configs but those of labels only, as folder and file name."""
     files = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
     return [f'{file.parent.name}/{file.stem}' for file in files if file.parent.name != SUPERVISED]
 
@@ -81,11 +81,10 @@ def twin(name: str) -> str | None:
 def cost(name: str, device: str) -> dict:
     """What a config's step takes, and that of its twin over as many images."""
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')
-    sampler = cfg.train_dataloader.sampler
-    images = sampler.num_labeled + sampler.num_unlabeled
-    size = tuple(cfg.image_size)
-    line = dict(size=size, labeled=sampler.num_labeled, images=images)
-    line['step'] = apart(name, size, images, sampler.num_labeled, device)
+    images, size = cfg.train_dataloader.batch_size, tuple(cfg.image_size)
+    labeled = cfg.train_dataloader.sampler.get('num_labeled', images)
+    line = dict(size=size, labeled=labeled, images=images)
+    line['step'] = apart(name, size, images, labeled, device)
     other = twin(name)
     line['labels_only'] = apart(other, size, images, images, device) if other else None
     return line

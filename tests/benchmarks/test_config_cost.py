@@ -1,5 +1,8 @@
 """What a step of each shipped config costs: which are measured, what beside, and the table."""
 
+import pytest
+from mmengine.config import Config
+
 from benchmarks import config_cost
 from benchmarks.config_cost import BEGIN, PAGE, configs, markdown, twin
 from benchmarks.results import RESULTS, lines_of
@@ -19,7 +22,7 @@ def line(config, seconds, plain):
     )
 
 
-def test_all_semi_supervised_configs_are_measured_beside_their_twins():
+def test_all_other_configs_are_measured_beside_their_twins():
     names = configs()
     assert 'simeps/deeplabv3_neu_10pct' in names
     assert not [name for name in names if name.startswith(('supervised/', '_base_/'))]
@@ -35,6 +38,15 @@ def test_a_config_is_built_at_its_own_size_and_its_twin_gets_all_images_labelled
         ('supervised/deeplabv3_neu_10pct', (256, 256), 8, 8, 'cpu'),
     ]
     assert (found['labeled'], found['images']) == (4, 8)
+
+
+@pytest.mark.parametrize('name', configs())
+def test_the_size_is_that_of_the_pipeline(name):
+    cfg = Config.fromfile(f'configs/{name}.py')
+    source = cfg.train_dataloader.dataset
+    scales = [step.scale for step in source.get('labeled', source).pipeline if step.type == 'Resize']
+    assert [tuple(scale) for scale in scales] in ([tuple(cfg.image_size)], [])
+    assert scales or cfg.image_size == (96, 96)  # generated images
 
 
 def test_the_table_has_the_newest_line_of_each_config():

@@ -1,6 +1,6 @@
 _base_ = 'defect.py'
 
-# Images come in the size that they are trained at.
+image_size = (96, 96)  # as generated: nothing is resized
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
