@@ -18,6 +18,7 @@ from benchmarks.pages import update
 from benchmarks.results import RESULTS, lines_of
 
 BEGIN = '<!-- benchmarks/reliability.py -->\n'
+STACKS = {'onedl-mmengine': 'OneDL', 'mmengine': 'stock OpenMMLab'}
 NOT_YET = ('not yet measured', '')
 
 
@@ -68,9 +69,9 @@ def markdown(faults: Sequence[dict], killed: Sequence[dict], soaked: Sequence[di
 
 def by_stack(lines: Sequence[dict], key: str) -> str:
     """A number, or that of each stack where there are several."""
-    if len(lines) == 1:
-        return str(lines[0][key])
-    return ', '.join(f'{line[key]} ({line["stack"]})' for line in lines)
+    if len({line[key] for line in lines}) == 1:
+        return f'{lines[0][key]}{" on either stack" if len(lines) > 1 else ""}'
+    return ', '.join(f'{line[key]} on {STACKS[line["stack"]]}' for line in lines)
 
 
 def killed_today(lines: Sequence[dict]) -> tuple[str, str]:

@@ -32,6 +32,12 @@ def test_today_is_counted_from_the_lines():
     assert ends[4] == 'not yet measured |  |'
 
 
+def test_numbers_that_the_stacks_share_are_shown_once():
+    lines = [dict(stack='mmengine', tried=9, held=8), dict(stack='onedl-mmengine', tried=9, held=9)]
+    assert reliability.by_stack(lines, 'tried') == '9 on either stack'
+    assert reliability.by_stack(lines, 'held') == '8 on stock OpenMMLab, 9 on OneDL'
+
+
 def test_every_kind_of_fault_has_tests():
     missing = [path for paths in faults.KINDS.values() for path in paths if not (ROOT / path).exists()]
     assert not missing
