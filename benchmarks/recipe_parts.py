@@ -4,7 +4,7 @@
         --cfg-options model.similarity=None                                     # and so on, for each of PARTS
     python benchmarks/recipe_parts.py --update                                  # the table of docs/gains.md
 
-Scores are of the test set with the weights that are best on validation. The difference is to the recipe as it is, seed by seed.
+Scores are of the test set, with the weights best on validation. The difference is to the recipe as it is, seed by seed.
 """
 
 import argparse
