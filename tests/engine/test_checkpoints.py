@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
@@ -188,6 +189,16 @@ def trained(synthetic_root, tmp_path_factory):
     return folder
 
 
+class RatesHook(Hook):
+    """Keeps the different rates of each step."""
+
+    def __init__(self):
+        self.rates = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.rates.append(sorted({group['lr'] for group in runner.optim_wrapper.param_groups}))
+
+
 class TestResume:
     def resumed(self, data_root, trained, folder, max_iters=4, **changes):
         shutil.copytree(trained, folder)
@@ -242,11 +253,32 @@ class TestResume:
         Runner.from_cfg(cfg).train()
         (text,) = said
         for line in (
-            'optim_wrapper.optimizer.lr was 0.001 and is 0.5; the rate of the checkpoint goes on',
+            'optim_wrapper.optimizer.lr was 0.001 and is 0.5; the schedule goes on at 500 times its rates',
             'model.decode_head.loss_decode[0].loss_weight was 0.5 and is 2.0',
             'images[0] was ',
         ):
             assert line in text
+
+    def test_with_another_rate_takes_effect(self, synthetic_root, tmp_path):
+        """In each step after the resume and in each group of parameters, below a schedule."""
+
+        def rates(folder, until, lr=0.001, **resumed):
+            cfg = trained_config(synthetic_root, folder, until, **resumed)
+            cfg.optim_wrapper.optimizer.lr = lr
+            cfg.optim_wrapper.paramwise_cfg = dict(custom_keys={'decode_head': dict(lr_mult=10.0)})
+            cfg.param_scheduler = [dict(type='PolyLR', power=0.9, end=8, by_epoch=False)]
+            if resumed:
+                choose_checkpoint(cfg)
+            runner, seen = Runner.from_cfg(cfg), RatesHook()
+            runner.register_hook(seen)
+            runner.train()
+            return seen.rates
+
+        whole = rates(tmp_path / 'whole', 4)
+        rates(tmp_path / 'run', 2)
+        later = rates(tmp_path / 'run', 4, lr=0.0001, resume=True)
+        assert later == [pytest.approx([value / 10 for value in step]) for step in whole[2:]]
+        assert later[0] != later[1]
 
     def test_of_a_checkpoint_without_a_record_says_so_in_one_line(self, synthetic_root, trained, tmp_path, monkeypatch):
         said = []

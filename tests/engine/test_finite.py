@@ -87,6 +87,25 @@ def test_the_training_stops_with_a_diagnosis(synthetic_root, tmp_path, factor):
     assert not (tmp_path / 'run/iter_3.pth').exists()
 
 
+def test_a_checkpoint_from_which_no_step_was_finite_is_not_called_good(synthetic_root, tmp_path):
+    with pytest.raises(UserError) as raised:
+        Poisoned(synthetic_root, tmp_path / 'run', steps=(2, 3, 4), max_iters=6, max_in_a_row=2).train()
+    good = tmp_path / 'run/iter_1.pth'  # the step from it, to iter_2, was the last
+    assert f'Last good checkpoint: {good}; no step from iter_4.pth, iter_3.pth, iter_2.pth was finite' in str(
+        raised.value
+    )
+    assert f'go on with --resume --cfg-options load_from={good}, with a lower rate' in str(raised.value)
+
+
+def test_without_a_good_checkpoint_a_training_begins_anew(synthetic_root, tmp_path):
+    with pytest.raises(UserError) as raised:
+        Poisoned(synthetic_root, tmp_path / 'run', steps=(1, 2, 3), max_iters=6, max_in_a_row=2).train()
+    assert 'Last good checkpoint: none, as no step from iter_3.pth, iter_2.pth, iter_1.pth was finite' in str(
+        raised.value
+    )
+    assert 'then begin anew with a lower rate (optim_wrapper.optimizer.lr)' in str(raised.value)
+
+
 def test_a_step_is_passed_over(synthetic_root, tmp_path):
     states = {}
     run = Poisoned(synthetic_root, tmp_path / 'run', steps=(2,), max_skips=1).train()

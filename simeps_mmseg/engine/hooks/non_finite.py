@@ -18,9 +18,11 @@ from ...models.utils.copying import copy_all
 from ...utils import UserError, counted
 from ...utils.weights import check_finite
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names, usable
-from .access import newest_checkpoint, unwrapped
+from ..resume import last_proven, name_template
+from .access import unwrapped
 
-SKIPPED = 'skipped_steps'  # key of their number in the message hub, and so in the checkpoints
+# Keys in the message hub, and so in the checkpoints: the number of steps that were passed over, the last that was finite.
+SKIPPED, FINITE = 'skipped_steps', 'last_finite_step'
 
 
 @HOOKS.register_module()
@@ -108,6 +110,7 @@ class NonFiniteHook(Hook):
             self._spoiled = False
         if self._stepped:
             self._in_a_row = self._without_step = 0
+            runner.message_hub.update_info(FINITE, runner.iter)
         if self._stepped or self._skipped:
             self._losses, self._batches = [], []
         self._stepped = self._skipped = False
@@ -172,13 +175,30 @@ class NonFiniteHook(Hook):
 
     def _diagnosis(self, found: str) -> str:
         names = [name for batch in self._batches for name in image_names(batch)]
-        last = newest_checkpoint(self._runner)
         return (
             f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
             f'Images of the batch: {", ".join(names) or "not known"}.\n'
-            f'Last good checkpoint: {last or "none yet"}. Look at these images (simeps check_dataset); then go on with '
-            '--resume and a lower rate (optim_wrapper.optimizer.lr), clipped gradients (optim_wrapper.clip_grad='
+            f'{self._way_on()} with a lower rate (optim_wrapper.optimizer.lr), clipped gradients (optim_wrapper.clip_grad='
             'dict(max_norm=...)), or more steps to pass over (default_hooks.non_finite.max_skips)'
+        )
+
+    def _way_on(self) -> str:
+        """Which checkpoint can be gone on from, and how: the beginning of a sentence."""
+        runner = self._runner
+        # A single step may be the fault of its images; after several it is that of the weights.
+        several = max(self._in_a_row, self._without_step) > 1
+        last_finite = runner.message_hub.get_info(FINITE, -1) if several else runner.iter
+        good, unproven = last_proven(runner.work_dir, last_finite, name_template(runner.cfg))
+        bad = f'no step from {", ".join(unproven)} was finite' if unproven else ''
+        if good is None:
+            return (
+                f'Last good checkpoint: none{" yet" if not bad else f", as {bad}"}. Look at these images (simeps '
+                'check_dataset); then begin anew'
+            )
+        chosen = f' --cfg-options load_from={good}' if bad else ''
+        return (
+            f'Last good checkpoint: {good}{f"; {bad}" if bad else ""}. Look at these images (simeps check_dataset); then go '
+            f'on with --resume{chosen},'
         )
 
 

@@ -9,7 +9,7 @@ from mmseg.registry import HOOKS
 
 from ...utils import UserError
 from ...utils.weights import differing_weights, without_wrapper
-from ..resume import changes, experiment_record, refusals
+from ..resume import changes, experiment_record, rate_ratio, refusals, scale_rate
 from .access import unwrapped
 
 RECORD = 'experiment'  # key in the checkpoint
@@ -20,8 +20,9 @@ MOST_LINES = 12
 class ResumeCheckHook(Hook):
     """Keeps what a training is in its checkpoints, and compares it with what is to go on from one.
 
-    Another network, optimiser or number of images per step is refused; other changes are said. Nothing is looked at where
-    weights are only loaded (``load_from`` without ``resume``).
+    Another network, optimiser or number of images per step is refused; other changes are said. Another learning rate takes
+    effect: the schedule goes on at its multiple. Nothing is looked at where weights are only loaded (``load_from`` without
+    ``resume``).
     """
 
     priority = 'VERY_HIGH'
@@ -70,6 +71,7 @@ class ResumeCheckHook(Hook):
             rest = f'\n  - and {len(said) - MOST_LINES} more' if len(said) > MOST_LINES else ''
             lines = ''.join(f'\n  - {line}' for line in said[:MOST_LINES])
             print_log(f'since {_name(runner)} was written:{lines}{rest}', 'current', logging.WARNING)
+        scale_rate(checkpoint, rate_ratio(before, self._record))
 
 
 def weight_problems(runner: Runner, checkpoint: dict) -> list[str]:

@@ -11,6 +11,8 @@ from .checkpoint_files import (
 )
 from .choice import choose_checkpoint
 from .experiment_record import changes, experiment_record, refusals
+from .proven import last_proven
+from .rate import rate_ratio, scale_rate
 
 __all__ = [
     'POINTER',
@@ -18,10 +20,13 @@ __all__ = [
     'choose_checkpoint',
     'experiment_record',
     'fault_of',
+    'last_proven',
     'name_template',
     'newest_whole',
     'own_file',
     'periodic_checkpoints',
     'periodic_pattern',
+    'rate_ratio',
     'refusals',
+    'scale_rate',
 ]

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from ...datasets.listing import image_paths
 from ...utils.config_tree import leaf_values
 from ...utils.dataset_tree import leaf_datasets
+from .rate import RATE, rate_ratio
 
 COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
 # What they are taken from does not matter: a folder may move, and workers change nothing.
@@ -28,7 +29,6 @@ PASSED_OVER = (
 AT_A_TIME = 65_536  # names that are text at the same time
 PROCESSES, BATCH, IMAGES = 'processes', 'images per step', 'images'
 OPTIMIZER = 'optim_wrapper.optimizer.type'
-RATE = 'optim_wrapper.optimizer.lr'
 
 
 def experiment_record(runner: Runner) -> dict[str, str]:
@@ -83,6 +83,9 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     for key in sorted({*before, *now} - {OPTIMIZER, BATCH}):
         was, is_ = before.get(key, 'not there'), now.get(key, 'not there')
         if was != is_:
-            kept = '; the rate of the checkpoint goes on' if key == RATE else ''
-            lines.append(f'{key} was {was} and is {is_}{kept}')
+            effect = ''
+            if key == RATE:
+                ratio = rate_ratio(before, now)
+                effect = f'; the schedule goes on at {ratio:g} times its rates' if ratio != 1 else '; its rates go on'
+            lines.append(f'{key} was {was} and is {is_}{effect}')
     return lines

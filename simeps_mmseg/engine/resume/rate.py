@@ -1,0 +1,41 @@
+"""A resumed training with another learning rate."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+RATE = 'optim_wrapper.optimizer.lr'
+
+
+def rate_ratio(before: Mapping[str, str], now: Mapping[str, str]) -> float:
+    """What the rate of a config is to that of the one before, from their records; 1 where one of them states none."""
+    try:
+        was, is_ = float(before[RATE]), float(now[RATE])
+    except (KeyError, ValueError):
+        return 1.0
+    return is_ / was if was > 0 and is_ > 0 else 1.0
+
+
+def scale_rate(checkpoint: Mapping[str, Any], ratio: float) -> None:
+    """Let a training go on at ``ratio`` times its rate, in place: in the optimiser and in the schedules of the rate.
+
+    Each group of parameters keeps its multiple of the rate, and a schedule its position.
+
+    Args:
+        checkpoint: Of a training with one optimiser, as mmengine writes it.
+        ratio: Positive.
+    """
+    for group in _groups(checkpoint.get('optimizer', {})):
+        for key in ('lr', 'initial_lr'):
+            if key in group:
+                group[key] *= ratio
+    for schedule in checkpoint.get('param_schedulers', ()):
+        if schedule.get('param_name') == 'lr':
+            for key in ('base_values', '_last_value'):
+                if key in schedule:
+                    schedule[key] = [value * ratio for value in schedule[key]]
+
+
+def _groups(optimizer: Mapping[str, Any]) -> Iterator[dict]:
+    yield from optimizer.get('param_groups', ())
+    if optimizer.get('base_param_settings'):
+        yield optimizer['base_param_settings']
