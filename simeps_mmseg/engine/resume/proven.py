@@ -31,7 +31,7 @@ def last_proven(folder: str | Path, last_finite: int, template: str | None = Non
         last_finite: Index of the last iteration whose losses and gradients were finite, from 0; -1 without any.
         template: ``filename_tmpl`` of ``CheckpointHook``, if the config has one.
     """
-    unproven = []
+    unproven: list[str] = []
     for steps, path in sorted(_by_steps(Path(folder), template), reverse=True):
         if steps <= last_finite:
             return Proven(path, unproven)
