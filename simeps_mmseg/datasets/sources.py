@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .checks.heads import class_count_problems
 from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .checks.sets import same_evaluation_problem
 from .defaults import default_argument
@@ -123,6 +124,9 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             problems.append(Problem('mask without image', part, mask, 'an image of that name', 'none', False))
         sources.append(source)
     problems += share_problems(cfg, sources)
+    labeled = next((source for source in sources if source.part == LABELED and source.classes), None)
+    if labeled:
+        problems += class_count_problems(cfg, labeled.classes, labeled.key)
     if (
         cfg.get('test_dataloader')
         and cfg.get('val_dataloader')

@@ -227,6 +227,7 @@ def test_what_the_data_set_says_is_respected(root, tmp_path, capsys):
     labelled = cfg.train_dataloader.dataset.labeled
     labelled.reduce_zero_label = True  # 0 is ignored, 1 and 2 become 0 and 1
     labelled.metainfo = dict(classes=('crack', 'pit'), palette=[[1] * 3, [2] * 3])
+    cfg.model.branch.decode_head.num_classes = 2
     wrapped = dict(type='RepeatDataset', times=3, dataset=dict(type='ConcatDataset', datasets=[labelled]))
     cfg.train_dataloader.dataset.labeled = wrapped
     cfg.val_dataloader.dataset.ignore_index = 2
@@ -503,10 +504,7 @@ def test_a_training_knows_what_check_dataset_found_sound(root, tmp_path, capsys,
     monkeypatch.setattr(before_training, 'print_log', lambda text, *_: said.append(text))
     check_before_training(config(root))
     (line,) = said
-    assert re.fullmatch(
-        r'data: 1 image opened with their masks in .* s per 1,000; 11 images known to be sound and unchanged, not opened again',
-        line,
-    )
+    assert re.fullmatch(r'data: 1 image opened with .* s per 1,000; 11 images known to be .*, not opened again', line)
     kept = {file.name: file.read_text() for file in (tmp_path / 'cache/simeps_mmseg/checked').iterdir()}
     check(config(root), tmp_path, capsys)
     assert {file.name: file.read_text() for file in (tmp_path / 'cache/simeps_mmseg/checked').iterdir()} == kept
