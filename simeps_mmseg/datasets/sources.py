@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_dicts
 from .checks.heads import class_count_problems
 from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
@@ -109,7 +110,8 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             source = find_source(part, key, config)
         except Exception as error:  # whatever a data set class raises
             reason = str(error) or type(error).__name__
-            problems.append(Problem('data set cannot be listed', part, key, f'a {config.get("type")}', reason))
+            expected = 'images' if isinstance(error, UserError) else f'a {config.get("type")}'
+            problems.append(Problem('data set cannot be listed', part, key, expected, reason))
             continue
         if source.rules.mask_step and not source.classes:
             expected = 'metainfo=dict(classes=(...)), or a data set class that has them'

@@ -317,7 +317,11 @@ class TestOwnConfig:
             (lambda root: Path('pool/broken.png').touch(), 'unreadable: pool/broken.png (unlabelled)'),
             (
                 lambda root: Path('pool/masks').symlink_to(root / 'synthetic/annotations'),
-                'nothing is left of its images',
+                "all 46 are masks of the config's own data sets; give the folder of the images",
+            ),
+            (
+                lambda root: shutil.copytree(root / 'synthetic/annotations', 'pool/copies'),
+                'masks as unlabelled images: pool/copies',
             ),
         ],
     )
