@@ -40,15 +40,16 @@ def main() -> None:
 
 
 def refusal(config: Path) -> str:
-    """What ``make_semi`` says of a config; empty if it converts it."""
+    """What ``make_semi`` says of a config; empty if it writes one, also for a network that needs a package to be built."""
     from simeps_mmseg.apis.make_semi import make_semi
     from simeps_mmseg.utils import UserError
 
+    Path('semi.py').unlink(missing_ok=True)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             make_semi(f'mmseg::{config.parent.name}/{config.name}', 'images', 'semi.py', overwrite=True)
     except UserError as error:
-        return str(error).splitlines()[0]
+        return '' if Path('semi.py').exists() else str(error).splitlines()[0]
     return ''
 
 

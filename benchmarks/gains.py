@@ -22,7 +22,7 @@ from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
 from benchmarks.results import RESULTS, mean_branch, read
-from simeps_mmseg.apis.make_semi import STILL_RISING
+from simeps_mmseg.conversion.start import STILL_RISING
 from simeps_mmseg.deploy.checkpoint import late_rise
 
 WARM = RESULTS / 'warm.jsonl'

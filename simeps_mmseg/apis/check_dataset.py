@@ -23,7 +23,7 @@ def check_dataset(
     """Open every labelled, unlabelled, validation and test file, print a summary and every problem.
 
     A check that is interrupted goes on where it is called again: what it had found sound, and has not changed, is not opened
-    again. One that came to its end begins anew.
+    again. One that came to its end begins anew, and a training knows what it found sound.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
@@ -51,7 +51,7 @@ def check_dataset(
         raise
     if known.recalled:
         print(f'{counted(known.recalled, "image")} found sound by a check that was interrupted; not opened again')
-    known.forget()
+    known.hand_over(default_folder())  # where a training looks
     problems += [*found, *batch_size_problems(cfg, reports)]
     if not any(problem.is_error for problem in problems):  # images can be loaded
         problems += [

@@ -2,14 +2,23 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import HOOKS
 
-from ..conversion import LAZY, check_unlabeled, load_method, load_supervised, notes, statements
+from ..conversion import (
+    LAZY,
+    built_network,
+    check_unlabeled,
+    load_method,
+    load_supervised,
+    notes,
+    start_notes,
+    statements,
+)
 from ..datasets.checks.before_training import by_kind
 from ..datasets.checks.missing_data import LOADERS, missing_data
 from ..datasets.checks.quick import quick_problems
@@ -17,8 +26,7 @@ from ..datasets.labeled_part import restricted
 from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
 from ..datasets.sources import Source, find_sources, part_configs
 from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
-from ..deploy import find_checkpoint, read_checkpoint
-from ..deploy.checkpoint import late_rise, validations
+from ..deploy import find_checkpoint
 from ..utils import UserError
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
@@ -26,8 +34,6 @@ from ..utils.configs import default_work_dir
 from ..utils.files import check_writable
 from ..utils.images import IMAGE_SUFFIXES
 from ..utils.paths import reference_to
-
-STILL_RISING = 3.0  # points per 1,000 steps
 
 
 def make_semi(
@@ -57,8 +63,8 @@ def make_semi(
         ``out``.
 
     Raises:
-        UserError: On a config that cannot be converted, or folders and lists that are not what they have to be; and, after
-            the config was written, on errors in the data.
+        UserError: On a config that cannot be converted, a checkpoint of another network, or folders and lists that are not
+            what they have to be; and, after the config was written, on a network that cannot be built and errors in the data.
     """
     target = Path(out)
     if target.suffix != '.py':
@@ -77,6 +83,11 @@ def make_semi(
     )
     (leaf,) = leaf_configs(labeled_and_unlabeled(base.train_dataloader.dataset, source)[1])
     images = check_unlabeled(unlabeled, leaf.get('suffixes') or IMAGE_SUFFIXES)
+    try:
+        network, unbuilt = built_network(base), []
+    except UserError as error:  # for want of a package, it may be, which the machine that trains has
+        network, unbuilt = None, [str(error)]
+    start_known = [note for key, path in starting_weights(start, base) for note in start_notes(path, key, network)]
     content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
     cfg = write_verified(title + config_text(content), target)
@@ -96,13 +107,15 @@ def make_semi(
         )
     asking = steps_that_ask_for_masks(leaf['pipeline'], str(Path(unlabeled) / images[0]))
     print(counts(sources))
-    print(f'{out}: written')
-    for note in [*notes(base, cfg, asking), *start_notes(start), *ramp_notes(cfg), *warnings]:
+    if not (errors or unbuilt):
+        print(f'{out}: written')
+    for note in [*notes(base, cfg, asking), *start_known, *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
+    if errors or unbuilt:
+        where = ' and in '.join([*(['the config'] if unbuilt else []), *(['the data'] if errors else [])])
+        listed = '\n'.join(f'  - {error}' for error in [*unbuilt, *errors])
+        raise UserError(f'{out} is written, but there are errors in {where}, to be mended before training:\n{listed}')
     print(next_commands(target, cfg))
-    if errors:
-        listed = '\n'.join(f'  - {error}' for error in errors)
-        raise UserError(f'{out} is written, but there are errors in the data, to be mended before training:\n{listed}')
     return target
 
 
@@ -126,6 +139,15 @@ def write_verified(text: str, out: Path) -> Config:
     return cfg
 
 
+def starting_weights(start: Path | None, base: Config) -> Iterator[tuple[str, Path]]:
+    """How the user named the checkpoint that the branches start from, and its path; nothing where there is none here."""
+    loaded = base.get('load_from')
+    if start is not None:
+        yield '--checkpoint', start
+    elif loaded and '://' not in loaded and Path(loaded).is_file():  # training says so where it is not
+        yield 'load_from', Path(loaded)
+
+
 def ramp_notes(cfg: Config) -> list[str]:
     """What to know of a schedule that is short for its ramp, or for its stretch on labels alone."""
     length = (cfg.get('train_cfg') or {}).get('max_iters', 0)
@@ -133,20 +155,6 @@ def ramp_notes(cfg: Config) -> list[str]:
     is_trained = bool(cfg.get('load_from'))
     notes = [note for hook in hooks if length for note in hook.schedule.warnings(length, is_trained)]
     return [f'{note}; docs/own_data.md says what can be done' for note in notes]
-
-
-def start_notes(checkpoint: Path | None) -> list[str]:
-    """What to know of the trained network that is started from, by the validations that were logged beside it."""
-    if checkpoint is None:
-        return []
-    name, scores = validations(checkpoint, read_checkpoint(checkpoint)['meta'].get('iter', -1))
-    rise = late_rise(scores)
-    if not rise > STILL_RISING:
-        return []
-    return [
-        f'{checkpoint}: {name} on validation still rose by {rise:.1f} points per 1,000 steps at the end. Train it on with '
-        'labels alone first: a step of that costs a sixth, and what it teaches, the unlabelled images need not'
-    ]
 
 
 def absent_parts(cfg: Config) -> set[str]:

@@ -10,7 +10,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_dicts
+from .checks.heads import class_count_problems
 from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .checks.sets import same_evaluation_problem
 from .defaults import default_argument
@@ -108,7 +110,8 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             source = find_source(part, key, config)
         except Exception as error:  # whatever a data set class raises
             reason = str(error) or type(error).__name__
-            problems.append(Problem('data set cannot be listed', part, key, f'a {config.get("type")}', reason))
+            expected = 'images' if isinstance(error, UserError) else f'a {config.get("type")}'
+            problems.append(Problem('data set cannot be listed', part, key, expected, reason))
             continue
         if source.rules.mask_step and not source.classes:
             expected = 'metainfo=dict(classes=(...)), or a data set class that has them'
@@ -123,6 +126,9 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
             problems.append(Problem('mask without image', part, mask, 'an image of that name', 'none', False))
         sources.append(source)
     problems += share_problems(cfg, sources)
+    labeled = next((source for source in sources if source.part == LABELED and source.classes), None)
+    if labeled:
+        problems += class_count_problems(cfg, labeled.classes, labeled.key)
     if (
         cfg.get('test_dataloader')
         and cfg.get('val_dataloader')

@@ -91,9 +91,11 @@ class UnlabeledFolderDataset(BaseSegDataset):
         if self.exclude:
             used = UsedFiles(self.exclude)
             root = os.path.join(self.data_root, '')
-            names = PathTable.from_paths(name for name in names if not used(f'{root}{name}'))
-            if not len(names):
-                raise UserError(f'{self.data_root}: nothing is left of its images after exclude')
+            left = PathTable.from_paths(name for name in names if not used(f'{root}{name}'))
+            if not len(left):
+                masks = sum(used.is_mask(f'{root}{name}') for name in names)
+                raise UserError(nothing_left(str(self.data_root), len(names), masks))
+            return left
         return names
 
     def _listed(self, names: PathTable) -> PathTable:
@@ -118,6 +120,23 @@ class UnlabeledFolderDataset(BaseSegDataset):
         return found
 
 
+def nothing_left(folder: str, count: int, masks: int) -> str:
+    """What is wrong with a folder of which all files are in use.
+
+    Example:
+        >>> nothing_left('masks', count=9, masks=9).split(': ')[-1]
+        "all 9 are masks of the config's own data sets; give the folder of the images"
+    """
+    own = "the config's own data sets"
+    if masks == count:
+        why = f'all {count} are masks of {own}; give the folder of the images'
+    elif not masks:
+        why = f'all {count} are images of {own}; give a folder with others'
+    else:
+        why = f'{count - masks} are images and {masks} masks of {own}; give a folder with others'
+    return f'{folder}: nothing is left of its images after exclude: {why}'
+
+
 class UsedFiles:
     """Which files are an image or a mask of data sets, wrapped ones included.
 
@@ -129,7 +148,8 @@ class UsedFiles:
 
     def __init__(self, configs: Iterable[dict]) -> None:
         self._real = RealPaths()
-        self._files: set[str] = set()
+        self._images: set[str] = set()
+        self._masks: set[str] = set()
         self._folders: tuple[str, ...] = ()
         for config in configs:
             for leaf in leaf_configs(config):
@@ -140,7 +160,8 @@ class UsedFiles:
         infos = (dataset.get_data_info(index) for index in range(len(dataset)))
         images = set(map(self._real, image_paths(dataset)))
         masks = {self._real(info['seg_map_path']) for info in infos if info.get('seg_map_path')}
-        self._files |= images | masks
+        self._images |= images
+        self._masks |= masks
         prefix = (getattr(dataset, 'data_prefix', None) or {}).get('seg_map_path')
         folder = real_path(prefix) + os.sep if prefix and masks else None
         if folder and not any(image.startswith(folder) for image in images):
@@ -148,8 +169,12 @@ class UsedFiles:
 
     def __call__(self, path: str) -> bool:
         """Whether a file is in use."""
+        return self._real(path) in self._images or self.is_mask(path)
+
+    def is_mask(self, path: str) -> bool:
+        """Whether a file is a mask, or with masks alone in a folder."""
         real = self._real(path)
-        return real in self._files or real.startswith(self._folders)
+        return real in self._masks or real.startswith(self._folders)
 
 
 def without_used(paths: dict[str, str | Path], configs: Iterable[dict]) -> list[str]:

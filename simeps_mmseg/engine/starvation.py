@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from torch import nn
 
 from ..datasets.class_weights import class_weights
 from .pseudo_label_health import by_class
@@ -61,20 +62,33 @@ def absent_classes(shares: Mapping[str, float]) -> list[str]:
     return [name for name, share in by_class(shares, 'label_share').items() if not share]
 
 
-def remedies(has_class_weights: bool, weights: Sequence[float] = ()) -> str:
-    """What helps a class that starves, in the order in which to try it.
+def weighs_classes(networks: nn.Module) -> bool:
+    """Whether a loss inside networks has class weights."""
+    return any(getattr(part, 'class_weight', None) is not None for part in networks.modules())
+
+
+def remedies_on_labels(has_class_weights: bool, weights: Sequence[float] = ()) -> str:
+    """What helps a class that labels alone do not teach, in the order in which to try it.
 
     Args:
         has_class_weights: Whether the loss on the labels weighs classes already.
         weights: Class weights that would fit, if they are known.
     """
     if has_class_weights:
-        return (
-            'the loss on the labels has class weights already, so more labels that show it, more iterations on labels alone, '
-            'a lower model.cross_pseudo.loss_weight'
-        )
+        return 'the loss on the labels has class weights already, so more labels that show it, more iterations on labels alone'
     such_as = f' (of these labels CrossEntropyLoss.class_weight={list(weights)})' if len(weights) else ''
-    return f'class weights in the loss on the labels{such_as}, more iterations, a lower model.similarity.loss_weight'
+    return f'class weights in the loss on the labels{such_as}, more iterations'
+
+
+def remedies(has_class_weights: bool, weights: Sequence[float] = ()) -> str:
+    """What helps a class that starves, in the order in which to try it: first :func:`remedies_on_labels`.
+
+    Args:
+        has_class_weights: Whether the loss on the labels weighs classes already.
+        weights: Class weights that would fit, if they are known.
+    """
+    part = 'cross_pseudo' if has_class_weights else 'similarity'
+    return f'{remedies_on_labels(has_class_weights, weights)}, a lower model.{part}.loss_weight'
 
 
 class StarvationWatch:

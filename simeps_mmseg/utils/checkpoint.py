@@ -55,8 +55,12 @@ def read_checkpoint(path: str | Path) -> dict:
         raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
-    if isinstance(checkpoint['state_dict'], Mapping):
-        check_finite(checkpoint['state_dict'], f'checkpoint {path}')
+    state = checkpoint['state_dict']
+    if not isinstance(state, Mapping):
+        raise UserError(
+            f'checkpoint {path}: its state_dict is a {type(state).__name__}, expected weights by their names'
+        )
+    check_finite(state, f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from simeps_mmseg.apis.check_dataset import check_dataset
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets import LabeledUnlabeledSampler
+from simeps_mmseg.datasets.checks import before_training
 from simeps_mmseg.datasets.checks import files as file_checks
 from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.datasets.checks.files import inspect_sources
@@ -226,6 +227,7 @@ def test_what_the_data_set_says_is_respected(root, tmp_path, capsys):
     labelled = cfg.train_dataloader.dataset.labeled
     labelled.reduce_zero_label = True  # 0 is ignored, 1 and 2 become 0 and 1
     labelled.metainfo = dict(classes=('crack', 'pit'), palette=[[1] * 3, [2] * 3])
+    cfg.model.branch.decode_head.num_classes = 2
     wrapped = dict(type='RepeatDataset', times=3, dataset=dict(type='ConcatDataset', datasets=[labelled]))
     cfg.train_dataloader.dataset.labeled = wrapped
     cfg.val_dataloader.dataset.ignore_index = 2
@@ -490,6 +492,22 @@ def test_a_check_that_was_interrupted_goes_on(root, tmp_path, capsys, monkeypatc
     opened.clear()
     assert 'interrupted' not in check(config(root), tmp_path, capsys)[1]
     assert set(before) < set(opened)
+
+
+def test_a_training_knows_what_check_dataset_found_sound(root, tmp_path, capsys, monkeypatch):
+    """Nothing is opened twice but what has changed; checks that are repeated add nothing to what is kept."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setattr(file_checks, '_cores', lambda: 0)
+    check(config(root), tmp_path, capsys)
+    save(root / 'unlabelled/images/0.png', image('unlabelled', 9))
+    said = []
+    monkeypatch.setattr(before_training, 'print_log', lambda text, *_: said.append(text))
+    check_before_training(config(root))
+    (line,) = said
+    assert re.fullmatch(r'data: 1 image opened with .* s per 1,000; 11 images known to be .*, not opened again', line)
+    kept = {file.name: file.read_text() for file in (tmp_path / 'cache/simeps_mmseg/checked').iterdir()}
+    check(config(root), tmp_path, capsys)
+    assert {file.name: file.read_text() for file in (tmp_path / 'cache/simeps_mmseg/checked').iterdir()} == kept
 
 
 def test_what_is_found_sound_is_kept_while_a_check_runs(root, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_tree import leaf_configs, walk_dicts
 from simeps_mmseg.utils.configs import load_config
 from tests.conftest import ROOT
-from tests.helpers import experiment, save
+from tests.helpers import experiment, save, tiny_branch
 from tests.tools.test_tools import run
 
 STOCK = Path(mmseg.__file__).parent / '.mim/configs'
@@ -309,7 +309,9 @@ class TestOwnConfig:
         )
         with pytest.raises(UserError, match=message):
             make_semi(str(config), 'images', 'semi.py')
-        assert 'simeps check_dataset semi.py' in capsys.readouterr().out
+        printed = capsys.readouterr().out  # which does not say what comes next
+        assert 'next:' not in printed
+        assert 'semi.py: written' not in printed
 
     @pytest.mark.parametrize(
         ('fill', 'message'),
@@ -317,7 +319,11 @@ class TestOwnConfig:
             (lambda root: Path('pool/broken.png').touch(), 'unreadable: pool/broken.png (unlabelled)'),
             (
                 lambda root: Path('pool/masks').symlink_to(root / 'synthetic/annotations'),
-                'nothing is left of its images',
+                "all 46 are masks of the config's own data sets; give the folder of the images",
+            ),
+            (
+                lambda root: shutil.copytree(root / 'synthetic/annotations', 'pool/copies'),
+                'masks as unlabelled images: pool/copies',
             ),
         ],
     )
@@ -371,9 +377,79 @@ class TestOwnConfig:
         log.parent.mkdir(parents=True)
         lines = [dict(mIoU_fg=score, step=2000 * n) for n, score in enumerate([30.0, 49.0, *late], 1)]
         log.write_text('\n'.join(map(json.dumps, lines)))
-        torch.save(dict(meta=dict(iter=6000), state_dict={}), here / 'plain/iter_6000.pth')
-        make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='plain/iter_6000.pth')
+        config = supervised(synthetic_root, here)
+        state = MODELS.build(Config.fromfile(config).model).state_dict()
+        torch.save(dict(meta=dict(iter=6000), state_dict=state), here / 'plain/iter_6000.pth')
+        make_semi(str(config), 'images', 'semi.py', checkpoint='plain/iter_6000.pth')
         assert ('still rose by 15.5 points per 1,000 steps' in capsys.readouterr().out) == is_said
+
+    @pytest.mark.parametrize(
+        ('change', 'says'),
+        [
+            (dict(), 'note: --checkpoint start.pth: all weights of the network fit\n'),
+            (
+                {'decode_head.num_classes': 3},
+                ': 97.8% of the weights of the network fit; 2 of 17 tensors do not and begin anew. decode_head.conv_seg.weight'
+                ' has the shape (4, 4, 1, 1) in the network and (3, 4, 1, 1) in the file. So it is no trained network',
+            ),
+        ],
+    )
+    @pytest.mark.parametrize('in_branches', [False, True])
+    def test_which_share_of_a_checkpoint_fits(self, change, says, in_branches, synthetic_root, here, capsys):
+        other = Config(dict(model=tiny_branch()))
+        other.merge_from_dict({f'model.{key}': value for key, value in change.items()})
+        state = MODELS.build(other.model).state_dict()
+        if in_branches:
+            state = {f'branches.{k}.{name}': value for k in range(3) for name, value in state.items()}
+        torch.save(dict(state_dict=state), 'start.pth')
+        make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py', checkpoint='start.pth')
+        assert says in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ('content', 'message'),
+        [
+            (b'PK\x03\x04 cut off', 'checkpoint start.pth cannot be loaded'),
+            (b'no checkpoint', 'it is no file that torch.save has written'),
+            (dict(state_dict=[1]), 'its state_dict is a list, expected weights by their names'),
+            (
+                dict(state_dict={'backbone.conv1.weight': torch.zeros(2), 'decode_head.conv_seg.bias': torch.zeros(4)}),
+                'start.pth is of another network than the config: none of the weights of the backbone fits. '
+                'backbone.encoder.0.0.convs.0.conv.weight of the network is not in the file, which has backbone.conv1.weight',
+            ),
+        ],
+    )
+    @pytest.mark.parametrize('key', ['--checkpoint', 'load_from'])
+    def test_a_checkpoint_is_looked_at_before_anything_is_written(
+        self, key, content, message, synthetic_root, here, capsys
+    ):
+        torch.save(content, 'start.pth') if isinstance(content, dict) else Path('start.pth').write_bytes(content)
+        config = supervised(synthetic_root, here, **(dict(load_from='start.pth') if key == 'load_from' else {}))
+        checkpoint = None if key == 'load_from' else 'start.pth'
+        with pytest.raises(UserError, match=re.escape(message)):
+            make_semi(str(config), 'images', 'semi.py', checkpoint=checkpoint)
+        assert not Path('semi.py').exists()
+        assert capsys.readouterr().out == ''
+
+    @pytest.mark.parametrize(
+        ('changes', 'message'),
+        [
+            ({'decode_head.in_channels': [4, 8]}, 'the config cannot be built: model.decode_head'),
+            ({'backbone.base_chanels': 4}, 'the config cannot be built: model.backbone.base_chanels'),
+            ({'decode_head.type': 'FCNHaed'}, 'the config cannot be built: model.decode_head.type'),
+            ({'decode_head.loss_decode.0.class_weight': [1, 2]}, 'branch 0: decode_head.loss_decode: CrossEntropyLoss'),
+        ],
+    )
+    def test_a_network_that_cannot_be_built(self, changes, message, synthetic_root, here, capsys):
+        cfg = Config.fromfile(supervised(synthetic_root, here, model=tiny_branch(auxiliary=True)))
+        cfg.merge_from_dict({f'model.{key}': value for key, value in changes.items()})
+        cfg.dump('mine.json')
+        expected = (
+            f'semi.py is written, but there are errors in the config, to be mended before training:\n  - {message}'
+        )
+        with pytest.raises(UserError, match=re.escape(expected)):
+            make_semi('mine.json', 'images', 'semi.py')
+        assert Path('semi.py').exists()  # as on a machine that lacks a package
+        assert 'next:' not in capsys.readouterr().out
 
     @pytest.mark.parametrize('form', ['list', 'root', 'beside'])
     def test_labelled_part(self, form, synthetic_root, here, capsys):

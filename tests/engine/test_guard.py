@@ -18,7 +18,7 @@ from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.models import TriBranchSemiSegmentor
 from simeps_mmseg.utils import UserError
-from tests.helpers import experiment, tiny_model
+from tests.helpers import experiment, tiny_branch, tiny_model
 
 CLASSES = ('background', 'scratch', 'patch', 'pit')
 
@@ -149,6 +149,23 @@ class TestFromATrainedNetwork:
         assert 'nothing was gained on validation: the best mIoU_fg is that of labels alone (60.00' in log_of(
             tmp_path / 'run'
         )
+
+    @pytest.mark.parametrize(
+        ('weights', 'says', 'not_said'),
+        [
+            (None, 'class weights in the loss on the labels, more iterations', 'already'),
+            ([1, 2, 2, 2], 'the loss on the labels has class weights already, so more labels', 'check_dataset'),
+        ],
+    )
+    def test_weights_are_advised_where_there_are_none(self, weights, says, not_said, synthetic_root, tmp_path, plain):
+        branch = tiny_branch()
+        branch.decode_head.loss_decode[0].class_weight = weights
+        validations = [scores(60.0), scores(60.0)]
+        model = tiny_model(branch=branch)
+        guarded(synthetic_root, tmp_path, validations, max_iters=1, model=model, load_from=str(plain)).train()
+        (line,) = [line for line in log_of(tmp_path).splitlines() if 'labels alone do not find pit' in line]
+        assert says in line
+        assert not_said not in line
 
     def test_says_what_was_gained(self, synthetic_root, tmp_path, plain):
         runner = guarded(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from tests.helpers import save, tiny_model
+from tests.helpers import save, tiny_branch, tiny_model
 
 SIZE = 16
 PARTS = ('labelled', 'unlabelled', 'val', 'test')
@@ -50,7 +50,7 @@ def config(root: Path, **changes) -> Config:
     cfg = dict(
         default_scope='mmseg',
         custom_imports=dict(imports=['simeps_mmseg']),
-        model=tiny_model(),
+        model=tiny_model(branch=tiny_branch(num_classes=3)),
         train_dataloader=dict(batch_size=4, num_workers=0, sampler=sampler, dataset=train_set),
         val_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('val')),
         test_dataloader=dict(batch_size=1, num_workers=0, dataset=labelled('test')),

@@ -227,3 +227,62 @@ def test_weights_for_a_head_with_one_output(tmp_path):
     assert not has_one_output(cfg)
     cfg.model.branch.decode_head.update(num_classes=2, out_channels=1)
     assert has_one_output(Config(dict(model=cfg.model)))
+
+
+STDC_EDGES = dict(type='mmseg.STDCHead', num_classes=2)
+QUERIES = dict(type='Mask2FormerHead', num_classes=2, loss_cls=dict(class_weight=[1.0, 1.0, 0.1]))
+KERNELS = dict(type='IterativeDecodeHead', kernel_update_head=[dict(type='KernelUpdateHead', num_classes=9)])
+
+
+@pytest.mark.parametrize(
+    ('model', 'found'),
+    [
+        (dict(decode_head=dict(num_classes=3)), []),
+        (dict(decode_head=dict(type='Own'), backbone=dict(num_classes=1000)), []),
+        (dict(decode_head=dict(num_classes=3), auxiliary_head=[STDC_EDGES]), []),
+        (dict(decode_head=dict(num_classes=2)), [('model.decode_head.num_classes', '2', True)]),
+        (dict(decode_head=dict(num_classes=5)), [('model.decode_head.num_classes', '5', False)]),
+        (dict(decode_head=QUERIES), [('model.decode_head.num_classes', '2', True)]),
+        (dict(decode_head=KERNELS), [('model.decode_head.kernel_update_head.0.num_classes', '9', False)]),
+        (
+            dict(decode_head=[dict(num_classes=3), dict(num_classes=2)], auxiliary_head=dict(num_classes=1)),
+            [('model.decode_head.1.num_classes', '2', True), ('model.auxiliary_head.num_classes', '1', True)],
+        ),
+        (dict(decode_head=dict(num_classes=2, out_channels=1)), [('model.decode_head.num_classes', '2', True)]),
+        (
+            dict(branches=[dict(decode_head=dict(num_classes=3)), dict(decode_head=dict(num_classes=5))]),
+            [('model.branches.1.decode_head.num_classes', '5', True)],
+        ),
+    ],
+)
+def test_classes_of_heads_are_those_of_the_data_set(model, found, tmp_path):
+    problems = find_sources(config(make(tmp_path), model=model))[1]
+    assert [(problem.file, problem.found, problem.is_error) for problem in problems] == found
+    for problem in problems:
+        assert (
+            'expected 3, as train_dataloader.dataset.labeled has 3 classes (metainfo.classes: background, crack, pit)'
+        ) in str(problem)
+
+
+@pytest.mark.parametrize('number', [1, 2])
+def test_one_output_tells_two_classes_apart(number, tmp_path):
+    cfg = config(make(tmp_path), model=dict(decode_head=dict(num_classes=number, out_channels=1)))
+    cfg.train_dataloader.dataset.labeled.metainfo = dict(classes=('background', 'crack'))
+    assert find_sources(cfg)[1] == []
+
+
+def test_more_outputs_than_classes_cannot_be_scored_by_defects(tmp_path):
+    changes = dict(model=dict(decode_head=dict(num_classes=5)), val_evaluator=dict(type='DefectIoUMetric'))
+    (problem,) = find_sources(config(make(tmp_path), **changes))[1]
+    assert problem.is_error
+
+
+def test_a_supervised_training_with_too_few_classes_does_not_begin(synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path / 'run', semi=False)
+    cfg.model.decode_head.num_classes = 3
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(
+        UserError, match=r'model\.decode_head\.num_classes \(labelled\): expected 4, as train_dataloader'
+    ):
+        train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
+    assert not (tmp_path / 'run').exists()

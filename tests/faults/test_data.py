@@ -13,6 +13,7 @@ from PIL import Image
 
 from simeps_mmseg.datasets.checks import files as file_checks
 from simeps_mmseg.datasets.checks.full import check_files
+from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.sources import find_sources
 from tests.faults.small_set import SIZE, config, image, make, mask
 from tests.helpers import save
@@ -88,6 +89,14 @@ def masks_among_the_images(root, cfg):
 
 def painted_masks_among_the_images(root, cfg):
     save(root / 'unlabelled/images/0_mask.png', 100 * mask())
+
+
+def masks_as_unlabelled_images(root, cfg):
+    """Most are; some have no defect, and an image is among them."""
+    for index in range(2):
+        save(root / f'unlabelled/images/{index}.png', np.roll(mask(), index))
+    for index in range(3, 9):
+        save(root / f'unlabelled/images/{index}.png', np.zeros((SIZE, SIZE + index), np.uint8))
 
 
 def one_image_for_a_share_of_two(root, cfg):
@@ -181,6 +190,7 @@ CASES = [
     Case(twice_in_the_list, 'repeated image', 'found it twice', False),
     Case(masks_among_the_images, 'mask among images', '0_mask.png (unlabelled): expected an image', False),
     Case(painted_masks_among_the_images, 'mask among images', 'found grey values [0, 100, 200] alone: is it a mask?', False),
+    Case(masks_as_unlabelled_images, 'masks as unlabelled images', 'found masks: 2 of 9 that were opened have a few grey val'),
     Case(one_image_for_a_share_of_two, 'fewer images than a batch takes', 'sampler.num_labeled=2), found 1', False),
     Case(validation_without_defect, 'no defect', '3 masks (validation): expected pixels of a defect'),
     Case(a_test_set_without_defect, 'no defect', '3 masks (test): expected pixels of a defect', False),
@@ -226,3 +236,30 @@ def test_a_fault_is_named(case, no_fault, monkeypatch):
 def test_a_name_that_is_not_utf8_is_no_fault(no_fault):
     a_name_that_is_not_utf8(*no_fault)
     assert problems_of(no_fault[1]) == []
+
+
+def test_masks_as_unlabelled_images_are_one_problem_also_at_a_glance(no_fault):
+    """From the first files alone it could not be told: those have no defect."""
+    root, cfg = no_fault
+    masks_as_unlabelled_images(root, cfg)
+    for index in range(3):
+        save(root / f'unlabelled/images/00{index}.png', np.zeros((SIZE, SIZE + 10 + index), np.uint8))
+    for found in (problems_of(cfg), check_quickly(cfg)):
+        assert [problem.kind for problem in found] == ['masks as unlabelled images']
+
+
+def test_a_mask_or_two_in_a_folder_of_images_are_no_error_at_a_glance(no_fault):
+    root, cfg = no_fault
+    for index in range(3):
+        save(root / f'unlabelled/images/{index}_mask.png', np.roll(mask(), index))
+        save(root / f'unlabelled/images/{index}_more.png', image('unlabelled', 10 + index))
+    assert {(problem.kind, problem.is_error) for problem in check_quickly(cfg)} == {('mask among images', False)}
+
+
+def test_where_labelled_images_have_few_values_unlabelled_ones_may(no_fault):
+    root, cfg = no_fault
+    for part in ('labelled', 'unlabelled'):
+        for index in range(3):
+            save(root / f'{part}/images/{index}.png', np.roll(100 * mask(), index + 3 * (part == 'labelled')))
+    for found in (problems_of(cfg), check_quickly(cfg)):
+        assert not any(problem.is_error for problem in found)

@@ -30,7 +30,6 @@ def trained(tmp_path):
     cfg = config(tmp_path)
     for part in (cfg.model.branch.backbone, cfg.model.branch.decode_head):
         part.norm_cfg.type = 'BN'
-    cfg.model.branch.decode_head.num_classes = 3
     cfg.dump(tmp_path / 'config.py')
     meta = dict(dataset_meta=dict(classes=('background', 'crack', 'pit'), palette=[[0] * 3, [1] * 3, [2] * 3]))
     torch.save(dict(meta=meta, state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'weights.pth')

@@ -170,3 +170,21 @@ def test_a_scale_of_zero_leaves_labels_alone():
     torch.testing.assert_close(half['branch_0.decode.loss_ce'], whole['branch_0.decode.loss_ce'])
     model.consistency_scale = 0.0
     assert not any('labeled' in key for key in model.loss(*batch))
+
+
+@pytest.mark.parametrize('in_branches', [False, True])
+def test_a_checkpoint_of_which_only_the_head_fits_is_of_another_network(in_branches, tmp_path):
+    state = {'decode_head.conv_seg.bias': torch.zeros(4), 'backbone.encoder.0.0.convs.0.conv.weight': torch.zeros(9)}
+    if in_branches:
+        state = {f'branches.{k}.{name}': value for k in range(3) for name, value in state.items()}
+    torch.save(dict(state_dict=state), tmp_path / 'other.pth')
+    with pytest.raises(UserError, match='has no weight of the backbone of a branch'):
+        check_start(str(tmp_path / 'other.pth'), MODELS.build(tiny_model()))
+
+
+def test_weights_of_branches_of_other_shapes_are_warned_of(tmp_path, said):
+    other = MODELS.build(tiny_model(branch=tiny_branch(num_classes=3)))
+    torch.save(dict(state_dict=other.state_dict()), tmp_path / 'other.pth')
+    check_start(str(tmp_path / 'other.pth'), MODELS.build(tiny_model()))
+    assert len(said) == 3
+    assert '2 weights, such as decode_head.conv_seg.weight, do not' in said[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ...utils import UserError
+from ...utils import UserError, counted
 from ...utils.processes import is_first_process
 from ..sources import find_sources
 from .full import batch_size_problems, check_files
@@ -23,7 +23,7 @@ def check_before_training(
 ) -> list[str]:
     """What :func:`check_dataset` finds, as the first thing that training does, in the first process.
 
-    What was found sound at an earlier start, and has not changed since, is not opened again.
+    What an earlier start or ``check_dataset`` found sound, and has not changed since, is not opened again.
 
     Args:
         cfg: The whole config.
@@ -47,7 +47,7 @@ def check_before_training(
         known = SoundFiles(default_folder())
         start = time.monotonic()
         reports, found = check_files(sources, known=known, most_unlabeled=most_unlabeled)
-        print_log(opening_time(len(reports), time.monotonic() - start), 'current')
+        print_log(opening_time(len(reports) - known.recalled, known.recalled, time.monotonic() - start), 'current')
         if len(reports) < (count := sum(len(source.infos) for source in sources)):
             print_log(
                 f'data: {count - len(reports)} of {count} images are unlabelled ones that were not opened, only looked for by '
@@ -68,18 +68,24 @@ def check_before_training(
     return list(by_kind(problems, 1))
 
 
-def opening_time(images: int, seconds: float) -> str:
+def opening_time(opened: int, known: int, seconds: float) -> str:
     """A line for the log.
 
+    Args:
+        opened: Images that were opened, each with its mask.
+        known: Images that were not, as they were found sound before.
+        seconds: That it took.
+
     Example:
-        >>> opening_time(2000, 5.0)
-        'data: 2000 images and their masks checked in 5.0 s, 2.5 s per 1,000 (files known to be sound were not opened again)'
+        >>> opening_time(2000, 0, 5.0)
+        'data: 2000 images opened with their masks in 5.0 s, 2.5 s per 1,000'
+        >>> opening_time(0, 1, 0.1)
+        'data: 0 images opened; 1 image known to be sound and unchanged, not opened again'
     """
-    each = f'{1000 * seconds / max(images, 1):.1f} s per 1,000'
-    return (
-        f'data: {images} images and their masks checked in {seconds:.1f} s, {each} (files known to be sound were not '
-        'opened again)'
-    )
+    text = f'data: {counted(opened, "image")} opened'
+    if opened:
+        text += f' with their masks in {seconds:.1f} s, {1000 * seconds / opened:.1f} s per 1,000'
+    return text + (f'; {counted(known, "image")} known to be sound and unchanged, not opened again' if known else '')
 
 
 def by_kind(problems: Sequence[Problem], limit: int) -> Iterator[str]:

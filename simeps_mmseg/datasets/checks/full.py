@@ -1,6 +1,7 @@
 """What is wrong with the data of a config: files are opened."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from mmengine.config import Config
 
@@ -9,6 +10,7 @@ from ...utils.config_tree import walk_dicts
 from ..sources import Source, classes_of
 from .files import inspect_sources
 from .inspection import TEST, UNLABELED, VALIDATION, FileReport, Problem
+from .masks import masks_among_images
 from .paths import path_problems
 from .sets import set_problems
 from .sound_files import SoundFiles
@@ -32,11 +34,27 @@ def check_files(
     opened = [some_of(source, most_unlabeled) for source in sources]
     reports = inspect_sources(opened, workers, known)
     problems = [problem for report in reports for problem in report.problems]
-    problems += set_problems(reports, classes_of(sources))
+    classes = classes_of(sources)
+    problems += set_problems(reports, classes)
+    problems += masks_among_images(unlabeled_reports(opened, reports), reports, len(classes))
     if len(reports) < sum(len(source.infos) for source in sources):
         problems += path_problems(sources)
         problems = list({(problem.kind, problem.file): problem for problem in reversed(problems)}.values())[::-1]
     return reports, problems
+
+
+def unlabeled_reports(sources: Sequence[Source], reports: Sequence[FileReport]) -> Iterator[list[FileReport]]:
+    """The reports of each unlabelled source.
+
+    Args:
+        sources: Whose files were opened, all of them.
+        reports: Of these files, in their order.
+    """
+    rest = iter(reports)
+    for source in sources:
+        own = list(islice(rest, len(source.infos)))
+        if source.part == UNLABELED:
+            yield own
 
 
 def some_of(source: Source, most_unlabeled: int | None) -> Source:

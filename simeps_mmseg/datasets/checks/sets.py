@@ -2,13 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 
-from .inspection import LABELED, TEST, TRAINED_ON, UNLABELED, VALIDATION, FileReport, Problem
-
-FAR_APART = (
-    16  # grey values between any two in a mask that is painted to be looked at; those of a photograph lie together
-)
+from .inspection import LABELED, TEST, TRAINED_ON, VALIDATION, FileReport, Problem
 
 
 def set_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> list[Problem]:
@@ -17,7 +12,6 @@ def set_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> list[
         *binary_mask_problems(reports),
         *shared_image_problems(reports),
         *repeated_image_problems(reports),
-        *masks_among_images(reports, len(classes)),
         *defect_free_problems(reports, classes),
         *absent_class_problems(reports, classes),
         *mixed_color_problems(reports),
@@ -108,18 +102,6 @@ def repeated_image(part: str, image: str, earlier: str) -> Problem:
     """The problem that one part has an image twice."""
     found = 'it twice' if earlier == image else f'the same pixels as {earlier}'
     return Problem('repeated image', part, image, 'each image once', found, False)
-
-
-def masks_among_images(reports: Sequence[FileReport], num_classes: int) -> Iterator[Problem]:
-    """Unlabelled images that look like masks: few grey values, class indices or painted far apart: a warning each."""
-    masks = set(range(num_classes)) | {255}
-    for report in reports:
-        if report.part != UNLABELED or len(report.tones) < 2:
-            continue
-        gaps = [high - low for low, high in pairwise(report.tones)]
-        if masks.issuperset(report.tones) or min(gaps) >= FAR_APART:
-            found = f'grey values {list(report.tones)} alone: is it a mask? Keep masks in a folder of their own'
-            yield Problem('mask among images', report.part, report.image, 'an image', found, False)
 
 
 def defect_free_problems(reports: Sequence[FileReport], classes: Sequence[str]) -> Iterator[Problem]:

@@ -70,6 +70,15 @@ class SoundFiles:
                 continue
         self._new.clear()
 
+    def hand_over(self, folder: Path) -> None:
+        """Move the reports to another folder; of those that are there already, only what has changed."""
+        other = SoundFiles(folder)
+        for name, entries in self._known.items():
+            kept = other._entries_in(name)
+            other._new[name] += [text for key, text in entries.items() if kept.get(key) != text]
+        other.save()
+        self.forget()
+
     def forget(self) -> None:
         """Remove the files."""
         self._known.clear()
@@ -77,7 +86,9 @@ class SoundFiles:
         rmtree(self.folder, ignore_errors=True)
 
     def _entries(self, rules: FileRules) -> dict[str, str]:
-        name = _name(rules)
+        return self._entries_in(_name(rules))
+
+    def _entries_in(self, name: str) -> dict[str, str]:
         if name not in self._known:
             try:
                 lines = (self.folder / name).read_bytes().decode('utf-8', 'replace').split('\n')

@@ -11,7 +11,7 @@ from torch import nn
 from ...deploy import read_checkpoint
 from ...models.checks import class_weight_problems
 from ...models.segmentors import BaseSemiSegmentor
-from ...models.utils import fitting
+from ...models.utils import below, fitting, loaded_share
 from ...utils import UserError
 from ...utils.weights import without_wrapper
 
@@ -31,7 +31,8 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     """Compare the weights in ``load_from`` with those of the model, or of its branches; warn where some do not fit.
 
     Raises:
-        UserError: If the file is not there, damaged or holds more than weights, or none of its weights are the model's.
+        UserError: If the file is not there, damaged or holds more than weights, or none of its weights are the model's
+            or, with branches, those of a backbone.
     """
     path = Path(checkpoint).expanduser()
     if not path.is_file():
@@ -41,17 +42,18 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     except UserError as error:
         raise UserError(f'load_from={checkpoint}: {error}') from error
     found = without_wrapper(state)
-    if found.keys() & model.state_dict().keys():
-        return
     branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []
-    fits = [fitting(found, branch) for branch in branches]
-    if not any(fits):
+    has_branches = any(key.startswith('branches.') for key in found)
+    states = [below(found, f'branches.{k}.') if has_branches else found for k in range(len(branches))]
+    shares = [loaded_share(own, branch) for own, branch in zip(states, branches)]
+    fits = any(len(share.missing) < share.count for share in shares) if branches else bool(fitting(found, model))
+    if not fits or (branches and not any(share.has_backbone for share in shares)):
         whose = 'this model, nor of one of its branches' if branches else 'this model'
+        whose = 'the backbone of a branch' if fits else whose
         raise UserError(
             f'load_from={checkpoint} has no weight of {whose} (it has {next(iter(found), "none at all")}, ...)'
         )
-    for k, (own, branch) in enumerate(zip(fits, branches)):
-        missing = [name for name, _ in branch.named_parameters() if name not in own]
+    for k, (_, _, missing, _) in enumerate(shares):
         if missing:
             print_log(
                 f'load_from={checkpoint}: branch {k} takes what fits, and {len(missing)} weights, such as {missing[0]}, do '

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...evaluation.functional import DECIDING
 from ...utils import UserError
 from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
+from ..starvation import remedies_on_labels, weighs_classes
 from .access import find_hook, learned_networks, unwrapped, validated_state
 from .consistency_ramp import ConsistencyRampHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
@@ -137,10 +138,11 @@ class LabelsOnlyGuardHook(Hook):
             warn(runner, f'labels alone do not find {", ".join(missing)} yet: they go on alone until {longer}')
             ramp.postpone(runner, longer)
         else:
+            advice = remedies_on_labels(weighs_classes(unwrapped(runner.model)))
             warn(
                 runner,
-                f'labels alone do not find {", ".join(missing)}. What they do not find, pseudo-labels do not show: train '
-                'longer on labels, or weight these classes in the loss (simeps check_dataset says how)',
+                f'labels alone do not find {", ".join(missing)}. What they do not find, pseudo-labels do not show. What may '
+                f'help, in this order (docs/methods.md, When classes vanish): {advice}',
             )
 
     def _look(self, runner: Runner, scores: dict[str, float]) -> None:

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from ...utils import UserError
 from ..pseudo_label_health import PseudoLabelHealth
 from ..ramp import check_share
-from ..starvation import STARVING, STARVING_AFTER_SHARE, StarvationWatch, absent_classes, judged_after
+from ..starvation import STARVING, STARVING_AFTER_SHARE, StarvationWatch, absent_classes, judged_after, weighs_classes
 from .access import unwrapped
 from .consistency_ramp import BEGIN
 
@@ -58,9 +58,7 @@ class PseudoLabelStatisticsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Take the names of the classes; go on from what a resumed checkpoint knows."""
         branches = unwrapped(runner.model).branches
-        self._watch.has_class_weights = any(
-            getattr(part, 'class_weight', None) is not None for part in branches.modules()
-        )
+        self._watch.has_class_weights = weighs_classes(branches)
         if self.interval:
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
         if runner.iter > 0 and self._loaded is not None:

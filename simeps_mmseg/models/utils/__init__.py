@@ -17,11 +17,22 @@ from .recompute import recomputed
 from .sync_bn import use_plain_bn_where_sync_bn_fails
 from .taps import heads_of, main_head, perturbed_features
 from .teachers import Teachers
-from .weight_loading import fitting, fully_loaded, spread_to_branches, spread_to_teachers
+from .weight_loading import (
+    LoadedShare,
+    below,
+    fitting,
+    fully_loaded,
+    loaded_share,
+    spread_to_branches,
+    spread_to_teachers,
+)
 
 __all__ = [
     'BranchOutput',
+    'LoadedShare',
     'Teachers',
+    'below',
+    'loaded_share',
     'average_statistics',
     'class_logits',
     'evaluation_logits',

@@ -1,6 +1,7 @@
 """State dicts of one plain network as those of several branches and their teachers."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,38 @@ def fitting(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """The weights of a state dict that a network has under the same name and in the same shape."""
     own = network.state_dict()
     return {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+
+
+class LoadedShare(NamedTuple):
+    """How much of a network a state dict has.
+
+    Attributes:
+        values: Share of its parameters, by their number of values, that are there in their shapes.
+        count: Of its parameters, as tensors.
+        missing: The names of the others.
+        has_backbone: Whether a weight of the backbone is there; any weight, where nothing is called so.
+    """
+
+    values: float
+    count: int
+    missing: list[str]
+    has_backbone: bool
+
+
+def loaded_share(state: dict[str, Tensor], network: nn.Module) -> LoadedShare:
+    """Compare a state dict with the parameters of a network, which may be on the meta device.
+
+    Example:
+        >>> network = nn.ModuleDict(dict(backbone=nn.Linear(3, 1), head=nn.Linear(1, 2)))
+        >>> loaded_share({'head.weight': torch.zeros(2, 1), 'head.bias': torch.zeros(3)}, network)
+        LoadedShare(values=0.25, count=4, missing=['backbone.weight', 'backbone.bias', 'head.bias'], has_backbone=False)
+    """
+    own = dict(network.named_parameters())
+    there = fitting(state, network).keys() & own.keys()
+    backbone = [name for name in own if name.startswith('backbone.')] or list(own)
+    values = sum(own[name].numel() for name in there) / max(1, sum(map(torch.numel, own.values())))
+    missing = [name for name in own if name not in there]
+    return LoadedShare(values, len(own), missing, not there.isdisjoint(backbone))
 
 
 def below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
