@@ -46,7 +46,7 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     has_branches = any(key.startswith('branches.') for key in found)
     states = [below(found, f'branches.{k}.') if has_branches else found for k in range(len(branches))]
     shares = [loaded_share(own, branch) for own, branch in zip(states, branches)]
-    fits = any(len(share.missing) < share.count for share in shares) if branches else bool(fitting(found, model))
+    fits = any(len(share.missing) < share.tensors for share in shares) if branches else bool(fitting(found, model))
     if not fits or (branches and not any(share.has_backbone for share in shares)):
         whose = 'this model, nor of one of its branches' if branches else 'this model'
         whose = 'the backbone of a branch' if fits else whose

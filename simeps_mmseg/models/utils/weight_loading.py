@@ -18,13 +18,13 @@ class LoadedShare(NamedTuple):
 
     Attributes:
         values: Share of its parameters, by their number of values, that are there in their shapes.
-        count: Of its parameters, as tensors.
+        tensors: Number of its parameters, each a tensor.
         missing: The names of the others.
         has_backbone: Whether a weight of the backbone is there; any weight, where nothing is called so.
     """
 
     values: float
-    count: int
+    tensors: int
     missing: list[str]
     has_backbone: bool
 
@@ -35,7 +35,7 @@ def loaded_share(state: dict[str, Tensor], network: nn.Module) -> LoadedShare:
     Example:
         >>> network = nn.ModuleDict(dict(backbone=nn.Linear(3, 1), head=nn.Linear(1, 2)))
         >>> loaded_share({'head.weight': torch.zeros(2, 1), 'head.bias': torch.zeros(3)}, network)
-        LoadedShare(values=0.25, count=4, missing=['backbone.weight', 'backbone.bias', 'head.bias'], has_backbone=False)
+        LoadedShare(values=0.25, tensors=4, missing=['backbone.weight', 'backbone.bias', 'head.bias'], has_backbone=False)
     """
     own = dict(network.named_parameters())
     there = fitting(state, network).keys() & own.keys()
