@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -58,6 +59,20 @@ def read_checkpoint(path: str | Path) -> dict:
     if isinstance(checkpoint['state_dict'], Mapping):
         check_finite(checkpoint['state_dict'], f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
+
+
+def save_checkpoint(content: Mapping, path: Path) -> None:
+    """``torch.save`` by way of memory, as mmengine's ``CheckpointHook`` has it.
+
+    Where the disk is full PyTorch raises ``RuntimeError`` about positions in an archive, from its own writer; Python says
+    what is the matter.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    buffer = BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 @contextmanager
