@@ -1,5 +1,7 @@
 """A disk on which there is no room is one message, whatever saves, and what was there before stays."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend
 from simeps_mmseg.inference.records import palette_image
 from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.files import whole_file
+from simeps_mmseg.utils.log_files import prepare_log_files
 
 resource = pytest.importorskip('resource')  # not on Windows
 
@@ -70,3 +73,14 @@ def test_of_a_config_that_the_runner_writes(tmp_path, no_room, capsys):
     cfg = Config(dict(model='x' * 2 * LIMIT))
     assert report_user_errors(lambda: cfg.dump(tmp_path / 'config.py')) == 1
     assert capsys.readouterr().err == 'error: [Errno 27] File too large; what was saved before is kept\n'
+
+
+def test_of_a_log_is_no_traceback(tmp_path, no_room, capsys):
+    logger = logging.Logger('full')
+    logger.addHandler(logging.FileHandler(tmp_path / 'a.log'))
+    prepare_log_files(logger)
+    for _ in range(3):
+        logger.info('x' * LIMIT)
+    assert capsys.readouterr().err == ''
+    logger.info('%d', 'no number')
+    assert 'TypeError' in capsys.readouterr().err
