@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ..inference.dark_images import warn_of_dark_images
-from ..inference.inputs import RECORDS, TABLE, InputFile, find_inputs
+from ..inference.inputs import RECORDS, TABLE, InputFile, find_inputs, states_of
 from ..inference.records import append_record, check_settings, file_digest, read_records, text_digest, write_table
 from ..inference.segmenting import Segmenter, Task
 from ..inference.workers import check_workers, in_workers
@@ -72,7 +72,7 @@ def predict(
         every=every,
     )
     check_settings(folder, settings)
-    records = read_records(folder / RECORDS, {item.name: item.state() for item in sources}, overlays)
+    records = read_records(folder / RECORDS, states_of(sources), overlays)
     tasks = list(to_do(sources, records))
     open_work = (lambda _: segmenter) if workers == 1 else open_segmenter
     done: Iterator[tuple[Task, Iterable[dict]]]

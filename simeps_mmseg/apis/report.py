@@ -1,6 +1,6 @@
 """One HTML file about a training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -201,9 +201,9 @@ class _Run:
             return find_checkpoint(wanted), ''
         pointer = self.work_dir / 'last_checkpoint'
         candidates = [
-            *sorted(self.work_dir.glob('best_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
+            *_newest_first(self.work_dir.glob('best_*.pth')),
             *(self.work_dir.glob(Path(pointer.read_text().strip()).name) if pointer.is_file() else []),
-            *sorted(self.work_dir.glob('*_*.pth'), key=lambda file: file.stat().st_mtime, reverse=True),
+            *_newest_first(self.work_dir.glob('*_*.pth')),
         ]
         candidates = [file for file in candidates if file.name != WEIGHTS]  # a plain network, not the whole model
         damaged = []
@@ -251,3 +251,8 @@ def _environment(run: _Run) -> Section:
     if run.cfg is not None:
         blocks.append(Code('The whole config', run.cfg.pretty_text))
     return Section('Environment and config', blocks)
+
+
+def _newest_first(files: Iterable[Path]) -> list[Path]:
+    """Without links that lead nowhere."""
+    return sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime, reverse=True)

@@ -20,6 +20,7 @@ from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
+from ..utils.log_files import prepare_log_files
 
 
 def test(
@@ -74,6 +75,7 @@ def test(
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
         runner = Runner.from_cfg(cfg)
+        prepare_log_files(runner.logger)
         if local:
             model = _innermost(runner.model)
             expected = model.state_dict()

@@ -27,8 +27,8 @@ from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
+from ..utils.log_files import prepare_log_files
 from ..utils.processes import join_processes
-from ..utils.streams import write_any_name
 
 
 def train(
@@ -89,9 +89,7 @@ def train(
                 cfg.resume = False
                 set_aside(cfg)
             runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-            write_any_name(
-                handler.stream for handler in runner.logger.handlers if isinstance(handler, logging.FileHandler)
-            )
+            prepare_log_files(runner.logger)
             runner.register_hook(PreflightHook(), priority='HIGHEST')
             runner._train_dataloader = guarded_loader(runner._train_dataloader, DATASETS.build)
             try:

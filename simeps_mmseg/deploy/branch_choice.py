@@ -1,5 +1,7 @@
 """Which networks of a checkpoint are exported."""
 
+import shlex
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from torch import Tensor
 from ..models.segmentors import ENSEMBLE, STUDENT
 from ..utils import UserError
 from ..utils.checkpoint import read_checkpoint
+from ..utils.config_tree import leaf_values, type_name
 from .checkpoint import BranchScores, best_branch
 
 BEST = 'best'
@@ -69,13 +72,36 @@ def choose_branches(
 
 def no_scores(path: Path, cfg: Config, count: int) -> str:
     """The error where validation recorded no score of each branch: it says how to get them."""
-    split = ((cfg.get('val_dataloader') or {}).get('dataset') or {}).get('ann_file') or 'VALIDATION_SPLIT'
+    configs = sorted(path.parent.glob('*/vis_data/config.py'))
+    config = cfg.filename or (configs[-1] if configs else 'CONFIG')
+    command = ['simeps', 'test', str(config), str(path), '--cfg-options', *scoring_options(cfg)]
     return (
         f'--branch best needs the validation scores branch_k.mIoU_fg, and neither {path} nor a scalars.json beside it has '
         f'them (DefectIoUMetric records them with model.test_cfg.branch_predictions=True).\n'
-        f'Score the branches on the validation set: simeps test CONFIG {path} --cfg-options '
-        f'test_dataloader.dataset.ann_file={split}\nthen name the best one: --branch 0 to {count - 1}.'
+        f'Score the branches on the validation set: {shlex.join(command)}\n'
+        f'then name the best one: --branch 0 to {count - 1}.'
     )
+
+
+def scoring_options(cfg: Config) -> list[str]:
+    """What ``--cfg-options`` of ``test`` has to change in a config so that each branch is scored on the validation set."""
+    scored = (cfg.model.get('test_cfg') or {}).get('branch_predictions')
+    options = [] if scored else ['model.test_cfg.branch_predictions=True']
+    evaluator = cfg.get('test_evaluator') or {}
+    several = isinstance(evaluator, Sequence)
+    kinds = [type_name(one.get('type', '')) for one in (evaluator if several else [evaluator])]
+    if 'DefectIoUMetric' not in kinds:
+        index = kinds.index('IoUMetric') if 'IoUMetric' in kinds else 0
+        options.append(f'test_evaluator.{f"{index}." if several else ""}type=DefectIoUMetric')
+    values = [
+        dict(leaf_values((cfg.get(loader) or {}).get('dataset') or {}, 'dataset', ('pipeline', 'metainfo')))
+        for loader in ('val_dataloader', 'test_dataloader')
+    ]
+    changed = {key: value for key, value in values[0].items() if values[1].get(key) != value}
+    for key, text in changed.items():
+        value, place = literal_eval(text), key.replace('[', '.').replace(']', '')
+        options.append(f'test_dataloader.{place}={value if isinstance(value, str) else text.replace(" ", "")}')
+    return options
 
 
 def _listed(scores: BranchScores) -> str:

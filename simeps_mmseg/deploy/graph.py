@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from ..models.utils import mean_logits
 from ..utils import UserError
+from ..utils.errors import disk_full
 
 INPUT, OUTPUT = 'images', 'logits'
 # The exporter of PyTorch that traces. It follows slide inference and Python arithmetic on sizes, which torch.export does
@@ -140,7 +142,9 @@ def write_torchscript(module: DeployedNetworks, images: Tensor, path: Path, info
         traced = _traced(lambda: torch.jit.trace(module, images, check_trace=False), 'TorchScript')
         guarded = torch.jit.script(SizeGuard(traced, images.shape[1:]))
         frozen = torch.jit.freeze(guarded.eval())
-        torch.jit.save(frozen, str(path), _extra_files={'info.json': json.dumps(info)})
+        buffer = BytesIO()  # PyTorch's own writer of files ends the process where the disk is full
+        torch.jit.save(frozen, buffer, _extra_files={'info.json': json.dumps(info)})
+    path.write_bytes(buffer.getbuffer())
 
 
 def write_onnx(module: DeployedNetworks, images: Tensor, path: Path, info: Mapping) -> None:
@@ -255,6 +259,8 @@ def _traced(export: Callable[[], Traced], name: str) -> Traced:
     except UserError:
         raise
     except Exception as error:
+        if disk_full(error):
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         other = 'torchscript' if name == 'ONNX' else 'onnx'
         raise UserError(

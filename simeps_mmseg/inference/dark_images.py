@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from ..datasets.checks.inspection import depth_problem, is_ordinary
 from ..utils import evenly_spaced
 from ..utils.config_tree import type_name
-from ..utils.images import IMAGE_ERRORS
+from ..utils.images import IMAGE_ERRORS, is_empty
 
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff', '.ppm', '.pgm')  # of the formats that may have 16 bits
 
@@ -49,6 +49,6 @@ def may_have_16_bits(path: Path) -> bool:
             in_tile = any(';16' in str(tile[3]) for tile in image.tile)
             return in_tile or image.mode.startswith('I') or (image.format, image.mode) == ('PPM', 'RGB')
     except UnidentifiedImageError:
-        return path.stat().st_size > 0
+        return not is_empty(path)
     except IMAGE_ERRORS:
         return False

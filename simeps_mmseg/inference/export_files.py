@@ -14,6 +14,7 @@ from ..deploy.checkpoint import plain_checkpoint
 from ..deploy.graph import deployed, example, run_onnx, run_torchscript, swaps_channels, write_onnx, write_torchscript
 from ..deploy.stock_config import branch_model, scaling_of, stock_config
 from ..models.utils import main_head
+from ..utils.checkpoint import save_checkpoint
 from ..utils.configs import test_pipeline
 from ..utils.files import whole_file
 from .export_comparison import (
@@ -56,7 +57,7 @@ def write_pair(
     meta.update(dataset_meta=model.dataset_meta, cfg=text, exported=exported)
     with whole_file(target) as weights, whole_file(target.with_suffix('.py')) as config:
         config.write_text(text, encoding='utf-8')
-        torch.save(plain_checkpoint(network.state_dict(), meta), weights)
+        save_checkpoint(plain_checkpoint(network.state_dict(), meta), weights)
         reread = init_model(str(config), str(weights), device='cpu')
         pipelines = Preparation(cfg), Preparation(reread.cfg)
         sources = files or noise_for(cfg, channels_of(network))

@@ -2,7 +2,8 @@
 
 import glob
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -41,20 +42,38 @@ class InputFile:
     output: str
 
     def state(self) -> dict[str, int]:
-        """What changes with the content of the file: its size, and the time of its last change."""
+        """What changes with the content of the file, see :func:`file_state`."""
         return file_state(self.path)
 
 
 def file_state(path: Path) -> dict[str, int]:
-    """What changes with the content of a file: its size, and the time of its last change."""
-    found = path.stat()
+    """What changes with the content of a file: its size, and the time of its last change.
+
+    Raises:
+        UnreadableImage: If it is not there, such as at the end of a link that leads nowhere.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise UnreadableImage(error) from error
     return dict(bytes=found.st_size, modified_ns=found.st_mtime_ns)
+
+
+def states_of(items: Iterable[InputFile]) -> dict[str, dict[str, int]]:
+    """By name, the states of the files that are there."""
+    states = {}
+    for item in items:
+        with suppress(UnreadableImage):
+            states[item.name] = item.state()
+    return states
 
 
 def find_inputs(source: str, results: Path) -> tuple[Path, list[InputFile]]:
     """The files that a path or a glob pattern names, and the folder that their names start from.
 
     Results of this function, in ``results`` or in any other folder, are not among them.
+
+    A link that leads nowhere is one of them, so that whoever reads it says so.
 
     Two files that differ in their suffix only get results named with it: ``a.jpg`` and ``a.png`` write ``a.jpg.png`` and
     ``a.png.png``. So do videos, whose frames get a folder: ``a.mp4/000000.png``.
@@ -70,7 +89,7 @@ def find_inputs(source: str, results: Path) -> tuple[Path, list[InputFile]]:
     else:
         root = _fixed_part(source)
         files = sorted(Path(found) for found in glob.glob(source, recursive=True))
-        files = [file for file in files if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+        files = [file for file in files if not file.is_dir() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
 
     @cache
     def is_result(folder: Path) -> bool:

@@ -71,7 +71,7 @@ def read_records(path: Path, states: Mapping[str, dict], overlays: bool) -> list
 
     Args:
         path: The file.
-        states: By name, :meth:`InputFile.state` of the files of today.
+        states: By name, :meth:`InputFile.state` of the files that are there today.
         overlays: Whether overlays are asked for.
     """
     if not path.exists():

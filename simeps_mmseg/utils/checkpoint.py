@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -62,6 +63,20 @@ def read_checkpoint(path: str | Path) -> dict:
         )
     check_finite(state, f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
+
+
+def save_checkpoint(content: Mapping, path: Path) -> None:
+    """``torch.save`` by way of memory, as mmengine's ``CheckpointHook`` has it.
+
+    Where the disk is full PyTorch raises ``RuntimeError`` about positions in an archive, from its own writer; Python says
+    what is the matter.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    buffer = BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch import nn
 
 from .config_tree import has_key, walk_dicts
 from .configs import PARTS_OF_A_RUN
-from .errors import DISK_FULL, UserError
+from .errors import UserError, disk_full
 
 # Errors that these raise are about the config. Those of other code, a user's own modules among it, keep their traceback.
 STACK = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'mmdet', 'torch', 'torchvision', 'numpy')
@@ -51,8 +51,7 @@ def config_keys_named(cfg: Config) -> Iterator[None]:
 
 def _is_of_another_kind(error: Exception) -> bool:
     """Errors that say themselves what is wrong (``UserError``, CUDA, a full disk or memory)."""
-    full = isinstance(error, OSError) and error.errno in DISK_FULL
-    return full or isinstance(error, MemoryError) or type(error).__module__ != 'builtins'
+    return disk_full(error) is not None or isinstance(error, MemoryError) or type(error).__module__ != 'builtins'
 
 
 def described(error: Exception, cfg: dict) -> str | None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from .errors import UserError
+from .errors import DISK_FULL, UserError
 
 
 def check_writable(path: str | Path) -> None:
@@ -52,6 +52,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            error.filename = str(path)  # the system names no file where it has no room for what is written to it
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

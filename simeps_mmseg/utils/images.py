@@ -116,6 +116,14 @@ def read_header(path: str | Path) -> ImageHeader | None:
         Image.MAX_IMAGE_PIXELS = limit
 
 
+def is_empty(path: Path) -> bool:
+    """Whether a file is there and holds nothing."""
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
 def check_is_file(path: str | Path) -> None:
     """Raise ``UnreadableImage`` unless a path leads to an ordinary file: whoever opens a named pipe waits for ever."""
     mode = os.stat(path).st_mode
@@ -138,7 +146,7 @@ def check_image_is_whole(path: Path) -> None:
         with Image.open(path) as image:
             image.load()
     except UnidentifiedImageError:
-        if path.stat().st_size == 0:
+        if is_empty(path):
             raise UnreadableImage('the file is empty') from None
     except Image.DecompressionBombError:
         pass

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 from simeps_mmseg.apis.export import export, source_config
+from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
 from simeps_mmseg.inference.export_comparison import pixels_apart, prepared
@@ -206,6 +208,34 @@ class TestBest:
             UserError, match=r'--branch best needs .*\n.*ann_file=splits/seed0/val.txt\n.*--branch 0 to 2'
         ):
             export(str(tmp_path / 'bare.pth'))
+
+    @pytest.mark.parametrize('several', [False, True])
+    def test_the_command_that_it_prints_scores_each_branch(self, trained, tmp_path, several, capsys):
+        """Of a config by hand: the metric of MMSegmentation, and nothing said of branches."""
+        cfg = deepcopy(trained.cfg)
+        del cfg.model.test_cfg
+        metric = dict(type='IoUMetric', iou_metrics=['mIoU'])
+        cfg.val_evaluator = cfg.test_evaluator = [metric] if several else metric
+        cfg.experiment_name = cfg.visualizer.name = f'by_hand_{several}'
+        cfg.work_dir = str(tmp_path / 'run')
+        cfg.val_dataloader.dataset.data_prefix.img_path = str(Path(cfg.val_dataloader.dataset.data_root, 'images'))
+        (tmp_path / 'start of a training/vis_data').mkdir(parents=True)
+        cfg.dump(tmp_path / 'start of a training/vis_data/config.py')
+        content = read_checkpoint(trained.checkpoint)
+        torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=content['state_dict']), tmp_path / 'bare.pth')
+        with pytest.raises(UserError) as caught:
+            export(str(tmp_path / 'bare.pth'))
+        (command,) = re.findall('simeps test .*', str(caught.value))
+        _, _, config, checkpoint, flag, *options = shlex.split(command)
+        assert flag == '--cfg-options'
+        assert (
+            f'test_dataloader.dataset.data_prefix.img_path={cfg.val_dataloader.dataset.data_prefix.img_path}' in options
+        )
+        scores = score(config, checkpoint, options=options)
+        assert all(f'branch_{k}.mIoU_fg' in scores for k in range(3))
+        assert scores['defective_images'] + scores['defect_free_images'] == len(
+            (Path(cfg.val_dataloader.dataset.data_root) / 'splits/seed0/val.txt').read_text().split()
+        )
 
     def test_of_students_is_not_what_was_validated(self, trained):
         with pytest.raises(UserError, match='scores are those of the moving averages'):

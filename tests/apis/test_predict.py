@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+import sys
 from copy import deepcopy
 
 import cv2
@@ -11,6 +12,7 @@ from PIL import Image
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.inference import segmenting as module
+from simeps_mmseg.inference.ranking import Assessments
 from simeps_mmseg.utils import UserError
 
 
@@ -86,6 +88,61 @@ def test_all_but_the_broken_ones(trained, images, tmp_path):
     boxes = [defect['box'] for defect in records['a.png']['defects'] if defect['class'] == 'pit']
     assert json.loads(rows['a.png']['boxes.pit']) == boxes
     assert float(rows['a.png']['disagreement']) == records['a.png']['disagreement']
+
+
+def links_that_lead_nowhere(images):
+    """Four whole images and two links; the broken files are gone."""
+    for name in ('zero.png', 'line 2/cut.jpg'):
+        (images / name).unlink()
+    (images / 'odd').mkdir()
+    for name in ('odd/dangling.png', 'a belt.mp4'):
+        (images / name).symlink_to('nowhere')
+
+
+@pytest.mark.parametrize('source', ['', '**/*'])
+def test_a_link_that_leads_nowhere_is_one_of_those_that_cannot_be_read(trained, images, tmp_path, source):
+    links_that_lead_nowhere(images)
+    with pytest.raises(UserError) as caught:
+        predict(trained.config, trained.checkpoint, f'{images}/{source}', str(tmp_path / 'out'), overlays=False)
+    assert '2 of 6 inputs could not be segmented to their end, all else is done' in str(caught.value)
+    assert 'odd/dangling.png: [Errno 2] No such file' in str(caught.value)
+    assert 'a belt.mp4: no frame can be decoded' in str(caught.value)
+    assert len(lines(tmp_path / 'out')) == 4
+
+
+def test_a_file_that_is_removed_meanwhile_is_one_too(trained, images, tmp_path, monkeypatch):
+    links_that_lead_nowhere(images)
+    real = module.predict_image
+
+    def removes_one(model, data):
+        (images / 'line 2/wide.bmp').unlink(missing_ok=True)  # not read yet
+        (images / 'a.jpg').unlink(missing_ok=True)  # read, and not recorded yet
+        return real(model, data)
+
+    monkeypatch.setattr(module, 'predict_image', removes_one)
+    arguments = (trained.config, trained.checkpoint, str(images), str(tmp_path / 'out'))
+    with pytest.raises(
+        UserError, match=r'4 of 6 inputs .*\n(.*\n)*.*a\.jpg: .*No such file.*\n(.*\n)*.*wide\.bmp: .*No such'
+    ):
+        predict(*arguments, overlays=False)
+    assert {record['input'] for record in lines(tmp_path / 'out')} == {'a.png', 'line 2/grey.png'}
+
+
+def test_images_that_vanish_while_they_are_ranked(trained, images, tmp_path, monkeypatch):
+    links_that_lead_nowhere(images)
+    arguments = (trained.config, trained.checkpoint, str(images), str(tmp_path / 'out'))
+    monkeypatch.setattr(
+        sys.modules[rank_unlabeled.__module__], 'write_ranking', lambda *args: (images / 'a.jpg').unlink()
+    )
+    monkeypatch.setattr(Assessments, 'remove', lambda self: None)  # as if it were interrupted
+    with pytest.raises(UserError, match=r'1 image could not be read; the others are ranked:\n.*dangling\.png'):
+        rank_unlabeled(*arguments)
+    assert (tmp_path / 'out/contact_sheet.png').is_file()
+    monkeypatch.undo()
+    (images / 'a.jpg').symlink_to('nowhere')  # known, and listed again
+    with pytest.raises(UserError, match=r'2 images could not be read.*\n.*a\.jpg: .*No such file.*\n.*dangling\.png'):
+        rank_unlabeled(*arguments)
+    assert len((tmp_path / 'out/ranking.csv').read_text().splitlines()) == 1 + 3
 
 
 def test_goes_on_where_it_stopped(trained, images, tmp_path, monkeypatch):

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import torch
 from mmengine.dist import master_only
 from torch import Tensor
 
 from ...deploy.checkpoint import network_states, plain_checkpoint
 from ...deploy.labels_only import RECORD, WEIGHTS
-from ...utils.checkpoint import read_checkpoint
+from ...utils.checkpoint import read_checkpoint, save_checkpoint
 from ...utils.files import whole_file
 from ...utils.valid_json import valid_json
 from ...utils.weights import check_finite
@@ -72,4 +71,4 @@ class GuardFiles:
     def _save(self, name: str, content: dict) -> None:
         check_finite(content['state_dict'], f'{self.folder / name} would be of weights that are of no use: the network')
         with whole_file(self.folder / name) as partial:
-            torch.save(content, partial)
+            save_checkpoint(content, partial)

@@ -1,5 +1,6 @@
 """The ranked images in one picture."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from mmengine.logging import print_log
 from mmseg.models import BaseSegmentor
 
 from ...evaluation import mutual_information
 from ...utils import progress
 from ...utils.class_maps import likeliest_class
-from ...utils.images import displayed
+from ...utils.images import UnreadableImage, displayed
 from ...visualization import Tile, paint, thumbnail_grid
 from ..preparation import Preparation
 from .one_image import probabilities_and_features
@@ -33,7 +35,11 @@ def contact_sheet(
     """
     tiles = []
     for place, image in progress(list(enumerate(ranking, 1)), 'draw'):
-        shown, data = prepare(str(files[image.name]))
+        try:
+            shown, data = prepare(str(files[image.name]))
+        except UnreadableImage as error:  # it could be read when it was ranked
+            print_log(f'not on the contact sheet: {files[image.name]}: {error}', 'current', logging.WARNING)
+            continue
         probabilities, _ = probabilities_and_features(model, data)
         labels = likeliest_class(probabilities.mean(dim=0), dim=0).cpu().numpy().astype(np.uint8)
         picture = _fitted(displayed(shown), labels.shape)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...evaluation.uncertainty import ImageUncertainty
 from ...utils.files import whole_file
+from ...utils.images import UnreadableImage
 from ..inputs import file_state
 
 SETTINGS, LINES, FEATURES = 'settings.json', 'images.jsonl', 'features.float16'
@@ -58,10 +59,16 @@ class Assessments:
     def __contains__(self, image: tuple[str, Path]) -> bool:
         """Whether an image, by name and path, is assessed and has not changed since."""
         name, path = image
-        return name in self._rows and self._known[self._rows[name]].state == _state(path)
+        with suppress(UnreadableImage):
+            return name in self._rows and self._known[self._rows[name]].state == _state(path)
+        return False
 
     def add(self, name: str, path: Path, uncertainty: ImageUncertainty, features: np.ndarray) -> None:
-        """Write down an image with its features (d,), the same d for all; they are kept in float16."""
+        """Write down an image with its features (d,), the same d for all; they are kept in float16.
+
+        Raises:
+            UnreadableImage: If the file is no longer there.
+        """
         known = Assessment(name, _state(path), len(features), uncertainty)
         with (self.folder / FEATURES).open('ab') as file:
             file.write(features.astype(np.float16).tobytes())
