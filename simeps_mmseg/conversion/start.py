@@ -83,8 +83,8 @@ def _fit_note(what: str, share: LoadedShare, state: Mapping[str, Tensor], networ
     if not share.missing:
         return f'{what}: all weights of the network fit'
     return (
-        f'{what}: {share.values:.1%} of the weights of the network fit; {len(share.missing)} of {share.tensors} tensors do not '
-        f'and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
+        f'{what}: {share.values:.1%} of the weights of the network fit; {len(share.missing)} of {share.tensors} tensors do '
+        f'not and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
         'first (SemiSupervisedHook.labels_only_share)'
     )
 

@@ -89,7 +89,8 @@ def find_inputs(source: str, results: Path) -> tuple[Path, list[InputFile]]:
     else:
         root = _fixed_part(source)
         files = sorted(Path(found) for found in glob.glob(source, recursive=True))
-        files = [file for file in files if not file.is_dir() and file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+        files = [file for file in files if file.is_file() or file.is_symlink()]
+        files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
 
     @cache
     def is_result(folder: Path) -> bool:
