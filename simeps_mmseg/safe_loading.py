@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from unittest.mock import patch
 
 from .utils import UserError
-from .utils.checkpoint import history_readable
+from .utils.checkpoint import history_readable, not_loaded
 
 
 def apply() -> None:
@@ -66,11 +66,7 @@ def weights_only(named: str) -> Iterator[None]:
             with history_readable():
                 return original(*args, **{**kwargs, 'weights_only': True})
         except pickle.UnpicklingError as error:
-            raise UserError(
-                f'{named} is not loaded: {str(error).splitlines()[0]}\nIt is damaged, or holds Python objects beside its '
-                'weights, which may run any code. If you trust it, write a plain one with torch.load(..., '
-                "weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
-            ) from error
+            raise UserError(not_loaded(named, error)) from error
 
     with patch.object(torch, 'load', load):
         yield

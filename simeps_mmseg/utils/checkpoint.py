@@ -1,9 +1,11 @@
 """Checkpoint files, read under the protection of ``weights_only``."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -47,11 +49,7 @@ def read_checkpoint(path: str | Path) -> dict:
             raise UserError(
                 f'checkpoint {path} cannot be loaded: it is no file that torch.save has written (it begins with {start!r})'
             ) from error
-        raise UserError(
-            f'checkpoint {path} cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}\n'
-            'Either the file is damaged or it holds Python objects beside its weights. If you trust it, write a plain one '
-            "with torch.load(..., weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
-        ) from error
+        raise UserError(not_loaded(f'checkpoint {path}', error)) from error
     if not isinstance(checkpoint, Mapping):
         raise UserError(f'checkpoint {path} holds a {type(checkpoint).__name__}, expected a dict with state_dict')
     if 'state_dict' not in checkpoint:
@@ -63,6 +61,28 @@ def read_checkpoint(path: str | Path) -> dict:
         )
     check_finite(state, f'checkpoint {path}')
     return {'meta': {}, **checkpoint}
+
+
+def not_loaded(named: str, error: Exception) -> str:
+    """The message for a file that a protected ``torch.load`` has refused.
+
+    What PyTorch advises then, to load it without protection, is left out: the file may be from anyone.
+
+    Args:
+        named: The file or address.
+        error: Of ``torch.load``.
+    """
+    text = str(error)
+    if isinstance(error, UnpicklingError):
+        asks = re.search(r'\bGLOBAL ([\w.]+\w)', text)
+        reason = 'it may run any code, so it was not opened' + (f' (it asks for {asks[1]})' if asks else '')
+    else:
+        reason = (text or type(error).__name__).splitlines()[0]
+    return (
+        f'{named} cannot be loaded: {reason}\nIt holds Python objects beside its weights, or it is damaged. If it is from '
+        'elsewhere, ask for a file of weights alone. If you have written it yourself, write a plain one with torch.load(..., '
+        "weights_only=False) and torch.save(dict(meta=..., state_dict=...), 'plain.pth')."
+    )
 
 
 def save_checkpoint(content: Mapping, path: Path) -> None:

@@ -63,8 +63,15 @@ def checkpoint(tmp_path, mark):
 def test_checkpoints(load, legacy, tmp_path, mark):
     file = tmp_path / 'foreign.pth'
     torch.save(dict(meta=Code(mark)), file, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(UserError, match=r'foreign\.pth .*\n.*holds Python objects beside its weights'):
+    with pytest.raises(UserError, match=r'foreign\.pth .*\n.*holds Python objects beside its weights') as caught:
         load(file)
+    first, advice = str(caught.value).splitlines()
+    system = f'{os.system.__module__}.system'
+    assert first.endswith(
+        f'foreign.pth cannot be loaded: it may run any code, so it was not opened (it asks for {system})'
+    )
+    assert 'Re-running' not in advice
+    assert advice.index('from elsewhere') < advice.index('written it yourself') < advice.index('weights_only=False')
 
 
 @pytest.mark.parametrize('resume', [False, True])
