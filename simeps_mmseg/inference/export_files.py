@@ -1,11 +1,16 @@
 """Writes an exported network once it is known to compute what the model does."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -58,7 +63,8 @@ def write_pair(
     with whole_file(target) as weights, whole_file(target.with_suffix('.py')) as config:
         config.write_text(text, encoding='utf-8')
         save_checkpoint(plain_checkpoint(network.state_dict(), meta), weights)
-        reread = init_model(str(config), str(weights), device='cpu')
+        with unannounced():
+            reread = init_model(str(config), str(weights), device='cpu')
         pipelines = Preparation(cfg), Preparation(reread.cfg)
         sources = files or noise_for(cfg, channels_of(network))
         pairs = compare_pair(network, model, reread, pipelines, sources)
@@ -67,6 +73,21 @@ def write_pair(
         threshold = float(head.threshold) if network.out_channels == 1 else 0.0
         check_difference(pairs, bound, described(files), threshold)
     print(f'wrote {target} and {target.with_suffix(".py")}: init_model, MMSegInferencer and tools/test.py read them')
+
+
+@contextmanager
+def unannounced() -> Iterator[None]:
+    """Within this block mmengine does not say which file it loads: the temporary name is known to nobody.
+
+    Weights that do not fit are still named.
+    """
+
+    def all_else(message: object, *args: Any, **kwargs: Any) -> None:
+        if not str(message).startswith('Loads checkpoint by '):
+            print_log(message, *args, **kwargs)
+
+    with patch.object(mmengine_checkpoint, 'print_log', all_else):
+        yield
 
 
 def write_graph(

@@ -13,12 +13,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import load_checkpoint
 
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
 from simeps_mmseg.inference.export_comparison import pixels_apart, prepared
+from simeps_mmseg.inference.export_files import unannounced
 from simeps_mmseg.inference.loading import load_model, networks_of
 from simeps_mmseg.inference.preparation import Preparation, preprocessed
 from simeps_mmseg.utils import UserError
@@ -91,6 +93,15 @@ def loaded(trained):
     return load_model(trained.cfg, read_checkpoint(trained.checkpoint))
 
 
+def test_weights_that_do_not_fit_are_still_named(tmp_path, capfd):
+    torch.save(dict(state_dict=dict(surplus=torch.zeros(1))), tmp_path / 'a.pth')
+    with unannounced():
+        load_checkpoint(torch.nn.Linear(1, 1), str(tmp_path / 'a.pth'))
+    printed = ''.join(capfd.readouterr())
+    assert 'surplus' in printed
+    assert 'a.pth' not in printed
+
+
 class TestPlainPair:
     def test_predicts_the_same_without_this_package(self, without_the_package, trained, image):
         model = loaded(trained)
@@ -138,7 +149,9 @@ class TestPlainPair:
 
     def test_of_a_single_network(self, trained_plain, tmp_path, capsys):
         export(trained_plain.checkpoint, out=str(tmp_path / 'network.pth'))
-        assert 'largest difference of the logits from PyTorch: 0.00e+00' in capsys.readouterr().out
+        printed = ''.join(capsys.readouterr())
+        assert 'largest difference of the logits from PyTorch: 0.00e+00' in printed
+        assert '.partial_' not in printed
         assert set(os.listdir(tmp_path)) == {'network.pth', 'network.py'}
 
     def test_of_deep_images(self, trained, tmp_path, capsys):
