@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -261,7 +262,7 @@ def count_hook(method: str = 'simeps') -> StepCounter:
     with StepCounter():
         step()
     hook = NonFiniteHook()
-    runner = SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0)
+    runner = SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0, message_hub=MessageHub('step_counts'))
 
     def with_hook() -> None:
         hook.before_train_iter(runner, 0, {})
