@@ -14,7 +14,6 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -27,13 +26,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from benchmarks.measuring import peak_mib, seconds_of
 from benchmarks.pages import update
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import RESULTS, append, lines_of
-from benchmarks.step_cost import peak_resident_mib
-from benchmarks.steps import device_name, make_step_of
-from simeps_mmseg.models.utils import replace_sync_bn
-from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from benchmarks.steps import device_name, from_scratch, make_step_of
 
 PAGE = ROOT / 'docs/performance.md'
 BEGIN = '<!-- benchmarks/config_cost.py -->\n'
@@ -99,19 +96,11 @@ def apart(name: str, size: tuple[int, int], images: int, labeled: int, device: s
 def measured(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> dict[str, float]:
     """Parameters that learn, in millions; seconds of a step; peak memory in MiB. To be called once in a process."""
     init_default_scope('mmseg')
-    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
-    remove_pretrained(cfg)
-    replace_sync_bn(cfg.model)
-    at_rest = peak_resident_mib()
-    model, step = make_step_of(cfg.model, size, images, labeled, 'float32', device, classes=2)
-    seconds = []
-    for _ in range(1 + STEPS):
-        start = time.perf_counter()
-        step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    peak = torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else peak_resident_mib() - at_rest
+    model_cfg = from_scratch(Config.fromfile(ROOT / f'configs/{name}.py'))
+    at_rest = peak_mib(device)
+    model, step = make_step_of(model_cfg, size, images, labeled, 'float32', device, classes=2)
+    seconds = [seconds_of(step, 1, device) for _ in range(1 + STEPS)]
+    peak = peak_mib(device) - at_rest
     learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     return dict(parameters=round(learning / 1e6, 1), seconds=round(statistics.mean(seconds[1:]), 3), peak_mib=peak)
 

@@ -17,7 +17,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
 from benchmarks.hooks import backbones_of
+from benchmarks.measuring import peak_mib, seconds_of
 from benchmarks.protocols import SUPERVISED
 from benchmarks.steps import PRECISIONS, Case, device_name, make_step
 
@@ -117,22 +118,12 @@ def measure(case: Case, device: str, peak: float) -> dict:
     return dict(
         seconds=round(seconds, 5),
         images_per_second=round(2 * case.batch / seconds, 1),
-        peak_memory_mib=torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else None,
+        peak_memory_mib=peak_mib(device) if device == 'cuda' else None,
         gflop=round(counter.get_total_flops() / 1e9, 2),
         share_of_matrix_peak=round(tflops / peak, 4),
         first_step_seconds=round(first, 3),
         steps=steps,
     )
-
-
-def seconds_of(step: Callable[[], object], count: int, device: str) -> float:
-    """Mean wall time of some steps in a row, the device's work included."""
-    start = time.perf_counter()
-    for _ in range(count):
-        step()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return (time.perf_counter() - start) / count
 
 
 def matrix_peak(precision: str, device: str) -> float:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import platform
 import re
-import resource
 import statistics
 import sys
 import time
@@ -24,6 +23,7 @@ from mmengine.runner import Runner
 import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
+from benchmarks.measuring import peak_mib
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
@@ -88,7 +88,8 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     for hook in (deadline, images, record):
         runner.register_hook(hook)
     runner.train()
-    record.record['peak_memory_mib'] = max(peak_memory(), record.record.get('peak_memory_mib', 0))
+    peak = peak_mib('cuda' if torch.cuda.is_available() else 'cpu')
+    record.record['peak_memory_mib'] = max(peak, record.record.get('peak_memory_mib', 0))
     # Once more, now that the record has everything up to here, the last validation included.
     meta = dict(epoch=runner.epoch, iter=runner.iter)
     backend = dict(backend=WHOLE_FILES)
@@ -365,16 +366,6 @@ def cost_of(runner: Runner, record: dict, place: Place) -> dict:
         device=device_name(),
         jobs=place.jobs,
     )
-
-
-def peak_memory() -> int:
-    """MiB that this process needed at most: on the GPU, or where there is none in all."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() // 2**20
-    status = Path('/proc/self/status')
-    if status.exists():  # ru_maxrss would start at that of the parent
-        return int(status.read_text().split('VmHWM:')[1].split()[0]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def device_name() -> str:

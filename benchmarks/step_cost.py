@@ -33,6 +33,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from benchmarks.hooks import backbones_of
+from benchmarks.measuring import peak_mib, seconds_of
 from benchmarks.pages import update
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import RESULTS, append, lines_of
@@ -120,9 +121,7 @@ def measured(variants: Sequence[str], case: Case, device: str, rounds: int, end:
     spawn = get_context('spawn')
     processes = {name: ProcessPoolExecutor(1, spawn) for name in variants}
     try:
-        wait(
-            [process.submit(peak_resident_mib) for process in processes.values()]
-        )  # imports, which may go side by side
+        wait([process.submit(peak_mib, device) for process in processes.values()])  # imports, which may go side by side
         peaks = {name: process.submit(prepare, name, case, device).result() for name, process in processes.items()}
         times: dict[str, list[float]] = {name: [] for name in variants}
         while len(times[BASE]) < rounds and (not times[BASE] or time.monotonic() < end):
@@ -160,33 +159,20 @@ def prepare(name: str, case: Case, device: str) -> int:
     global _step
     method, change = {**VARIANTS, **COMPILED}[name]
     init_default_scope('mmseg')
-    at_rest = peak_resident_mib()
+    at_rest = peak_mib(device)
     model, step = make_step(Case(case.network, case.size, case.batch, method, case.precision), device)
     if change is not None:
         change(model)
 
-    def seconds() -> float:
-        start = time.perf_counter()
-        step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
-
-    _step = seconds
+    _step = partial(seconds_of, step, 1, device)
     for _ in range(2):
         _step()
-    return torch.cuda.max_memory_allocated() // 2**20 if device == 'cuda' else peak_resident_mib() - at_rest
+    return peak_mib(device) - at_rest
 
 
 def timed() -> float:
     """Wall time of one step of the variant of this process."""
     return _step()
-
-
-def peak_resident_mib() -> int:
-    """What this process had resident at most. (``ru_maxrss`` would start at that of the parent.)"""
-    status = Path('/proc/self/status').read_text()
-    return int(status.split('VmHWM:')[1].split()[0]) // 1024
 
 
 # -- table -----------------------------------------------------------------------------------------------------------

@@ -46,10 +46,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import simeps_mmseg  # noqa: F401 - registers the components
 from benchmarks.pages import update
 from benchmarks.protocols import SUPERVISED
-from benchmarks.steps import samples_of
+from benchmarks.steps import from_scratch, samples_of
 from simeps_mmseg.engine.hooks import NonFiniteHook
-from simeps_mmseg.models.utils import replace_sync_bn
-from simeps_mmseg.models.utils.pretrained import remove_pretrained
 
 PAGE = ROOT / 'docs/performance.md'
 BEGIN = '<!-- benchmarks/step_counts.py -->\n'
@@ -188,10 +186,7 @@ class Normalised(nn.Module):
 
 def model_of(method: str) -> nn.Module:
     """The model of ``configs/<method>/unet_neu_10pct.py`` on the meta device."""
-    cfg = Config.fromfile(ROOT / f'configs/{method}/unet_neu_10pct.py')
-    remove_pretrained(cfg)
-    replace_sync_bn(cfg.model)
-    model = MODELS.build(cfg.model).to('meta').train()
+    model = MODELS.build(from_scratch(Config.fromfile(ROOT / f'configs/{method}/unet_neu_10pct.py'))).to('meta').train()
     model.data_preprocessor = Normalised()
     if method != SUPERVISED:
         model.set_rampup(0.5)

@@ -50,7 +50,11 @@ def model_config(method: str, network: str) -> ConfigDict:
     if method != SUPERVISED:
         model = Config.fromfile(ROOT / f'configs/{method}/unet_neu_10pct.py').model
         model.branch = branch
-    cfg = Config(dict(model=model))
+    return from_scratch(Config(dict(model=model)))
+
+
+def from_scratch(cfg: Config) -> ConfigDict:
+    """The model of a config, which loses pretrained weights and SyncBN, in place."""
     remove_pretrained(cfg)
     replace_sync_bn(cfg.model)
     return cfg.model

@@ -1,0 +1,28 @@
+"""How long a step takes, and how much memory a process has needed."""
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def seconds_of(step: Callable[[], object], count: int, device: str) -> float:
+    """Mean wall time of some steps in a row, the device's work included."""
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / count
+
+
+def peak_mib(device: str) -> int:
+    """MiB that this process needed at most: of tensors on ``cuda``, on ``cpu`` in all."""
+    if device == 'cuda':
+        return torch.cuda.max_memory_allocated() // 2**20
+    status = Path('/proc/self/status')
+    if status.exists():  # ru_maxrss would start at that of the parent
+        return int(status.read_text().split('VmHWM:')[1].split()[0]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
