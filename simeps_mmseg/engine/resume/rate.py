@@ -1,6 +1,7 @@
 """A resumed training with another learning rate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 RATE = 'optim_wrapper.optimizer.lr'
@@ -16,26 +17,31 @@ def rate_ratio(before: Mapping[str, str], now: Mapping[str, str]) -> float:
 
 
 def scale_rate(checkpoint: Mapping[str, Any], ratio: float) -> None:
-    """Let a training go on at ``ratio`` times its rate, in place: in the optimiser and in the schedules of the rate.
+    """Let a training go on at ``ratio`` times its rate, in place: in the optimisers and in the schedules of the rate.
 
     Each group of parameters keeps its multiple of the rate, and a schedule its position.
 
     Args:
-        checkpoint: Of a training with one optimiser, as mmengine writes it.
+        checkpoint: As mmengine writes it, of one optimiser or of several by their names.
         ratio: Positive.
     """
     for group in _groups(checkpoint.get('optimizer', {})):
         for key in ('lr', 'initial_lr'):
             if key in group:
                 group[key] *= ratio
-    for schedule in checkpoint.get('param_schedulers', ()):
+    for schedule in _schedules(checkpoint.get('param_schedulers', ())):
         if schedule.get('param_name') == 'lr':
             for key in ('base_values', '_last_value'):
                 if key in schedule:
                     schedule[key] = [value * ratio for value in schedule[key]]
 
 
-def _groups(optimizer: Mapping[str, Any]) -> Iterator[dict]:
-    yield from optimizer.get('param_groups', ())
-    if optimizer.get('base_param_settings'):
-        yield optimizer['base_param_settings']
+def _groups(state: Mapping[str, Any]) -> Iterator[dict]:
+    for one in [state] if 'param_groups' in state else state.values():
+        yield from one['param_groups']
+        if one.get('base_param_settings'):
+            yield one['base_param_settings']
+
+
+def _schedules(state: Sequence[dict] | Mapping[str, Sequence[dict]]) -> Iterable[dict]:
+    return chain.from_iterable(state.values()) if isinstance(state, Mapping) else state
