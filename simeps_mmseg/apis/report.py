@@ -254,5 +254,5 @@ def _environment(run: _Run) -> Section:
 
 
 def _newest_first(files: Iterable[Path]) -> list[Path]:
-    """Without links that lead nowhere."""
+    """Files by falling time of change; links that lead nowhere are left out."""
     return sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime, reverse=True)
