@@ -85,7 +85,7 @@ def protect_pickles() -> bool:
         return False
 
     class ClosedPickleHandler(PickleHandler):
-        """Writes what it is asked to; reads nothing."""
+        """Writes pickled files, and refuses to read any."""
 
         def load_from_fileobj(self, file: object, **kwargs: Any) -> NoReturn:
             raise UserError(

@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+import subprocess
 import sys
 import textwrap
 import types
@@ -104,3 +105,18 @@ def test_the_head(printed_module, configs):
         model = MODELS.build(Config.fromfile(twin).model)
         network = model if kind == 'supervised' else model.branches[0]
         assert type(network.decode_head).__name__ == 'TwoConvHead'
+
+
+@pytest.mark.slow
+def test_what_is_printed_passes_the_linters(tmp_path):
+    """As ``make lint`` looks at it, once it stands in the package."""
+    pytest.importorskip('mypy', reason='mypy is of the extra dev')
+    shutil.copytree(ROOT / 'simeps_mmseg', tmp_path / 'simeps_mmseg', ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copy(ROOT / 'pyproject.toml', tmp_path)
+    modules = [file for file in BLOCKS if file.startswith('simeps_mmseg/')]
+    for file in modules:
+        (tmp_path / file).write_text(BLOCKS[file].partition('\n')[2])
+    assert len(modules) == 5
+    for linter in ('mypy', 'ruff check .', 'ruff format --check .'):
+        done = subprocess.run([sys.executable, '-m', *linter.split()], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -52,6 +52,13 @@ def test_links_lead_somewhere(page):
     assert not broken_links(page)
 
 
+def test_where_is_what_names_what_is_there():
+    table = page_text('docs/components.md').partition('## Where is what')[2]
+    files = re.findall(r'`([\w/]+(?:/|\.py|\.md))`', table)
+    assert len(files) > 10
+    assert [file for file in files if not any((ROOT / place / file).exists() for place in ('', 'simeps_mmseg'))] == []
+
+
 def test_the_readme_of_the_benchmarks_names_each_script():
     scripts = {path.name for path in (ROOT / 'benchmarks').iterdir() if path.suffix in ('.py', '.sh')} - {'__init__.py'}
     assert set(re.findall(r'^\| `([\w.]+)` \|', page_text('benchmarks/README.md'), re.MULTILINE)) == scripts

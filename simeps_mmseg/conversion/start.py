@@ -1,6 +1,7 @@
 """The network of a supervised config, and the checkpoint that its branches start from: both before a config is written."""
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,10 +37,12 @@ def built_network(base: Config) -> BaseSegmentor:
     for _, node in walk_dicts(cfg.model):
         if node.get('pretrained') is True:  # timm would download
             node['pretrained'] = False
-    network = _on_meta(cfg.model)
-    if network is None:
-        with config_keys_named(cfg):
-            network = MODELS.build(copy.deepcopy(cfg.model))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # what MMSegmentation advises on losses it says when the network trains
+        network = _on_meta(cfg.model)
+        if network is None:
+            with config_keys_named(cfg):
+                network = MODELS.build(copy.deepcopy(cfg.model))
     check_branches([network])
     return network
 

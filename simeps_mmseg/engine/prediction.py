@@ -1,4 +1,4 @@
-"""What a model says of an image at this moment, without leaving a trace in it."""
+"""Predicts with a model that is being trained, and leaves it as it was."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,9 +1,12 @@
-"""The environment of a training, as mmengine wrote it into its log."""
+"""The section on the environment of a training, as mmengine wrote it into its log, and on its config."""
 
 import re
 from pathlib import Path
 
+from mmengine.config import Config
+
 from ..visualization.training_log import log_files
+from .page import Block, Code, Section, Table
 
 WANTED = (
     'sys.platform',
@@ -17,6 +20,17 @@ WANTED = (
     'seed',
     'GPU number',
 )
+
+
+def environment_section(work_dir: Path, cfg: Config | None) -> Section:
+    """Versions, devices and seed as a table, then the whole config, as far as they are known."""
+    blocks: list[Block] = []
+    rows = environment_of(work_dir)
+    if rows:
+        blocks.append(Table(['environment', ''], rows, words=True))
+    if cfg is not None:
+        blocks.append(Code('The whole config', cfg.pretty_text))
+    return Section('Environment and config', blocks)
 
 
 def environment_of(work_dir: Path) -> list[tuple[str, str]]:

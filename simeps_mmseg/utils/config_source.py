@@ -2,7 +2,8 @@
 
 from yapf.yapflib.yapf_api import FormatCode  # what mmengine prints configs with
 
-STYLE = dict(based_on_style='facebook', column_limit=100)
+# Packed, as MMSegmentation's own configs are.
+STYLE = dict(based_on_style='pep8', column_limit=120, split_before_named_assigns=False)
 
 
 class Expression(str):

@@ -1,4 +1,4 @@
-"""The global generators that transforms and networks draw from."""
+"""Code that may draw random numbers without changing those that are drawn after it."""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def undisturbed_random_numbers(gpu: bool = True) -> Iterator[None]:
-    """Whatever is drawn inside is not missed outside: Python, NumPy, PyTorch on the CPU and on the current GPU.
+    """Give the global generators their states back when the block ends: Python, NumPy, PyTorch on the CPU and the current GPU.
 
     Args:
         gpu: Whether the generator of the GPU is kept, too. What loads images draws from none, and forked processes may not

@@ -23,7 +23,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int], background: int = 0) -> np.ndarray:
-    """A label map in which nothing thin gets lost.
+    """Resize a label map so that thin defects are still seen.
 
     Enlarged it is made of blocks. Reduced, a pixel is background only if all that falls into it is; otherwise it takes the
     class with the greatest part of it, so that a scratch of one pixel is still there, at most a pixel too wide.

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simeps_mmseg.apis.report import method_name, report
+from simeps_mmseg.apis.report import report
 from simeps_mmseg.inference.evaluation_images import EvaluationImages
+from simeps_mmseg.report.model_name import method_name
 from simeps_mmseg.report.scored_images import ScoredImage, by_quality
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.configs import load_config

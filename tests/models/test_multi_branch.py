@@ -17,7 +17,7 @@ from simeps_mmseg.models.utils import (
     one_image_fails,
     replace_sync_bn,
 )
-from simeps_mmseg.models.utils.taps import deepest_level, final_logits
+from simeps_mmseg.models.utils.activations import deepest_level, final_logits
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 SIZE = (16, 16)

@@ -1,4 +1,6 @@
 # The U-Net of Sime et al. 2022: 1.8 M parameters, dropout in the encoder, PyTorch's own initialisation.
+_base_ = '../losses.py'
+
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -25,10 +27,7 @@ model = dict(
         norm_cfg=norm_cfg,
         align_corners=False,
         init_cfg=None,
-        loss_decode=[
-            dict(type='CrossEntropyLoss', loss_weight=0.5),
-            dict(type='SoftDiceLoss', loss_weight=0.5),
-        ],
+        loss_decode=_base_.ce_dice,
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -1,5 +1,7 @@
 # EfficientNet-Lite0 of timm, with ImageNet weights that come from the package index and not from a download
 # (benchmarks/efficientnet_lite0.py writes the file), and SegFormer's light head on all levels. 3.5 M parameters.
+_base_ = '../losses.py'
+
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -30,10 +32,7 @@ model = dict(
         num_classes=4,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=[
-            dict(type='CrossEntropyLoss', loss_weight=0.5),
-            dict(type='SoftDiceLoss', loss_weight=0.5),
-        ],
+        loss_decode=_base_.ce_dice,
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -1,6 +1,6 @@
 # The U-Net of the paper with MMSeg's own parts: channels 16-32-64-128-256, LeakyReLU. (No dropout in the encoder:
 # MMSeg's backbone has none.)
-_base_ = 'mmseg::_base_/models/fcn_unet_s5-d16.py'
+_base_ = ['mmseg::_base_/models/fcn_unet_s5-d16.py', '../losses.py']
 
 act_cfg = dict(type='LeakyReLU')
 # PyTorch's own initialisation, as in the released code.
@@ -26,10 +26,7 @@ model = dict(
         dropout_ratio=0.0,
         num_classes=4,
         init_cfg=init_cfg,
-        loss_decode=[
-            dict(type='CrossEntropyLoss', loss_weight=0.5),
-            dict(type='SoftDiceLoss', loss_weight=0.5),
-        ],
+        loss_decode=_base_.ce_dice,
     ),
     auxiliary_head=None,
     test_cfg=dict(_delete_=True, mode='whole'),

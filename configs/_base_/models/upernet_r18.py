@@ -1,4 +1,4 @@
-_base_ = 'mmseg::_base_/models/upernet_r50.py'
+_base_ = ['mmseg::_base_/models/upernet_r50.py', '../losses.py']
 
 model = dict(
     data_preprocessor=dict(size_divisor=32),
@@ -8,10 +8,7 @@ model = dict(
         in_channels=[64, 128, 256, 512],
         channels=128,
         num_classes=4,
-        loss_decode=[
-            dict(type='CrossEntropyLoss', loss_weight=0.5),
-            dict(type='SoftDiceLoss', loss_weight=0.5),
-        ],
+        loss_decode=_base_.ce_dice,
     ),
     auxiliary_head=dict(in_channels=256, channels=64, num_classes=4),
 )

@@ -69,7 +69,7 @@ def check_before_training(
 
 
 def opening_time(opened: int, known: int, seconds: float) -> str:
-    """A line for the log.
+    """How long it took to open the images, as a line for the log.
 
     Args:
         opened: Images that were opened, each with its mask.

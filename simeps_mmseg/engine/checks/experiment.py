@@ -56,7 +56,7 @@ def loop_problems(loop: BaseLoop) -> Iterator[str]:
 
 
 def model_problems(model: BaseSegmentor) -> Iterator[str]:
-    """A supervised model has no use for the hook."""
+    """A supervised model under ``SemiSupervisedHook``, which it has no use for."""
     if not hasattr(model, 'set_rampup'):
         yield (
             f'model.type: {type(model).__name__} has no unsupervised losses to ramp; '

@@ -1,11 +1,11 @@
 from .channels_last import ChannelsLastHook
 from .consistency_ramp import ConsistencyRampHook
-from .draw_apart import DrawApartHook
 from .labels_only_guard import LabelsOnlyGuardHook
 from .missed_validation import MissedValidationHook
 from .non_finite import NonFiniteHook
 from .prediction_visualization import PredictionVisualizationHook
 from .preflight import ExperimentCheckHook, PreflightHook
+from .process_seeds import ProcessSeedHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
 from .random_streams import RandomStreamsHook
 from .resume_check import ResumeCheckHook
@@ -18,7 +18,7 @@ from .whole_checkpoint import WholeCheckpointHook
 __all__ = [
     'ChannelsLastHook',
     'ConsistencyRampHook',
-    'DrawApartHook',
+    'ProcessSeedHook',
     'ExperimentCheckHook',
     'LabelsOnlyGuardHook',
     'MissedValidationHook',

@@ -79,7 +79,7 @@ class PseudoLabelStatisticsHook(Hook):
         checkpoint[HEALTH] = dict(statistics=dict(self.latest), health=health)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take it out again; ``before_train`` knows whether training goes on from there."""
+        """Read the kept statistics; ``before_train`` takes them over if the training goes on from this checkpoint."""
         self._loaded = checkpoint.get(HEALTH)
 
     def after_train_iter(

@@ -1,4 +1,4 @@
-"""A resumed training is the one that was interrupted, or it is said what is another."""
+"""Compares a resumed training with the one that was interrupted."""
 
 import logging
 
@@ -18,7 +18,7 @@ MOST_LINES = 12
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Keeps what a training is in its checkpoints, and compares it with what is to go on from one.
+    """Writes a record of the training into its checkpoints, and compares a training that is resumed with that record.
 
     Another network, optimiser or number of images per step is refused; other changes are said. Another learning rate takes
     effect: the schedule goes on at its multiple. Nothing is looked at where weights are only loaded (``load_from`` without
@@ -32,12 +32,12 @@ class ResumeCheckHook(Hook):
         self._record: dict[str, str] | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """What is loaded from here on, such as the best weights for a test, is nothing to go on from."""
+        """Make the record. Checkpoints that are loaded from here on, such as the best weights for a test, are not compared."""
         self._began = True
         self._record = self._record or experiment_record(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Write down what is trained."""
+        """Write the record into the checkpoint."""
         if self._record is not None:
             checkpoint[RECORD] = dict(self._record)
 

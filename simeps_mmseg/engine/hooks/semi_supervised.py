@@ -11,8 +11,8 @@ from ...utils import UserError
 from ..ramp import RampSchedule
 from ..starvation import STARVING, STARVING_AFTER_SHARE
 from .consistency_ramp import ConsistencyRampHook
-from .draw_apart import DrawApartHook
 from .preflight import ExperimentCheckHook
+from .process_seeds import ProcessSeedHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
 from .teacher_updates import TeacherUpdateHook
 
@@ -23,7 +23,7 @@ class SemiSupervisedHook(Hook):
 
     It is made of five hooks, each with one task (``parts``):
 
-    - :class:`DrawApartHook` lets each of several processes draw views, CutMix and dropout of its own.
+    - :class:`ProcessSeedHook` lets each of several processes draw views, CutMix and dropout of its own.
     - :class:`ExperimentCheckHook` looks at the whole experiment before the first iteration.
     - :class:`ConsistencyRampHook` sets the ramp. A training that starts from nothing first learns from labels alone; one that
       starts from weights (``load_from``) has done so already. Then the ramp rises from exactly zero to one:
@@ -77,7 +77,7 @@ class SemiSupervisedHook(Hook):
             rampup_iters, rampup_share, rampup_interval, labels_only_iters, labels_only_share, from_zero
         )
         self.parts = (
-            DrawApartHook(),
+            ProcessSeedHook(),
             ExperimentCheckHook(),
             ConsistencyRampHook(self.schedule),
             TeacherUpdateHook(),
@@ -85,7 +85,7 @@ class SemiSupervisedHook(Hook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Draw apart in each process; check the experiment; settle when the ramp begins."""
+        """Seed the generators by process; check the experiment; settle when the ramp begins."""
         for part in self.parts:
             part.before_train(runner)
 

@@ -7,13 +7,13 @@ differs by process (``per_process``).
 """
 
 from .generators import generator_states, seeded, set_generator_states, set_torch_states
-from .per_process import draw_apart
+from .per_process import seed_by_process
 from .per_sample import PositionedSampler, SeededItems
 
 __all__ = [
     'PositionedSampler',
     'SeededItems',
-    'draw_apart',
+    'seed_by_process',
     'generator_states',
     'seeded',
     'set_generator_states',

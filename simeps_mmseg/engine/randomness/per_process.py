@@ -4,7 +4,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import Runner, set_random_seed
 
 
-def draw_apart(runner: Runner) -> None:
+def seed_by_process(runner: Runner) -> None:
     """Let each process draw views, CutMix boxes and dropout of its own: its generators start from the seed plus its rank.
 
     mmengine seeds all processes alike unless ``randomness.diff_rank_seed`` is set, so that networks start alike; but then the

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ...evaluation import image_uncertainty
 from ...evaluation.uncertainty import ImageUncertainty
 from ...models.utils import class_logits, without_padding
-from ...models.utils.taps import deepest_level, encoder_of
+from ...models.utils.activations import deepest_level, encoder_of
 from ...utils.images import check_image_is_whole
 from ..loading import networks_of
 from ..prediction import refusals_named

@@ -1,4 +1,4 @@
-"""What the losses share."""
+"""Helpers of several losses: checks of logits and targets, one-hot maps, a context without autocast."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol

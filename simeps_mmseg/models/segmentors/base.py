@@ -1,17 +1,12 @@
 """What all semi-supervised segmentors share: the networks inside, their teachers, and the losses of a step."""
 
 import copy
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.logging import print_log
 from mmengine.model import ModuleList
-from mmengine.optim import OptimWrapper
-from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
@@ -20,12 +15,10 @@ from torch.nn.parallel import DistributedDataParallel
 from ...utils.class_maps import likeliest_class
 from ..checks import check_branches
 from ..losses.pseudo_label import PseudoLabel
-from ..losses.utils import ConsistencyLoss
 from ..utils import (
     Teachers,
     evaluation_logits,
     fully_loaded,
-    gradients_of_this_step,
     has_padding,
     main_head,
     mask_padding,
@@ -36,10 +29,10 @@ from ..utils import (
     warn_of_other_preprocessors,
 )
 from .inference import OWN_TEST_OPTIONS, BranchInference, check_test_cfg
-from .step_record import StepRecord
+from .training_step import TrainingStep
 
 
-class BaseSemiSegmentor(BranchInference, BaseSegmentor):
+class BaseSemiSegmentor(BranchInference, TrainingStep):
     """One or more complete segmentors that learn from labelled and unlabelled images.
 
     A batch is an ordinary MMSeg batch in which some samples carry no ``gt_sem_seg``: those are the unlabelled ones. A
@@ -94,13 +87,7 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
         counts = [f'teachers.{k}.steps' for k in range(len(self.teachers or []))]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, counts)
         check_test_cfg(self.test_cfg, len(self.branches), has_teachers=bool(teacher))
-        self.rampup = 1.0
-        self.consistency_scale = 1.0
-        self.teachers_are_due = True
-        self._ramp_is_set = False
         self.trained_branches = [False] * len(self.branches)
-        self.last_step: StepRecord | None = None
-        self._in_step = False
 
     # -- what MMSeg asks of a segmentor ------------------------------------------------------------------------------
 
@@ -152,71 +139,6 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
                 losses.update(self.unlabeled_losses(images, samples))
         return losses
 
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor | int]:
-        """A step in which the backward pass of each part of the batch follows its forward pass, and frees its activations.
-
-        The gradients are, bit for bit, those of one backward pass of all losses (under autocast up to rounding, as it sums
-        the parts' gradients in half precision where both passes share a weight). mmengine's wrappers for several processes
-        have a step of their own, with that one pass.
-
-        Returns:
-            Scalars for the log. ``loss`` is the number 0 where the batch has nothing to learn from.
-        """
-        if type(optim_wrapper).update_params is not OptimWrapper.update_params:
-            return super().train_step(data, optim_wrapper)
-        with optim_wrapper.optim_context(self):
-            batch = self.data_preprocessor(data, True)
-        self.begin_step()
-        logged: list[dict[str, Tensor]] = []
-        with gradients_of_this_step(self.branches), self._one_step():
-            parts = self.parts_to_learn(**batch)
-            for images, samples in parts:
-                with optim_wrapper.optim_context(self):
-                    losses = self(images, samples, mode='loss')
-                loss, values = self.parse_losses(losses)
-                optim_wrapper.backward(optim_wrapper.scale_loss(loss))
-                optim_wrapper._inner_count -= 1  # of backward passes: parts are not batches
-                logged.append({name: value.detach() for name, value in values.items()})
-        optim_wrapper._inner_count += 1
-        if optim_wrapper.should_update():
-            optim_wrapper.step()
-            optim_wrapper.zero_grad()
-        total: Tensor | int = sum(values.pop('loss') for values in logged)
-        return {'loss': total, **{name: value for values in logged for name, value in values.items()}}
-
-    def parts_to_learn(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[Tensor, SampleList]]:
-        """The labelled images and, unless consistency is off, the unlabelled ones, each with its samples, as far as there are
-        any.
-        """
-        labeled, unlabeled = split_by_label(data_samples)
-        wanted = [labeled] if self.consistency_is_off else [labeled, unlabeled]
-        return [chosen(inputs, data_samples, indices) for indices in wanted if indices]
-
-    def begin_step(self) -> None:
-        """Move the teachers; forget the last step."""
-        self.update_teachers()
-        self.last_step = StepRecord(None, [], [], self.ignore_index)
-
-    @property
-    def step_record(self) -> StepRecord:
-        """``last_step`` of the step that runs, for :meth:`labeled_losses` and :meth:`unlabeled_losses` to fill."""
-        assert self.last_step is not None, 'begin_step() comes before the losses of a step'
-        return self.last_step
-
-    @contextmanager
-    def _one_step(self) -> Iterator[None]:
-        """Inside, several calls of :meth:`loss` belong to one step."""
-        self._in_step = True
-        try:
-            yield
-        finally:
-            self._in_step = False
-
-    def update_teachers(self) -> None:
-        """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
-        if self.training and self.teachers is not None and self.teachers_are_due:
-            self.teachers.update(self.branches, restart=self.consistency_is_off)
-
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses under ``branch_k.``, from images (b, 3, h, w) with labels."""
         losses: dict[str, Tensor] = {}
@@ -256,44 +178,6 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
             return target
         return PseudoLabel(self.hide_padding(target.labels, data_samples), target.weight)
 
-    # -- weights of the losses on what labels do not say -------------------------------------------------------------
-
-    def set_rampup(self, value: float) -> None:
-        """Set the factor, in [0, 1], on the losses that declare ``ramp=True``. At exactly 0 the consistency is off."""
-        self.rampup = value
-        self._ramp_is_set = True
-
-    @property
-    def consistency_is_off(self) -> bool:
-        """Whether only labels teach now: the unlabelled images are then passed over, which saves their time."""
-        return self.rampup == 0 or self.consistency_scale == 0
-
-    @property
-    def consistency_weight(self) -> float | None:
-        """Weight of the loss on pseudo-labels in this step, for the log; None for a method that has none."""
-        return None
-
-    def weight_of(self, loss: ConsistencyLoss) -> float:
-        """Weight of a loss on what labels do not say in this step: its own, the ramp if it follows it, and the scale."""
-        return loss.loss_weight * (self.rampup if loss.ramp else 1.0) * self.consistency_scale
-
-    def ramped(self, loss: ConsistencyLoss, value: Tensor) -> Tensor:
-        """The value of a loss on what labels do not say, times ``consistency_scale`` and, with ``ramp=True``, the ramp."""
-        if self.consistency_scale != 1:
-            value = value * self.consistency_scale
-        if not loss.ramp:
-            return value
-        if not self._ramp_is_set:
-            self._ramp_is_set = True
-            print_log(
-                f'{type(loss).__name__}.ramp=True, but nothing sets the ramp: full weight from the first step, from which '
-                'networks that know little teach each other to see nothing. Add dict(type="SemiSupervisedHook") to '
-                'custom_hooks, or call set_rampup',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return value if self.rampup == 1 else value * self.rampup
-
     # -- weights of one plain network --------------------------------------------------------------------------------
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
@@ -306,21 +190,3 @@ class BaseSemiSegmentor(BranchInference, BaseSegmentor):
             spread_to_teachers(state_dict, prefix, len(self.teachers))
         self.trained_branches = fully_loaded(state_dict, prefix, self.branches)
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:
-    """Indices of the samples with ``gt_sem_seg``, and of those without."""
-    labeled = [i for i, sample in enumerate(data_samples) if 'gt_sem_seg' in sample]
-    unlabeled = [i for i, sample in enumerate(data_samples) if 'gt_sem_seg' not in sample]
-    return labeled, unlabeled
-
-
-def chosen(inputs: Tensor, data_samples: SampleList, indices: Sequence[int]) -> tuple[Tensor, SampleList]:
-    """Images and samples at some ascending indices, the images as a view where they stand together.
-
-    (To index a tensor by a list would copy the list to the device, and wait.)
-    """
-    first, last = indices[0], indices[-1]
-    together = last - first + 1 == len(indices)
-    images = inputs[first : last + 1] if together else torch.stack([inputs[i] for i in indices])
-    return images, [data_samples[i] for i in indices]

@@ -1,3 +1,4 @@
+from .activations import heads_of, main_head, perturbed_features
 from .batch_norm import average_statistics, normalised_as_at_inference, replace_sync_bn
 from .branch import (
     BranchOutput,
@@ -15,7 +16,6 @@ from .padding import has_padding, mask_padding, without_padding
 from .preprocessor import merge_preprocessors, warn_of_other_preprocessors
 from .recompute import recomputed
 from .sync_bn import use_plain_bn_where_sync_bn_fails
-from .taps import heads_of, main_head, perturbed_features
 from .teachers import Teachers
 from .weight_loading import (
     LoadedShare,

@@ -1,8 +1,8 @@
 """Run an unmodified MMSeg segmentor as one branch: its logits and features beside its own losses.
 
 The labelled images go through ``branch.loss``, which brings every head's own loss, auxiliary heads and samplers along; hooks
-(:mod:`.taps`) record what the main head reads and returns. The unlabelled images go through ``branch.encode_decode``. So every
-image passes the branch exactly once.
+(:mod:`.activations`) record what the main head reads and returns. The unlabelled images go through ``branch.encode_decode``.
+So every image passes the branch exactly once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from .activations import capture, heads_of, main_head
 from .batch_norm import kept_statistics
-from .taps import capture, heads_of, main_head
 
 
 @dataclass
@@ -158,7 +158,7 @@ def inference_outputs(branch: BaseModule) -> Iterator[None]:
 
 
 def _sized(metas: Sequence[dict], inputs: Tensor) -> list[dict]:
-    """Heads resize their logits to the image: here that is the size of the input."""
+    """Meta information in which the image has the size of the input, to which heads then resize their logits."""
     size = inputs.shape[2:]
     return [{**meta, 'img_shape': size, 'pad_shape': tuple(size)} for meta in metas]
 

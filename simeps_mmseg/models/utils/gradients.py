@@ -1,4 +1,4 @@
-"""Gradients that earlier batches have left."""
+"""Gradients of one step, apart from those that earlier batches have left to be summed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""SyncBN where it cannot run."""
+"""Replaces SyncBN where it cannot run: in one process, or without a GPU."""
 
 from collections.abc import Iterable
 

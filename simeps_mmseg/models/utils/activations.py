@@ -101,7 +101,7 @@ def heads_of(branch: BaseModule) -> list[nn.Module]:
 
 
 def main_head(branch: BaseModule) -> nn.Module:
-    """The head that has the last word: the last one of a cascade."""
+    """The head whose logits are the prediction: the last one of a cascade."""
     return heads_of(branch)[-1]
 
 
