@@ -22,8 +22,8 @@ from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
 from benchmarks.results import RESULTS, mean_branch, read
-from simeps_mmseg.conversion.start import STILL_RISING
 from simeps_mmseg.deploy.checkpoint import late_rise
+from simeps_mmseg.engine.checks import STILL_RISING
 
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]

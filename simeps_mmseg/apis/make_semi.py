@@ -11,12 +11,10 @@ from mmseg.registry import HOOKS
 
 from ..conversion import (
     LAZY,
-    built_network,
     check_unlabeled,
     load_method,
     load_supervised,
     notes,
-    start_notes,
     statements,
 )
 from ..datasets.checks.before_training import by_kind
@@ -27,6 +25,7 @@ from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
 from ..datasets.sources import Source, find_sources, part_configs
 from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
 from ..deploy import find_checkpoint
+from ..engine.checks import built_network, start_notes
 from ..utils import UserError
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts

@@ -5,12 +5,12 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled, write_ranking
+from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.datasets import UnlabeledFolderDataset
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
-from simeps_mmseg.inference.ranking import many_files
+from simeps_mmseg.inference.ranking import many_files, write_ranking
 from simeps_mmseg.inference.ranking.order import RankedImage
 from simeps_mmseg.utils import UserError
 

@@ -4,7 +4,7 @@ import warnings
 
 from mmengine.config import Config
 
-from simeps_mmseg.conversion import built_network
+from simeps_mmseg.engine.checks import built_network
 from tests.helpers import tiny_branch
 
 

@@ -13,15 +13,15 @@ from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..deploy import network_states, read_checkpoint
-from ..deploy.checkpoint import late_rise, validations
-from ..models.checks import check_branches
-from ..models.utils import LoadedShare, loaded_share
-from ..models.utils.pretrained import remove_pretrained
-from ..utils import UserError
-from ..utils.config_errors import config_keys_named
-from ..utils.config_tree import walk_dicts
-from ..utils.weights import without_wrapper
+from ...deploy import network_states, read_checkpoint
+from ...deploy.checkpoint import late_rise, validations
+from ...models.checks import check_branches
+from ...models.utils import LoadedShare, loaded_share
+from ...models.utils.pretrained import remove_pretrained
+from ...utils import UserError
+from ...utils.config_errors import config_keys_named
+from ...utils.config_tree import walk_dicts
+from ...utils.weights import without_wrapper
 
 STILL_RISING = 3.0  # points per 1,000 steps
 
