@@ -1,6 +1,7 @@
 """Parts of a config that are no dict, list or text where all that reads them takes one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from .errors import UserError
@@ -49,6 +50,8 @@ INSIDE: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(('cross_pseudo', 'cut_mix', 'similarity', 'teacher', 'view'), (Mapping, TYPED)),
     **dict.fromkeys(('auxiliary_head', 'decode_head'), ((Mapping, list, tuple), f'{TYPED} or a list of such')),
     **dict.fromkeys(('branches', 'datasets', 'pipeline', 'vis_backends'), ((list, tuple), f'a list of {TYPED}')),
+    **dict.fromkeys(('ann_file', 'data_root', 'img_path', 'seg_map_path'), ((str, PathLike), 'a path')),
+    'data_prefix': (Mapping, 'dict(img_path=..., seg_map_path=...)'),
     'type': ((str, Callable), 'the name of a class'),  # type: ignore[dict-item]
 }
 
@@ -96,10 +99,20 @@ def _inner_problems(node: object, path: str) -> Iterator[str]:
         return
     for name, value in node.items():
         kinds, expected = INSIDE.get(name, (object, ''))
-        if value is not None and not isinstance(value, kinds):
+        if (value is not None or name == 'type') and not isinstance(value, kinds):
             yield f'{path}.{name} must be {expected}, got {_shown(value)}'
+        elif name == 'pipeline' and value is not None:
+            yield from _step_problems(value, f'{path}.{name}')
         elif name != 'metainfo':  # whose words are the user's own
             yield from _inner_problems(value, f'{path}.{name}')
+
+
+def _step_problems(steps: Sequence, path: str) -> Iterator[str]:
+    for index, step in enumerate(steps):
+        if isinstance(step, Mapping):
+            yield from _inner_problems(step, f'{path}[{index}]')
+        elif step is None or isinstance(step, str | int | float):
+            yield f'{path}[{index}] must be {TYPED}, got {_shown(step)}'
 
 
 def _shown(value: object) -> str:

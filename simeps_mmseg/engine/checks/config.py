@@ -49,6 +49,8 @@ def check_config(cfg: Config) -> None:
         *number_problems(cfg._cfg_dict),
         *clip_problems(cfg.get('optim_wrapper'), 'optim_wrapper'),
         *seed_problems(cfg.get('randomness')),
+        *normalisation_problems(cfg._cfg_dict),
+        *schedule_problems(cfg.get('param_scheduler')),
         *compile_problems(cfg.get('compile')),
         *loader_problems(cfg),
         *metric_problems(cfg),
@@ -80,6 +82,9 @@ def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
         if not isinstance(hook, Mapping | None):
             yield f'default_hooks.{name} must be dict(type=...), or None for no such hook, got {hook!r}'
             continue
+        interval = (hook or {}).get('interval')
+        if interval is not None and not (interval == -1 or is_count(interval)):  # -1: never
+            yield f'default_hooks.{name}.interval must be a whole number of 1 or more, got {interval!r}'
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
             yield f'default_hooks.{name}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
@@ -108,6 +113,7 @@ def number_problems(node: object) -> Iterator[str]:
         loss_weight=(is_weight, 'a finite number of 0 or more'),
         momentum=(lambda value: value is None or (is_weight(value) and value <= 1), 'a number from 0 to 1'),
         val_interval=(is_count, 'a whole number of 1 or more'),
+        batch_size=(is_count, 'a whole number of 1 or more'),
         num_workers=(lambda value: value == 0 or is_count(value), 'a whole number of 0 or more'),
         cache_bytes=(
             lambda value: value == 0 or is_count(value),
@@ -121,6 +127,22 @@ def number_problems(node: object) -> Iterator[str]:
         holds, expected = rules[name]
         if not holds(value):
             yield f'{key} must be {expected}, got {value!r}'
+
+
+def schedule_problems(node: object) -> Iterator[str]:
+    """Numbers of schedules that are none, which show when the rate is first changed."""
+    for key, name, value in walk_values(node, 'param_scheduler'):
+        if name in ('end_factor', 'eta_min', 'gamma', 'power', 'start_factor') and not (
+            value is None or is_weight(value)
+        ):
+            yield f'{key} must be a finite number of 0 or more, got {value!r}'
+
+
+def normalisation_problems(node: object) -> Iterator[str]:
+    """Deviations that images cannot be divided by, in what normalises them."""
+    for key, name, value in walk_values(node):
+        if name == 'std' and isinstance(value, list | tuple) and not all(is_weight(one) and one for one in value):
+            yield f'{key} must be finite numbers above 0, got {list(value)}'
 
 
 def compile_problems(value: object) -> Iterator[str]:
