@@ -101,7 +101,7 @@ def _inner_problems(node: object, path: str) -> Iterator[str]:
         kinds, expected = INSIDE.get(name, (object, ''))
         if (value is not None or name == 'type') and not isinstance(value, kinds):
             yield f'{path}.{name} must be {expected}, got {_shown(value)}'
-        elif name == 'pipeline' and value is not None:
+        elif name == 'pipeline' and isinstance(value, list | tuple):
             yield from _step_problems(value, f'{path}.{name}')
         elif name != 'metainfo':  # whose words are the user's own
             yield from _inner_problems(value, f'{path}.{name}')

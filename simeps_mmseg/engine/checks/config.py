@@ -72,7 +72,7 @@ def group_problems(cfg: Config) -> Iterator[str]:
 
 def level_problems(level: object) -> Iterator[str]:
     """A level that the logger does not know."""
-    if not isinstance(logging.getLevelName(level), int) and not isinstance(level, int):
+    if not isinstance(level, int) and not isinstance(logging.getLevelName(str(level)), int):
         yield f"log_level must be a level of Python's logging, such as 'INFO', got {level!r}"
 
 
