@@ -11,7 +11,7 @@ from ..datasets.checks.missing_data import check_data_is_there, leave_out_evalua
 from ..datasets.checks.sound_files import SoundFiles, default_folder
 from ..datasets.class_weights import class_weights
 from ..datasets.sources import Source, classes_of, find_sources
-from ..engine.checks.views import view_problems_of_config
+from ..engine.checks.colors import loaded_image_problems
 from ..utils import UserError, counted
 from ..utils.config_tree import walk_dicts
 from ..utils.configs import load_config
@@ -54,10 +54,7 @@ def check_dataset(
     known.hand_over(default_folder())  # where a training looks
     problems += [*found, *batch_size_problems(cfg, reports)]
     if not any(problem.is_error for problem in problems):  # images can be loaded
-        problems += [
-            Problem('not for views', 'training', 'model.view', 'images that its transforms can change', found)
-            for found in view_problems_of_config(cfg)
-        ]
+        problems += loaded_image_problems(cfg)
     print(summary(reports, sources))
     if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
         print(weights_advice(reports, sources, has_one_output(cfg)), end='')

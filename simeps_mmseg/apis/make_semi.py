@@ -26,6 +26,8 @@ from ..datasets.sources import Source, find_sources, part_configs
 from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
 from ..deploy import find_checkpoint
 from ..engine.checks import built_network, start_notes
+from ..engine.checks.colors import loaded_image_problems
+from ..engine.checks.packages import package_problems
 from ..utils import UserError
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
@@ -97,6 +99,8 @@ def make_semi(
     problems = [
         problem for problem in problems if problem.part not in absent
     ]  # all they could say is that it is absent
+    if not (missing or unbuilt or any(package_problems(cfg)) or any(problem.is_error for problem in problems)):
+        problems += loaded_image_problems(cfg)
     errors = list(by_kind([problem for problem in problems if problem.is_error], 3))
     warnings = list(by_kind([problem for problem in problems if not problem.is_error], 3))
     if missing:

@@ -8,12 +8,14 @@ from typing import Literal, cast
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
+from mmseg.engine.hooks import SegVisualizationHook
 from torch import nn
 
 from ..datasets.checks.inspection import TEST, VALIDATION
 from ..datasets.checks.missing_data import check_data_is_there
 from ..datasets.sources import find_sources
 from ..deploy import read_checkpoint
+from ..engine.safe_hooks import write_valid_json
 from ..inference.loading import check_weights
 from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
@@ -21,6 +23,9 @@ from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
 from ..utils.log_files import prepare_log_files
+
+# OneDL's hook numbers the pictures of a test; that of OpenMMLab would write those of one file name over each other.
+NUMBERS_PICTURES = 'after_test_iter' in vars(SegVisualizationHook)
 
 
 def test(
@@ -65,12 +70,15 @@ def test(
     remove_pretrained(cfg)
     cfg.load_from = checkpoint
     cfg.resume = False
+    write_valid_json(cfg)
     if show or show_dir:
         draw_predictions(cfg, show, show_dir, wait_time)
     if tta:
         use_tta(cfg)
+    if show_dir and not NUMBERS_PICTURES:
+        check_names_differ(cfg, '--show-dir')
     if out is not None:
-        check_names_differ(cfg)
+        check_names_differ(cfg, '--out')
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
@@ -84,7 +92,7 @@ def test(
         return runner.test()
 
 
-def check_names_differ(cfg: Config) -> None:
+def check_names_differ(cfg: Config, option: str = '--out') -> None:
     """Raise ``UserError`` if images share a name: MMSegmentation names results by it, and would lose some."""
     sources, _ = find_sources(cfg)
     parts = {source.part for source in sources}
@@ -94,7 +102,7 @@ def check_names_differ(cfg: Config) -> None:
     shared = [stem for stem, count in stems.items() if count > 1]
     if shared:
         raise UserError(
-            f'--out names results by file name, and {len(paths)} images have {len(stems)} names ({shared[0]} is that of '
+            f'{option} names results by file name, and {len(paths)} images have {len(stems)} names ({shared[0]} is that of '
             f'{stems[shared[0]]}), so some would be lost; predict -o keeps the folders'
         )
 

@@ -67,9 +67,9 @@ def train(
             128 and the signal's number if steps were trained and there is no checkpoint.
     """
     cfg = load_config(config, options, work_dir, launcher)
-    leave_out_evaluation_images(cfg)
     check_config(cfg)
     check_length(cfg)
+    leave_out_evaluation_images(cfg)
     check_packages(cfg)
     check_data_is_there(cfg, TRAINED_AND_VALIDATED)
     with listings_kept():  # one listing for the checks and the training

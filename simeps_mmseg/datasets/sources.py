@@ -24,6 +24,8 @@ from .samplers import LabeledUnlabeledSampler
 from .unlabeled_folder import UnlabeledFolderDataset, build_listing
 from .unlabeled_pipeline import loads_labels
 
+LISTS = ('', '.list', '.lst', '.txt')  # what other files hold is for their data sets to say
+
 
 @dataclass(frozen=True)
 class FileRules:
@@ -142,7 +144,7 @@ def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
 def unreadable_list_problems(part: str, key: str, config: dict) -> Iterator[Problem]:
     """What is wrong with the text of a data set's list."""
     name = config.get('ann_file')
-    if not isinstance(name, str) or not name.endswith('.txt'):
+    if not isinstance(name, str) or Path(name).suffix.lower() not in LISTS:
         return
     file = Path(config.get('data_root') or '') / name
     if not file.is_file():

@@ -90,6 +90,12 @@ def own_model_types(model: Mapping) -> list[str]:
     ]
 
 
+def _stock_hook(hook: Mapping) -> dict:
+    """The hook of a training, or mmengine's where this package put its own in the place of that one."""
+    stock = copy.deepcopy(dict(hook))
+    return {**stock, 'type': 'LoggerHook'} if type_name(stock.get('type', '')) == 'ValidJsonLoggerHook' else stock
+
+
 def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     """A config for prediction and test that names nothing of this package.
 
@@ -123,9 +129,9 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
         # MMSegmentation's test.py puts it in the place of the test set's pipeline.
         renumber(stock, 'tta_pipeline', next(label_maps(cfg.get('test_dataloader')), None))
     stock['default_hooks'] = {
-        name: copy.deepcopy(hook)
+        name: _stock_hook(hook)
         for name, hook in (cfg.get('default_hooks') or {}).items()
-        if name in ('timer', 'logger', 'visualization') and not is_own(hook.get('type'))
+        if name in ('timer', 'logger', 'visualization') and not is_own(_stock_hook(hook).get('type'))
     }
     stock['default_hooks'].setdefault('visualization', dict(type='SegVisualizationHook'))
     imports = (cfg.get('custom_imports') or {}).get('imports', [])

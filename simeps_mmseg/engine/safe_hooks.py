@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+from ..utils.config_tree import type_name
+
 # By their key in default_hooks.
 SAFE_HOOKS = dict(
     random_streams='RandomStreamsHook',
@@ -18,16 +20,32 @@ def add_safe_hooks(cfg: Config) -> None:
 
     A key that the config sets to None stays out.
     """
-    hooks = cfg.setdefault('default_hooks', {})
+    if cfg.get('default_hooks') is None:
+        cfg.default_hooks = {}
+    hooks = cfg.default_hooks
     for key, kind in SAFE_HOOKS.items():
         if key not in hooks:
             hooks[key] = dict(type=kind)
         elif hooks[key] is None:  # mmengine knows None for its own hooks only
             hooks.pop(key)
-    checkpoint = hooks.get('checkpoint')
-    if checkpoint and checkpoint.get('type') == 'CheckpointHook':
+    if 'checkpoint' not in hooks:
+        hooks['checkpoint'] = dict(type='CheckpointHook')  # as the runner does
+    checkpoint = hooks['checkpoint']
+    if checkpoint and type_name(checkpoint['type']) == 'CheckpointHook':
         checkpoint['type'] = 'WholeCheckpointHook'
+    write_valid_json(cfg)
+
+
+def write_valid_json(cfg: Config) -> None:
+    """Have logs and records of scores be JSON that every reader takes, in place."""
+    if cfg.get('default_hooks') is None:
+        cfg.default_hooks = {}
+    if 'logger' not in cfg.default_hooks:
+        cfg.default_hooks['logger'] = dict(type='LoggerHook')
+    logger = cfg.default_hooks['logger']
+    if logger and type_name(logger['type']) == 'LoggerHook':
+        logger['type'] = 'ValidJsonLoggerHook'
     backends = [*(cfg.get('vis_backends') or []), *((cfg.get('visualizer') or {}).get('vis_backends') or [])]
     for backend in backends:
-        if backend.get('type') == 'LocalVisBackend':
+        if type_name(backend['type']) == 'LocalVisBackend':
             backend['type'] = 'ValidJsonVisBackend'

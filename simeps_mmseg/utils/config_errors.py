@@ -29,6 +29,10 @@ BUILDERS: dict[CodeType, str] = {
     build_from_cfg.__code__: 'cfg',
     Runner.build_dataloader.__code__: 'dataloader',
     Runner.build_optim_wrapper.__code__: 'optim_wrapper',
+    Runner.build_param_scheduler.__code__: 'scheduler',
+    Runner._check_scheduler_cfg.__code__: 'param_scheduler',
+    Runner.build_log_processor.__code__: 'log_processor',
+    **{build.__code__: 'loop' for build in (Runner.build_train_loop, Runner.build_val_loop, Runner.build_test_loop)},
 }
 CALL = nn.Module._call_impl.__code__
 
@@ -71,7 +75,10 @@ def described(error: Exception, cfg: dict) -> str | None:
     for frame in reversed(frames):
         module = frame.f_locals.get('self')
         if frame.f_code in BUILDERS and (of_stack or isinstance(error, REFUSALS)):
-            keys = built_keys(frame, message, cfg)
+            part = frame.f_locals.get(BUILDERS[frame.f_code])
+            if not isinstance(part, Mapping):  # such as a head that is None: what it was to be a part of has a key
+                continue
+            keys = built_keys(frame, part, message, cfg)
             # An unknown type or argument is refused by the builder itself; what a constructor says needs its place.
             place = '' if frame is frames[-1] else f' ({type(error).__name__}, {_place(where)})'
             message = message.split('. ')[0]
@@ -86,13 +93,10 @@ def described(error: Exception, cfg: dict) -> str | None:
     return None
 
 
-def built_keys(frame: FrameType, message: str, cfg: dict) -> list[str]:
-    """The dotted keys of what a frame builds: of the type if that is unknown, of the arguments that the message names, or of
-    the whole part.
+def built_keys(frame: FrameType, part: Mapping[str, Any], message: str, cfg: dict) -> list[str]:
+    """The dotted keys of the part that a frame builds: of its type if that is unknown, of the arguments that the message
+    names, or of the whole.
     """
-    part = frame.f_locals.get(BUILDERS[frame.f_code])
-    if not isinstance(part, Mapping):
-        return []
     if 'obj_type' in frame.f_locals and frame.f_locals.get('obj_cls') is None:
         names = ['type']
     else:

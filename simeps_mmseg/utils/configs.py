@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from .config_kinds import check_kinds
 from .config_tree import has_key, walk_dicts, walk_values
 from .errors import UserError
 from .paths import find_config, hint_for_percentages, shipped_folder
@@ -49,11 +50,13 @@ def load_config(
     """Read a config, apply ``key=value`` options, settle the work folder: argument, config, default.
 
     Raises:
-        UserError: If the file or one of its bases is not there or cannot be read, or an option has no ``=``.
+        UserError: If the file or one of its bases is not there or cannot be read, an option has no ``=``, or a part of the
+            config is no dict, list or text where it has to be one.
     """
     file = find_config(path)
     cfg = read_config(file)
     merge_options(cfg, options)
+    check_kinds(cfg)
     check_class_weight_files(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))

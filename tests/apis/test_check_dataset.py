@@ -339,7 +339,16 @@ class TestBeforeTraining:
 
     def test_training_does_not_begin(self, root, tmp_path):
         damage_size(root)
-        config(root).dump(tmp_path / 'config.json')
+        metric = dict(type='IoUMetric')
+        rest = dict(
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=1),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
+            val_cfg=dict(type='ValLoop'),
+            val_evaluator=metric,
+            test_cfg=dict(type='TestLoop'),
+            test_evaluator=metric,
+        )
+        config(root, **rest).dump(tmp_path / 'config.json')
         with pytest.raises(UserError, match=r'cannot be trained on:\n  - size mismatch: .*0\.png'):
             train(str(tmp_path / 'config.json'), work_dir=str(tmp_path / 'run'))
         assert not (tmp_path / 'run').exists()

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import mmseg
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
+from PIL import Image
 
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
@@ -313,6 +315,21 @@ class TestOwnConfig:
         printed = capsys.readouterr().out  # which does not say what comes next
         assert 'next:' not in printed
         assert 'semi.py: written' not in printed
+
+    @pytest.mark.parametrize(('method', 'refused'), [('simeps_plus', True), ('simeps', False)])
+    def test_four_bands_are_for_methods_without_views(self, method, refused, synthetic_root, here):
+        cfg = Config.fromfile(supervised(synthetic_root, here))
+        shutil.copytree(synthetic_root / 'synthetic', here / 'copy')
+        for file in (here / 'copy/images').rglob('*.png'):
+            Image.open(file).convert('RGBA').save(file)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            loader.dataset.data_root = str(here / 'copy')
+            loader.dataset.pipeline[0].color_type = 'unchanged'
+        cfg.model.data_preprocessor.update(mean=None, std=None, bgr_to_rgb=False)
+        cfg.dump('four.py')
+        error = pytest.raises(UserError, match=r'model\.view: transforms take images with 3 bands, got 4')
+        with error if refused else nullcontext():
+            make_semi('four.py', str(here / 'copy/images'), 'semi.py', method=method)
 
     @pytest.mark.parametrize(
         ('fill', 'message'),

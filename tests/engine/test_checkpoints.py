@@ -259,6 +259,19 @@ class TestResume:
         ):
             assert line in text
 
+    def test_with_another_schedule_is_said(self, synthetic_root, trained, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.engine.hooks.resume_check.print_log', lambda text, *_: said.append(text))
+        shutil.copytree(trained, tmp_path / 'run')
+        cfg = trained_config(synthetic_root, tmp_path / 'run', max_iters=3)
+        cfg.param_scheduler[0].power = 0.5
+        choose_checkpoint(cfg)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        (text,) = said
+        assert 'param_scheduler[0].power was 0.9 and is 0.5; the schedule goes on as it was' in text
+        assert runner.param_schedulers[0].power == 0.9
+
     def test_with_another_rate_takes_effect(self, synthetic_root, tmp_path):
         """In each step after the resume and in each group of parameters, below a schedule."""
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
-from mmseg.registry import OPTIM_WRAPPERS
+from mmseg.registry import MODELS, OPTIM_WRAPPERS
+from PIL import Image
 
+from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import NonFiniteHook
 from simeps_mmseg.engine.finite import all_finite, bad_gradients, bad_terms
@@ -153,6 +156,25 @@ def test_such_weights_are_neither_written_nor_read(synthetic_root, tmp_path):
     with pytest.raises(UserError, match='the checkpoint to load has NaN'):
         run.runner.load_checkpoint(str(tmp_path / 'bad.pth'))
     check_finite(dict(count=torch.tensor(3)), 'integers')
+
+
+def test_the_scores_of_a_test_are_valid_json(synthetic_root, tmp_path):
+    """Of a class that no mask shows and no prediction has there is none."""
+    cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, experiment_name='scores')
+    for part in (cfg.model.backbone, cfg.model.decode_head):
+        part.norm_cfg.type = 'BN'
+    cfg.test_dataloader.dataset.data_prefix.img_path = cfg.test_dataloader.dataset.data_prefix.seg_map_path
+    shutil.copytree(synthetic_root / 'synthetic/annotations', tmp_path / 'clean/annotations')
+    shutil.copytree(synthetic_root / 'synthetic/splits', tmp_path / 'clean/splits')
+    for file in (tmp_path / 'clean/annotations').rglob('*.png'):
+        Image.new('L', (32, 32)).save(file)
+    cfg.test_dataloader.dataset.data_root = str(tmp_path / 'clean')
+    cfg.dump(tmp_path / 'config.py')
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'weights.pth')
+    scores = score(str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'), work_dir=str(tmp_path / 'run'))
+    assert any(math.isnan(value) for value in scores.values())
+    (file,) = (tmp_path / 'run').glob('*/*.json')
+    assert None in json.loads(file.read_text(), parse_constant=pytest.fail).values()
 
 
 def test_records_are_valid_json(tmp_path):

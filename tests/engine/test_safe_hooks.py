@@ -1,6 +1,8 @@
 """Configs that do not inherit the hooks get them."""
 
+import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from simeps_mmseg.engine.safe_hooks import SAFE_HOOKS, add_safe_hooks
 from simeps_mmseg.utils.paths import shipped_folder
@@ -25,6 +27,24 @@ def test_what_is_not_there_is_added_and_what_is_there_stays():
     assert 'stop_signals' not in cfg.default_hooks
     kinds = [backend.type for backend in cfg.visualizer.vis_backends]
     assert kinds == ['ValidJsonVisBackend', 'TensorboardVisBackend']
+
+
+def test_what_the_runner_would_put_in_by_itself_is_this_packages_too():
+    for default_hooks in (None, {}):
+        cfg = Config(dict(default_hooks=default_hooks))
+        add_safe_hooks(cfg)
+        kinds = cfg.default_hooks.checkpoint.type, cfg.default_hooks.logger.type
+        assert kinds == ('WholeCheckpointHook', 'ValidJsonLoggerHook')
+    cfg = Config(dict(default_hooks=dict(checkpoint=None, logger=None)))
+    add_safe_hooks(cfg)
+    assert cfg.default_hooks.checkpoint is cfg.default_hooks.logger is None
+
+
+@pytest.mark.parametrize('kind', ['mmengine.CheckpointHook', 'mmengine.hooks.CheckpointHook', CheckpointHook])
+def test_a_writer_that_is_named_in_another_way_is_replaced_too(kind):
+    cfg = Config(dict(default_hooks=dict(checkpoint=dict(type=kind, interval=7))))
+    add_safe_hooks(cfg)
+    assert cfg.default_hooks.checkpoint == dict(type='WholeCheckpointHook', interval=7)
 
 
 def test_shipped_configs_have_them_all():

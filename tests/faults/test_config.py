@@ -8,7 +8,7 @@ import mmseg
 import pytest
 from mmengine.config import Config
 
-from simeps_mmseg.apis.check_dataset import has_one_output, weights_advice
+from simeps_mmseg.apis.check_dataset import check_dataset, has_one_output, weights_advice
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.datasets.checks.inspection import FileReport
@@ -83,6 +83,36 @@ CASES = [
     ({'model_wrapper_cfg': dict(type='MMFullyShardedDataParallel')}, 'model_wrapper_cfg.type=MMFullyShardedDataParallel cann'),
     ({'optim_wrapper.optimizer': dict(type='ZeroRedundancyOptimizer', optimizer_type='Adam')}, 'waits for the others for ev'),
     ({'val_dataloader': [{}]}, 'val_dataloader must be dict(batch_size=..., dataset=dict(...)), got a list'),
+    ({'train_dataloader': 'train.txt'}, "train_dataloader must be dict(batch_size=..., dataset=dict(...)), got 'train.txt'"),
+    ({'train_dataloader': dict(_delete_=True, batch_size=2)}, 'train_dataloader.dataset must be dict(type=...), got None'),
+    ({'model': [dict(type='EncoderDecoder')]}, 'model must be dict(type=...), got a list'),
+    ({'model': None}, 'model must be dict(type=...), got None'),
+    ({'optim_wrapper': [dict(type='OptimWrapper')]}, 'optim_wrapper must be dict(type=..., optimizer=dict(type=...)), got a'),
+    ({'train_cfg': 9}, "train_cfg must be dict(type='IterBasedTrainLoop', max_iters=..., val_interval=...), got 9"),
+    ({'param_scheduler': 'poly'}, "param_scheduler must be dict(type=...) or a list of such, got 'poly'"),
+    ({'param_scheduler': ['poly']}, "param_scheduler[0] must be dict(type=...), got 'poly'"),
+    ({'custom_hooks': 'EMAHook'}, "custom_hooks must be a list of dict(type=...), got 'EMAHook'"),
+    ({'default_hooks': [dict(type='CheckpointHook')]}, 'default_hooks must be dict(checkpoint=dict(type=...), ...), got a l'),
+    ({'default_hooks.ema': 1}, 'default_hooks.ema must be dict(type=...), or None for no such hook, got 1'),
+    ({'model.branch': 'unet'}, "model.branch must be dict(type=...), got 'unet'"),
+    ({'model.branch.data_preprocessor': [1]}, 'model.branch.data_preprocessor must be dict(type=...), got a list'),
+    ({'model.branch.decode_head.norm_cfg.type': 2}, 'decode_head.norm_cfg.type must be the name of a class, got 2'),
+    ({'model.branch.data_preprocessor.std': [60.0, 0.0, 60.0]}, 'preprocessor.std must be finite numbers above 0, got [60.0'),
+    ({'model.branch.data_preprocessor.std': [-1.0] * 3}, 'got [-1.0, -1.0, -1.0]'),
+    ({'param_scheduler': [dict(type='PolyLR', power='0.9')]}, "scheduler.0.power must be a finite number of 0 or more, got"),
+    ({'val_dataloader.batch_size': 0}, 'val_dataloader.batch_size must be a whole number of 1 or more, got 0'),
+    ({'val_dataloader.dataset.ann_file': 3}, 'val_dataloader.dataset.ann_file must be a path, got 3'),
+    ({'val_dataloader.dataset.data_prefix': 'images'}, "_prefix must be dict(img_path=..., seg_map_path=...), got 'images'"),
+    ({'val_dataloader.dataset.pipeline': ['LoadImageFromFile']}, "pipeline[0] must be dict(type=...), got 'LoadImageF"),
+    ({'default_hooks.checkpoint.interval': '9'}, "checkpoint.interval must be a whole number of 1 or more, got '9'"),
+    ({'model.branch.decode_head.type': None}, 'model.branch.decode_head.type must be the name of a class, got None'),
+    ({'log_level': 'LOUD'}, "log_level must be a level of Python's logging, such as 'INFO', got 'LOUD'"),
+    ({'load_from': ['a.pth', 'b.pth']}, 'load_from must be the path of a checkpoint, got a list'),
+    ({'env_cfg': None}, 'env_cfg must be dict(cudnn_benchmark=..., ...), got None'),
+    ({'val_cfg': None}, 'val_cfg is not there: a config has all or none of val_dataloader, val_cfg, val_evaluator'),
+    ({'optim_wrapper': None}, 'optim_wrapper is not there: a training needs train_dataloader, train_cfg, optim_wrapper'),
+    ({'val_evaluator': dict(_delete_=True, metric='mIoU')}, "val_evaluator has no type; it is dict(type='DefectIoUMetric')"),
+    ({'default_hooks.checkpoint.out_dir': 'a'}, "checkpoint.out_dir='a': checkpoints lie in the work folder, where --resume"),
 ]  # fmt: skip
 
 
@@ -198,6 +228,17 @@ def test_training_does_not_begin(tmp_path):
     with pytest.raises(UserError, match='optim_wraper is read by nothing'):
         train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('tool', [train, check_dataset])
+def test_of_a_list_in_the_place_of_a_loader_every_tool_says_so(tool, tmp_path):
+    cfg = experiment(tmp_path, tmp_path / 'run')
+    cfg.val_dataloader = [cfg.val_dataloader]
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(
+        UserError, match=r'val_dataloader must be dict\(batch_size=\.\.\., dataset=dict\(\.\.\.\)\), got a l'
+    ):
+        tool(str(tmp_path / 'config.py'))
 
 
 def test_several_sizes_in_a_batch(tmp_path):

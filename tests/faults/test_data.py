@@ -12,6 +12,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from simeps_mmseg.datasets.checks import files as file_checks
+from simeps_mmseg.datasets.checks import quick
 from simeps_mmseg.datasets.checks.full import check_files
 from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.sources import find_sources
@@ -135,6 +136,11 @@ def a_list_in_latin1(root, cfg):
     listed(root, cfg, '0\nprüfung\n'.encode('latin-1'))
 
 
+def a_list_of_another_suffix_in_utf16(root, cfg):
+    (root / 'train.lst').write_bytes('0\n1\n2\n'.encode('utf-16'))
+    labelled(cfg).ann_file = 'train.lst'
+
+
 def a_list_with_an_empty_line(root, cfg):
     listed(root, cfg, b'0\n\n1\n')
 
@@ -198,6 +204,7 @@ CASES = [
     Case(larger_than_the_memory, 'too large for the memory', 'found 20000 x 20000 (height x width), 6.0 GiB with its mask'),
     Case(a_list_with_a_byte_order_mark, 'list', 'found a byte order mark'),
     Case(a_list_in_utf16, 'list', 'found UTF-16'),
+    Case(a_list_of_another_suffix_in_utf16, 'list', 'train.lst (labelled): expected names in UTF-8, one a line'),
     Case(a_list_in_latin1, 'list', 'found a byte in line 2 that is none of UTF-8'),
     Case(a_list_with_an_empty_line, 'list', 'found an empty line (line 2)'),
     Case(signed_pixels, 'unreadable', 'found expected pixels of type uint8, uint16 or float, found int32'),
@@ -246,6 +253,20 @@ def test_masks_as_unlabelled_images_are_one_problem_also_at_a_glance(no_fault):
         save(root / f'unlabelled/images/00{index}.png', np.zeros((SIZE, SIZE + 10 + index), np.uint8))
     for found in (problems_of(cfg), check_quickly(cfg)):
         assert [problem.kind for problem in found] == ['masks as unlabelled images']
+
+
+def test_no_file_is_opened_twice_at_a_glance(no_fault, monkeypatch):
+    """First files, evenly spaced ones and, as some look like masks, more of them are one and the same."""
+    root, cfg = no_fault
+    masks_as_unlabelled_images(root, cfg)
+    opened = []
+    monkeypatch.setattr(
+        quick, 'inspect_file', lambda source, info: opened.append(info['img_path']) or look(source, info)
+    )
+    look = file_checks.inspect_file
+    check_quickly(cfg)
+    assert len([path for path in opened if 'unlabelled' in path]) == 9
+    assert len(set(opened)) == len(opened)
 
 
 def test_a_mask_or_two_in_a_folder_of_images_are_no_error_at_a_glance(no_fault):

@@ -1,6 +1,9 @@
 """What went wrong in silence: ranges of pixels, names of results, classes that are left out."""
 
 import os
+import re
+import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -11,8 +14,11 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.test import check_names_differ
+from simeps_mmseg.apis.test import test as score
+from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
+from simeps_mmseg.engine.checks.colors import color_problems
 from simeps_mmseg.engine.checks.views import view_problems
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
@@ -76,6 +82,51 @@ def test_what_views_refuse_is_said_before_the_first_step(tmp_path, labelled, unl
     assert says in problems[0]
 
 
+def color_problems_of(root, image):
+    """Problems of an experiment on copies of one image, read as they are, whose pipeline changes colours."""
+    cfg = config(make(root))
+    for part in ('labelled', 'unlabelled'):
+        for index in range(3):
+            cv2.imwrite(str(root / f'{part}/images/{index}.png'), image)
+    pipeline = cfg.train_dataloader.dataset.labeled.pipeline
+    pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
+    pipeline.insert(2, dict(type='RandomApply', transforms=[dict(type='PhotoMetricDistortion')]))
+    return list(color_problems(DATASETS.build(cfg.train_dataloader.dataset)))
+
+
+@pytest.mark.parametrize(
+    ('image', 'says'),
+    [(noise(65535, np.uint16), r'values from \d+ to \d+ \(uint16\)'), (noise(255, bands=4), 'these have 4;')],
+    ids=['16 bits', 'four bands'],
+)
+def test_colour_transforms_refuse_what_they_would_blank(tmp_path, image, says):
+    problems = color_problems_of(tmp_path, image)
+    for problem, key in zip(problems, ('labeled.pipeline[2]', 'unlabeled.pipeline[1]'), strict=True):
+        assert problem.startswith(
+            f'train_dataloader.dataset.{key}: PhotoMetricDistortion takes images of 8 bits with 3 bands'
+        )
+        assert re.search(says, problem)
+
+
+def test_colour_transforms_take_eight_bits(tmp_path):
+    assert color_problems_of(tmp_path, noise(255)) == []
+
+
+@pytest.mark.parametrize('semi', [False, True])
+def test_training_does_not_begin_on_images_that_colour_transforms_would_blank(semi, synthetic_root, tmp_path):
+    shutil.copytree(synthetic_root, tmp_path / 'data')
+    for file in (tmp_path / 'data/synthetic/images').rglob('*.png'):
+        cv2.imwrite(str(file), 257 * cv2.imread(str(file)).astype(np.uint16))
+    cfg = experiment(tmp_path / 'data', tmp_path / 'run', semi, max_iters=1, experiment_name=f'blank_{semi}')
+    dataset = cfg.train_dataloader.dataset
+    pipeline = (dataset.labeled if semi else dataset).pipeline
+    pipeline[0].color_type = 'unchanged'
+    pipeline.insert(2, dict(type='PhotoMetricDistortion'))
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(UserError, match=r'pipeline\[2\]: PhotoMetricDistortion takes images of 8 bits'):
+        train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
+
+
 def test_views_take_a_set_with_dark_images(tmp_path):
     assert view_problems_of(tmp_path, [noise(4)] * 3, [noise(1), noise(4), EIGHT_BITS]) == []
 
@@ -93,6 +144,23 @@ def test_results_that_share_a_name_are_refused(tmp_path):
         save(tmp_path / f'test/masks/{folder}/7.png', image('test', 7))
     with pytest.raises(UserError, match=r'5 images have 4 names \(7 is that of 2\), so some would be lost; predict -o'):
         check_names_differ(cfg)
+
+
+@pytest.mark.parametrize('numbers', [True, False])
+def test_pictures_of_a_test_that_share_a_name_are_refused_where_the_stack_loses_some(numbers, tmp_path, monkeypatch):
+    cfg = config(make(tmp_path), work_dir=str(tmp_path / 'run'))
+    for folder in ('a', 'b'):
+        save(tmp_path / f'test/images/{folder}/7.png', image('test', 7))
+        save(tmp_path / f'test/masks/{folder}/7.png', image('test', 7))
+    cfg.default_hooks = dict(visualization=dict(type='SegVisualizationHook'))
+    cfg.visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+    cfg.dump(tmp_path / 'config.py')
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    monkeypatch.setattr(sys.modules[score.__module__], 'NUMBERS_PICTURES', numbers)
+    # Without an optimiser the runner refuses the config, as the next thing.
+    says = 'optim_wrapper=None' if numbers else r'--show-dir names results by file name, and 5 images have 4 names'
+    with pytest.raises((UserError, ValueError), match=says):
+        score(str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'), show_dir=str(tmp_path / 'shown'))
 
 
 def test_a_branch_that_alone_scores_is_not_the_best():

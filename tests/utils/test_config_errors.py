@@ -12,7 +12,7 @@ from torch import nn
 
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.config_errors import config_keys_named
-from tests.helpers import make_samples, tiny_branch, tiny_model
+from tests.helpers import experiment, make_samples, tiny_branch, tiny_model
 
 
 def model_config(**changes) -> Config:
@@ -33,6 +33,7 @@ def model_config(**changes) -> Config:
         ({'model.backbone.strides': (1,)}, r'model\.backbone: The length of strides .* \(AssertionError, mmseg/.*unet\.py'),
         ({'model.backbone.norm_cfg.type': 'XN'}, r'model\.backbone: .* registry .*\(KeyError, mmcv/.*\.py:\d+\)$'),
         ({'model.decode_head.loss_decode': [dict(type='DiceLoss', slip=1)]}, r'model\.decode_head\.loss_decode\.0\.slip: '),
+        ({'model.decode_head': None}, r'model: cfg should be a dict, .* but got .*NoneType.* \(TypeError, mmengine/'),
     ],
 )  # fmt: skip
 def test_what_cannot_be_built(changes, says):
@@ -56,6 +57,25 @@ def test_a_part_that_stands_in_several_places_names_them_all():
     says = r'built: train_dataloader\.dataset\.speed or val_dataloader\.dataset\.speed: '
     with pytest.raises(UserError, match=says), config_keys_named(cfg):
         DATASETS.build(cfg.val_dataloader.dataset)
+
+
+@pytest.mark.parametrize(
+    ('part', 'value', 'says'),
+    [
+        (
+            'train_cfg',
+            dict(by_epoch=False, max_iter=9),
+            r"train_cfg\.max_iter: .*unexpected keyword argument 'max_iter'",
+        ),
+        ('val_cfg', dict(slip=9), r"val_cfg\.slip: .*unexpected keyword argument 'slip'"),
+        ('log_processor', dict(by_epoc=False), r"log_processor\.by_epoc: .*unexpected keyword argument 'by_epoc'"),
+        ('param_scheduler', dict(power=0.9), r'param_scheduler: Each value of `param_scheduler` should be a dict'),
+    ],
+)
+def test_parts_that_the_runner_builds_without_a_type(part, value, says, synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path, semi=False, experiment_name=f'untyped_{part}', **{part: value})
+    with pytest.raises(UserError, match=f'^the config cannot be built: {says}'), config_keys_named(cfg):
+        Runner.from_cfg(cfg).train()
 
 
 def test_options_of_loaders_and_optimisers():

@@ -1,10 +1,9 @@
 """What is wrong with the data of a config, as far as it can be seen without opening every file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmengine.config import Config
-from numpy.typing import NDArray
 
 from ...utils import evenly_spaced
 from ..sources import Source, classes_of, find_sources
@@ -32,40 +31,51 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     """
     problems = shared_path_problems(sources)
     reports: list[FileReport] = []
-    complete: dict[int, NDArray[np.bool_]] = {}
-    for source in sources:
-        problems += missing_file_problems(source)
-        complete[id(source)] = np.logical_and(*files_there(source))
-        reports += [inspect_file(source, source.infos[row]) for row in rows(complete[id(source)])[:files]]
+    opened = [OpenedOnce(source) for source in sources]
+    for one in opened:
+        problems += missing_file_problems(one.source)
+        reports += one.reports(one.there[:files])
     problems += [problem for report in reports for problem in report.problems]
     doubtful = {problem.part for problem in binary_mask_problems(reports)}
-    every = [
-        inspect_file(source, source.infos[row])
-        for source in sources
-        if source.part in doubtful
-        for row in rows(complete[id(source)])
-    ]
-    return [*problems, *binary_mask_problems(every), *mask_source_problems(sources, complete, reports)]
+    every = [report for one in opened if one.source.part in doubtful for report in one.reports(one.there)]
+    return [*problems, *binary_mask_problems(every), *mask_source_problems(opened, reports)]
 
 
-def mask_source_problems(
-    sources: Sequence[Source], complete: Mapping[int, NDArray[np.bool_]], reports: Sequence[FileReport]
-) -> Iterator[Problem]:
+class OpenedOnce:
+    """Files of a source that are looked at for one reason or another.
+
+    Args:
+        source: The source.
+
+    Attributes:
+        source: The source.
+        there: Rows of the samples whose files are there.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.there = rows(np.logical_and(*files_there(source)))
+        self._reports: dict[int, FileReport] = {}
+
+    def reports(self, wanted: Sequence[int]) -> list[FileReport]:
+        """What is in some rows; a file that was opened before is not opened again."""
+        for row in wanted:
+            if row not in self._reports:
+                self._reports[row] = inspect_file(self.source, self.source.infos[row])
+        return [self._reports[row] for row in wanted]
+
+    def evenly(self, most: int) -> list[FileReport]:
+        """What is in evenly spaced ones of those that are there."""
+        return self.reports([self.there[index] for index in evenly_spaced(len(self.there), most)])
+
+
+def mask_source_problems(opened: Sequence[OpenedOnce], reports: Sequence[FileReport]) -> Iterator[Problem]:
     """Unlabelled sources of masks.
 
     Args:
-        sources: All sources.
-        complete: By the ``id`` of each, which of its files are there.
+        opened: All sources.
         reports: Of the files that were opened.
     """
-    doubtful = []
-    for source in sources:
-        there = rows(complete[id(source)]) if source.part == UNLABELED else []
-        if any(report.tones for report in _evenly(source, there, LOOKED_AT)):
-            doubtful.append(_evenly(source, there, DOUBTED))
-    yield from masks_among_images(doubtful, reports, len(classes_of(sources)))
-
-
-def _evenly(source: Source, there: Sequence[int], most: int) -> list[FileReport]:
-    """Reports of evenly spaced files of those that are there."""
-    return [inspect_file(source, source.infos[there[index]]) for index in evenly_spaced(len(there), most)]
+    unlabeled = [one for one in opened if one.source.part == UNLABELED]
+    doubtful = [one.evenly(DOUBTED) for one in unlabeled if any(report.tones for report in one.evenly(LOOKED_AT))]
+    yield from masks_among_images(doubtful, reports, len(classes_of([one.source for one in opened])))

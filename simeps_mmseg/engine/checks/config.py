@@ -1,6 +1,7 @@
 """What is wrong with a config and would show late, such as at the first validation or checkpoint: found by reading it."""
 
 import inspect
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, set_random_seed
 
 from ...utils import UserError
+from ...utils.config_kinds import kind_problems
 from ...utils.config_tree import walk_values
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS
@@ -24,6 +26,11 @@ DEFAULT_HOOKS = (
 )
 CHECKPOINT_HOOKS = (CheckpointHook.__name__, WholeCheckpointHook.__name__)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+TOGETHER = (
+    ('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    ('val_dataloader', 'val_cfg', 'val_evaluator'),
+    ('test_dataloader', 'test_cfg', 'test_evaluator'),
+)
 LIKE_A_HOOK = 0.75  # so alike are a slip and the hook that was meant
 
 
@@ -33,13 +40,17 @@ def check_config(cfg: Config) -> None:
     Raises:
         UserError: With every problem, each with its config key.
     """
-    problems = [
+    problems = list(kind_problems(cfg)) or [
         *misspelt_keys(cfg.keys()),
+        *group_problems(cfg),
         *old_key_problems(cfg),
         *default_hook_problems(cfg.get('default_hooks') or {}),
+        *level_problems(cfg.get('log_level', 'INFO')),
         *number_problems(cfg._cfg_dict),
         *clip_problems(cfg.get('optim_wrapper'), 'optim_wrapper'),
         *seed_problems(cfg.get('randomness')),
+        *normalisation_problems(cfg._cfg_dict),
+        *schedule_problems(cfg.get('param_scheduler')),
         *compile_problems(cfg.get('compile')),
         *loader_problems(cfg),
         *metric_problems(cfg),
@@ -50,9 +61,30 @@ def check_config(cfg: Config) -> None:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
 
 
+def group_problems(cfg: Config) -> Iterator[str]:
+    """Parts that belong together, of which some are there: the runner refuses them; and nothing to train on."""
+    for parts in TOGETHER:
+        absent = [name for name in parts if cfg.get(name) is None]
+        if absent and (len(absent) < len(parts) or 'train_cfg' in parts):
+            needed = 'a training needs' if 'train_cfg' in parts else 'a config has all or none of'
+            yield f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not there: {needed} {", ".join(parts)}'
+
+
+def level_problems(level: object) -> Iterator[str]:
+    """A level that the logger does not know."""
+    if not isinstance(level, int) and not isinstance(logging.getLevelName(str(level)), int):
+        yield f"log_level must be a level of Python's logging, such as 'INFO', got {level!r}"
+
+
 def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
     """Names that add a second hook where one was to be changed, and options that no checkpoint takes."""
     for name, hook in hooks.items():
+        if not isinstance(hook, Mapping | None):
+            yield f'default_hooks.{name} must be dict(type=...), or None for no such hook, got {hook!r}'
+            continue
+        interval = (hook or {}).get('interval')
+        if interval is not None and not (interval == -1 or is_count(interval)):  # -1: never
+            yield f'default_hooks.{name}.interval must be a whole number of 1 or more, got {interval!r}'
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
             yield f'default_hooks.{name}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
@@ -65,6 +97,11 @@ def checkpoint_problems(key: str, hook: Mapping) -> Iterator[str]:
     parts = (WholeCheckpointHook, CheckpointHook, Runner.save_checkpoint)
     own = [name for part in parts for name in inspect.signature(part).parameters]
     known = sorted(set(own) - {'self', 'kwargs'})
+    if hook.get('out_dir') is not None:
+        yield (
+            f'{key}.out_dir={hook["out_dir"]!r}: checkpoints lie in the work folder, where --resume and what keeps trainings '
+            'apart look for them; set work_dir (or --work-dir), and copy what is to be elsewhere'
+        )
     for name in hook.keys() - {'type', *known}:
         meant = get_close_matches(name, known, 1)
         yield f'{key}.{name} is no option of CheckpointHook' + (f'; did you mean {meant[0]}?' if meant else '')
@@ -76,6 +113,7 @@ def number_problems(node: object) -> Iterator[str]:
         loss_weight=(is_weight, 'a finite number of 0 or more'),
         momentum=(lambda value: value is None or (is_weight(value) and value <= 1), 'a number from 0 to 1'),
         val_interval=(is_count, 'a whole number of 1 or more'),
+        batch_size=(is_count, 'a whole number of 1 or more'),
         num_workers=(lambda value: value == 0 or is_count(value), 'a whole number of 0 or more'),
         cache_bytes=(
             lambda value: value == 0 or is_count(value),
@@ -89,6 +127,22 @@ def number_problems(node: object) -> Iterator[str]:
         holds, expected = rules[name]
         if not holds(value):
             yield f'{key} must be {expected}, got {value!r}'
+
+
+def schedule_problems(node: object) -> Iterator[str]:
+    """Numbers of schedules that are none, which show when the rate is first changed."""
+    for key, name, value in walk_values(node, 'param_scheduler'):
+        if name in ('end_factor', 'eta_min', 'gamma', 'power', 'start_factor') and not (
+            value is None or is_weight(value)
+        ):
+            yield f'{key} must be a finite number of 0 or more, got {value!r}'
+
+
+def normalisation_problems(node: object) -> Iterator[str]:
+    """Deviations that images cannot be divided by, in what normalises them."""
+    for key, name, value in walk_values(node):
+        if name == 'std' and isinstance(value, list | tuple) and not all(is_weight(one) and one for one in value):
+            yield f'{key} must be finite numbers above 0, got {list(value)}'
 
 
 def compile_problems(value: object) -> Iterator[str]:
@@ -113,11 +167,11 @@ def loader_problems(cfg: Config) -> Iterator[str]:
         loader = cfg.get(name)
         if loader is None:
             continue
-        if not isinstance(loader, Mapping):
-            yield f'{name} must be dict(batch_size=..., dataset=dict(...)), got a {type(loader).__name__}'
-            continue
-        if isinstance(loader.get('dataset'), list | tuple):
+        dataset = loader.get('dataset')
+        if isinstance(dataset, list | tuple):
             yield f"{name}.dataset must be one dict; several sets are dict(type='ConcatDataset', datasets=[...])"
+        elif not isinstance(dataset, Mapping):
+            yield f'{name}.dataset must be dict(type=...), got {dataset!r}'
         if loader.get('persistent_workers') and not loader.get('num_workers'):
             yield f'{name}.persistent_workers=True needs num_workers of 1 or more, or set it to False'
 

@@ -17,6 +17,7 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
 from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
+from .colors import color_problems
 from .sources import source_problems, validation_problems
 from .views import view_problems
 
@@ -38,8 +39,7 @@ def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseL
         *source_problems(loader.dataset),
         *class_problems(loader.dataset, model),
     ]
-    if not problems:
-        problems += view_problems(loader.dataset, model)
+    problems = problems or [*color_problems(loader.dataset)] or [*view_problems(loader.dataset, model)]
     if val_loop is not None:
         problems += validation_problems(loader.dataset, val_loop.dataloader.dataset)
     if problems:

@@ -23,6 +23,8 @@ def evaluators(cfg: Config) -> list[Mapping]:
 def metric_problems(cfg: Config) -> Iterator[str]:
     """Metrics that MMSegmentation refuses when the first validation ends."""
     for evaluator in evaluators(cfg):
+        if 'type' not in evaluator:
+            yield f"val_evaluator has no type; it is dict(type='DefectIoUMetric') or another metric, got {dict(evaluator)}"
         metrics = evaluator.get('iou_metrics') or ()
         for metric in [metrics] if isinstance(metrics, str) else metrics:
             if metric not in IOU_METRICS:
@@ -37,7 +39,7 @@ def known_scores(evaluator: Mapping) -> set[str] | None:
     }
     stock = {'aAcc', 'mAcc', *names}
     kinds = dict(IoUMetric=stock, DefectIoUMetric={*stock, *SUMMARY, 'defective_images', 'defect_free_images'})
-    return kinds.get(type_name(evaluator['type']))
+    return kinds.get(type_name(evaluator.get('type', '')))
 
 
 def save_best_problems(cfg: Config) -> Iterator[str]:
@@ -47,7 +49,7 @@ def save_best_problems(cfg: Config) -> Iterator[str]:
     if wanted in (None, 'auto') or not scores or None in scores:
         return
     known = {name for names in scores for name in names or ()}
-    detailed = any(type_name(evaluator['type']) == 'DefectIoUMetric' for evaluator in evaluators(cfg))
+    detailed = any(type_name(evaluator.get('type', '')) == 'DefectIoUMetric' for evaluator in evaluators(cfg))
     prefixes = [evaluator.get('prefix') for evaluator in evaluators(cfg) if evaluator.get('prefix')]
     for name in wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]:
         plain = str(name)

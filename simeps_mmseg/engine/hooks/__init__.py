@@ -13,6 +13,7 @@ from .semi_supervised import SemiSupervisedHook
 from .stop_signals import StopSignalHook
 from .sync_statistics import SyncStatisticsHook
 from .teacher_updates import TeacherUpdateHook
+from .valid_json_logger import ValidJsonLoggerHook
 from .whole_checkpoint import WholeCheckpointHook
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     'StopSignalHook',
     'SyncStatisticsHook',
     'TeacherUpdateHook',
+    'ValidJsonLoggerHook',
     'WholeCheckpointHook',
 ]

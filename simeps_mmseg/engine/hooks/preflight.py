@@ -8,8 +8,10 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.samplers import LabeledUnlabeledSampler
+from ...utils import UserError
 from ..checks import check_class_weights, check_experiment, check_resumed_schedule, check_start
 from ..checks.accumulation import accumulation_warning
+from ..checks.colors import color_problems
 from .access import find_hook, unwrapped
 
 
@@ -38,6 +40,8 @@ class PreflightHook(Hook):
         is_semi = isinstance(runner.train_loop.dataloader.sampler, LabeledUnlabeledSampler)
         if is_semi and find_hook(runner, ExperimentCheckHook) is None:
             look_at_experiment(runner)
+        if not is_semi and (problems := list(color_problems(runner.train_loop.dataloader.dataset))):
+            raise UserError('\n'.join(problems))
         check_class_weights(unwrapped(runner.model))
         if runner.iter:
             check_resumed_schedule(runner)

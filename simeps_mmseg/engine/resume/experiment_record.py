@@ -14,7 +14,8 @@ from ...utils.config_tree import leaf_values
 from ...utils.dataset_tree import leaf_datasets
 from .rate import RATE, rate_ratio
 
-COMPARED = ('model', 'optim_wrapper', 'train_dataloader', 'custom_hooks', 'randomness')
+SCHEDULE = 'param_scheduler'
+COMPARED = ('model', 'optim_wrapper', SCHEDULE, 'train_dataloader', 'custom_hooks', 'randomness')
 # What they are taken from does not matter: a folder may move, and workers change nothing.
 PASSED_OVER = (
     'cache_bytes',
@@ -87,5 +88,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
             if key == RATE:
                 ratio = rate_ratio(before, now)
                 effect = f'; the schedule goes on at {ratio:g} times its rates' if ratio != 1 else '; its rates go on'
+            elif key.startswith(SCHEDULE):  # mmengine takes schedules from the checkpoint
+                effect = '; the schedule goes on as it was'
             lines.append(f'{key} was {was} and is {is_}{effect}')
     return lines
