@@ -10,6 +10,7 @@ from ..utils import UserError
 DEFAULT_RAMPUP_ITERS = 30000
 PAPER_INTERVAL = 150  # iterations between two changes of w(t) in the released code
 ENOUGH_ON_LABELS = 500  # iterations; chosen by what small U-Nets took on a few sets, not measured beyond them
+ENOUGH_FROM_TRAINED = 1200  # iterations; with simEps-plus and small U-Nets validation fell for up to 600 and then rose
 
 
 def sigmoid_rampup(step: float, length: float) -> float:
@@ -116,7 +117,8 @@ class RampSchedule:
         return (value - first) / (1 - first) if self.from_zero and first < 1 else value
 
     def warnings(self, max_iters: int, is_trained: bool) -> Iterator[str]:
-        """Sentences on a schedule that is too short for its ramp or, from nothing, for its stretch on labels alone.
+        """Sentences on a schedule that is too short: for its ramp, for what unlabelled images teach a trained network or,
+        from nothing, for its stretch on labels alone.
 
         Args:
             max_iters: Length of the schedule.
@@ -129,6 +131,11 @@ class RampSchedule:
             yield (
                 f'SemiSupervisedHook.{key}={given} is more than max_iters={max_iters} leaves: the ramp ends at '
                 f'{self.rampup(max_iters, max_iters):.3f} of the full weight (of losses with ramp=True)'
+            )
+        if is_trained and max_iters < ENOUGH_FROM_TRAINED:
+            yield (
+                f'max_iters={max_iters} iterations are few from a trained network: with unlabelled images validation may fall '
+                f'for {ENOUGH_FROM_TRAINED // 2} before it rises. Train {ENOUGH_FROM_TRAINED} or more'
             )
         if not is_trained and 0 < labels < ENOUGH_ON_LABELS:
             share = self.labels_only_share

@@ -99,13 +99,21 @@ class StepsOfEachOptimiser(TriBranchSemiSegmentor):
 
 
 def guarded(
-    root, folder, validations, max_iters=8, labels_only=0, save_best='mIoU_fg', rule=None, more_hooks=(), **changes
+    root,
+    folder,
+    validations,
+    max_iters=8,
+    labels_only=0,
+    save_best='mIoU_fg',
+    rule=None,
+    more_hooks=(),
+    patience_iters=0,
+    **changes,
 ):
     """A runner whose validations say what they are told, and validate every second iteration."""
     ramp = dict(type='SemiSupervisedHook', rampup_share=0.5, labels_only_iters=labels_only, health_interval=0)
-    cfg = experiment(
-        root, folder, max_iters=max_iters, custom_hooks=[ramp, dict(type='LabelsOnlyGuardHook'), *more_hooks], **changes
-    )
+    guard = dict(type='LabelsOnlyGuardHook', patience_iters=patience_iters)
+    cfg = experiment(root, folder, max_iters=max_iters, custom_hooks=[ramp, guard, *more_hooks], **changes)
     cfg.experiment_name = f'guarded_{time.time_ns()}'  # runs within one second would share a log
     cfg.train_cfg.val_interval = 2
     if save_best is not None:
@@ -246,6 +254,26 @@ class TestFromATrainedNetwork:
         (event,) = record(tmp_path / 'run')['events']
         assert event['iteration'] == 6
         assert 'mIoU_fg has been below that of labels alone (60.0) for 3 validations' in event['text']
+
+    @pytest.mark.parametrize(('patience_iters', 'acted_on'), [(8, [8]), (9, []), (800, [])])
+    def test_not_before_the_iterations_that_unlabelled_images_may_cost(
+        self, patience_iters, acted_on, synthetic_root, tmp_path, plain
+    ):
+        below = [scores(50.0)] * 4
+        guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            [scores(60.0), *below],
+            patience_iters=patience_iters,
+            load_from=str(plain),
+        ).train()
+        assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == acted_on
+        assert log_of(tmp_path / 'run').count('below that of labels alone (60.00). The best checkpoint stays') >= 3
+
+    def test_the_iterations_count_from_the_last_that_was_not_below(self, synthetic_root, tmp_path, plain):
+        course = [scores(60.0), scores(50.0), scores(61.0), *[scores(50.0)] * 3]
+        guarded(synthetic_root, tmp_path / 'run', course, max_iters=10, patience_iters=6, load_from=str(plain)).train()
+        assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [10]
 
     def test_after_the_last_attempt_it_only_warns(self, synthetic_root, tmp_path, plain):
         collapsed = scores(2.0)
@@ -412,7 +440,7 @@ class TestBesideOtherParts:
         assert all(torch.equal(kept[key], seen[key]) for key in kept)
 
 
-@pytest.mark.parametrize('options', [dict(attempts=0), dict(longest=1.0)])
+@pytest.mark.parametrize('options', [dict(attempts=0), dict(longest=1.0), dict(patience_iters=-1)])
 def test_refuses_other_numbers(options):
-    with pytest.raises(UserError, match='attempts and patience are 1 or more and longest a share'):
+    with pytest.raises(UserError, match='attempts and patience are 1 or more, patience_iters 0 or more and longest a'):
         LabelsOnlyGuardHook(**options)

@@ -510,7 +510,12 @@ class TestTooShort:
         told = list(schedule.warnings(max_iters, is_trained=False))
         assert len(told) == bool(needed)
         assert not needed or f'train {needed} or more' in told[0]
-        assert not list(schedule.warnings(max_iters, is_trained=True))
+
+    @pytest.mark.parametrize(('max_iters', 'told'), [(1199, 1), (1200, 0)])
+    def test_a_trained_network_is_told_that_a_schedule_is_short(self, max_iters, told):
+        found = list(RampSchedule(rampup_share=0.1).warnings(max_iters, is_trained=True))
+        assert len(found) == told
+        assert not told or 'validation may fall for 600 before it rises. Train 1200 or more' in found[0]
 
     def test_it_is_said_before_the_first_step_unless_the_network_is_trained(self, synthetic_root, tmp_path):
         hooks = [dict(type='SemiSupervisedHook', rampup_share=0.25, labels_only_share=0.25)]

@@ -16,6 +16,7 @@ class GuardState:
         best: The best score of all validations from the reference on; minus infinity before.
         stepped_back: How often the networks went back.
         below: Validations in a row below labels alone.
+        not_below: Iteration of the last validation that was not, or after which the networks went back.
         events: What was lost and when, each ``dict(iteration=..., text=...)``.
     """
 
@@ -23,6 +24,7 @@ class GuardState:
     best: float = -math.inf
     stepped_back: int = 0
     below: int = 0
+    not_below: int = 0
     events: list[dict] = field(default_factory=list)
 
     def factor(self, attempts: int) -> float:
@@ -38,6 +40,7 @@ class GuardState:
         if known is not None and (candidate.top, candidate.score) <= (known.top, known.score):
             return False
         self.reference = candidate
+        self.not_below = candidate.iteration
         return True
 
     def count_best(self, iteration: int, scores: Mapping[str, float]) -> None:
@@ -45,19 +48,23 @@ class GuardState:
         if self.reference is not None:
             self.best = max(self.best, Reference(iteration, self.reference.key, scores).score)
 
-    def losses(self, now: Reference, vanished: Iterable[str], patience: int) -> list[str]:
+    def losses(self, now: Reference, vanished: Iterable[str], patience: int, patience_iters: int = 0) -> list[str]:
         """What a validation lost of the reference: reasons to go back. Counts the validations below it.
 
         Args:
             now: The validation.
             vanished: Classes that all branches agree not to see.
-            patience: Validations in a row below the reference that are too many.
+            patience: Validations in a row below the reference that are too many,
+            patience_iters: if so many iterations have passed since the last that was not.
         """
         reference = self._taken()
         key, before = reference.key, reference.score
-        self.below = self.below + 1 if now.score < before else 0
+        if now.score < before:
+            self.below += 1
+        else:
+            self.below, self.not_below = 0, now.iteration
         lost = list(losses_since(reference, now.metrics, vanished))
-        if self.below >= patience:
+        if self.below >= patience and now.iteration - self.not_below >= patience_iters:
             lost.append(f'{key} has been below that of labels alone ({before:.1f}) for {self.below} validations')
         return lost
 
@@ -90,6 +97,7 @@ class GuardState:
             best=self.best if math.isfinite(self.best) else None,
             stepped_back=self.stepped_back,
             below=self.below,
+            not_below=self.not_below,
             events=self.events,
         )
 
@@ -98,4 +106,5 @@ class GuardState:
         """The inverse of :meth:`to_record`."""
         reference = Reference(**record['reference']) if record['reference'] else None
         best = -math.inf if record['best'] is None else record['best']
-        return cls(reference, best, record['stepped_back'], record['below'], list(record['events']))
+        known = {key: record[key] for key in ('stepped_back', 'below', 'not_below') if key in record}
+        return cls(reference, best, events=list(record['events']), **known)

@@ -44,6 +44,8 @@ class LabelsOnlyGuardHook(Hook):
         step_back: Whether to act, not only to warn.
         attempts: Steps back until the weight is zero.
         patience: Validations in a row below labels alone until the networks go back.
+        patience_iters: Iterations since the last that was not below which must have passed, too: the first few hundred with
+            unlabelled images may cost what the next ones bring back.
         longest: Largest share of the schedule that may be spent on labels alone.
 
     Raises:
@@ -52,15 +54,23 @@ class LabelsOnlyGuardHook(Hook):
 
     priority = 'LOWEST'  # after CheckpointHook, which has to know its folder before a validation, and after EMAHook
 
-    def __init__(self, step_back: bool = True, attempts: int = 3, patience: int = 3, longest: float = 0.5) -> None:
-        if attempts < 1 or patience < 1 or not 0 <= longest < 1:
+    def __init__(
+        self,
+        step_back: bool = True,
+        attempts: int = 3,
+        patience: int = 3,
+        patience_iters: int = 800,
+        longest: float = 0.5,
+    ) -> None:
+        if attempts < 1 or patience < 1 or patience_iters < 0 or not 0 <= longest < 1:
             raise UserError(
-                'LabelsOnlyGuardHook: attempts and patience are 1 or more and longest a share of the schedule in [0, 1), got '
-                f'{attempts}, {patience} and {longest}'
+                'LabelsOnlyGuardHook: attempts and patience are 1 or more, patience_iters 0 or more and longest a share of '
+                f'the schedule in [0, 1), got {attempts}, {patience}, {patience_iters} and {longest}'
             )
         self.step_back = step_back
         self.attempts = attempts
         self.patience = patience
+        self.patience_iters = patience_iters
         self.longest = longest
         self.ramp: ConsistencyRampHook | None = None
         self.state = GuardState()
@@ -155,7 +165,7 @@ class LabelsOnlyGuardHook(Hook):
     def _compare(self, runner: Runner, reference: Reference, scores: dict[str, float]) -> None:
         state = self.state
         now = Reference(runner.iter, reference.key, scores)
-        lost = state.losses(now, vanished_classes(runner), self.patience)
+        lost = state.losses(now, vanished_classes(runner), self.patience, self.patience_iters)
         (lost,) = of_main_process(lost)  # the statistics of the pseudo-labels are those of each process
         if not lost:
             if not state.below:
@@ -177,7 +187,7 @@ class LabelsOnlyGuardHook(Hook):
 
     def _go_back(self, runner: Runner) -> None:
         self.state.stepped_back += 1
-        self.state.below = 0
+        self.state.below, self.state.not_below = 0, runner.iter
         for name, network in learned_networks(runner).items():
             network.load_state_dict(self._good[name])
         unwrapped(runner.model).consistency_scale = self.state.factor(self.attempts)
