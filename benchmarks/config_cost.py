@@ -6,8 +6,8 @@
 
 A step is ``train_step`` over one fixed batch of noise, of the config's own size and number of images, in float32, without
 pretrained weights. Beside it stands a step of the config's labels-only twin (``configs/supervised/``, same file name) over the
-same images, all labelled. Each has a process of its own; its peak is that of all its steps, less what the process took before.
-One JSON line a config, written at once.
+same images, all labelled. Each has a process of its own; its peak is that of two first steps, less what that took before.
+Then both take turns; times are medians over these. One JSON line a config, written at once.
 """
 
 import argparse
@@ -15,8 +15,7 @@ import json
 import statistics
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,10 +30,11 @@ from benchmarks.pages import update
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import RESULTS, append, lines_of
 from benchmarks.steps import device_name, from_scratch, make_step_of
+from benchmarks.turns import Step, take_turns
 
 PAGE = ROOT / 'docs/performance.md'
 BEGIN = '<!-- benchmarks/config_cost.py -->\n'
-STEPS = 2  # that are timed, after one that is not
+ROUNDS = 5
 
 
 def main() -> None:
@@ -80,29 +80,30 @@ def cost(name: str, device: str) -> dict:
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')
     images, size = cfg.train_dataloader.batch_size, tuple(cfg.image_size)
     labeled = cfg.train_dataloader.sampler.get('num_labeled', images)
-    line = dict(size=size, labeled=labeled, images=images)
-    line['step'] = apart(name, size, images, labeled, device)
-    other = twin(name)
-    line['labels_only'] = apart(other, size, images, images, device) if other else None
+    names = dict(step=name, labels_only=twin(name))
+    makers = {
+        which: partial(prepare, found, size, images, labeled if which == 'step' else images, device)
+        for which, found in names.items()
+        if found
+    }
+    reports, times = take_turns(makers, ROUNDS, device)
+    line: dict = dict(size=size, labeled=labeled, images=images, labels_only=None)
+    for which, report in reports.items():
+        line[which] = dict(**report, seconds=round(statistics.median(times[which]), 3))
     return line
 
 
-def apart(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> dict[str, float]:
-    """:func:`measured` in a process of its own."""
-    with ProcessPoolExecutor(1, get_context('spawn')) as process:
-        return process.submit(measured, name, size, images, labeled, device).result()
-
-
-def measured(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> dict[str, float]:
-    """Parameters that learn, in millions; seconds of a step; peak memory in MiB. To be called once in a process."""
+def prepare(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> tuple[Step, dict]:
+    """A step of a config, after two that are not timed; parameters that learn, in millions, and peak memory in MiB."""
     init_default_scope('mmseg')
     model_cfg = from_scratch(Config.fromfile(ROOT / f'configs/{name}.py'))
     at_rest = peak_mib(device)
     model, step = make_step_of(model_cfg, size, images, labeled, 'float32', device, classes=2)
-    seconds = [seconds_of(step, 1, device) for _ in range(1 + STEPS)]
-    peak = peak_mib(device) - at_rest
+    timed = partial(seconds_of, step, 1, device)
+    for _ in range(2):
+        timed()
     learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    return dict(parameters=round(learning / 1e6, 1), seconds=round(statistics.mean(seconds[1:]), 3), peak_mib=peak)
+    return timed, dict(parameters=round(learning / 1e6, 1), peak_mib=peak_mib(device) - at_rest)
 
 
 def markdown(lines: Sequence[dict]) -> str:

@@ -19,9 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +36,7 @@ from benchmarks.pages import update
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import RESULTS, append, lines_of
 from benchmarks.steps import PRECISIONS, Case, device_name, make_step
+from benchmarks.turns import Step, take_turns
 
 PAGE = ROOT / 'docs/performance.md'
 BEGIN = '<!-- benchmarks/step_cost.py -->\n'
@@ -118,18 +117,8 @@ def measured(variants: Sequence[str], case: Case, device: str, rounds: int, end:
         rounds: In which each variant has its turn.
         end: Of ``time.monotonic``: no round but the first starts after that.
     """
-    spawn = get_context('spawn')
-    processes = {name: ProcessPoolExecutor(1, spawn) for name in variants}
-    try:
-        wait([process.submit(peak_mib, device) for process in processes.values()])  # imports, which may go side by side
-        peaks = {name: process.submit(prepare, name, case, device).result() for name, process in processes.items()}
-        times: dict[str, list[float]] = {name: [] for name in variants}
-        while len(times[BASE]) < rounds and (not times[BASE] or time.monotonic() < end):
-            for name, process in processes.items():
-                times[name].append(process.submit(timed).result())
-    finally:
-        for process in processes.values():
-            process.shutdown()
+    makers = {name: partial(prepare, name, case, device) for name in variants}
+    peaks, times = take_turns(makers, rounds, device, end)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     return dict(
         what='step_cost',
@@ -147,32 +136,22 @@ def measured(variants: Sequence[str], case: Case, device: str, rounds: int, end:
     )
 
 
-_step: Callable[[], float]  # of this process
-
-
-def prepare(name: str, case: Case, device: str) -> int:
-    """Set up a variant in this process and train two steps, so that the optimiser has its moments and kernels are chosen.
+def prepare(name: str, case: Case, device: str) -> tuple[Step, int]:
+    """Set up a variant and train two steps, so that the optimiser has its moments and kernels are chosen.
 
     Returns:
-        Peak memory in MiB.
+        A step, and the peak memory in MiB.
     """
-    global _step
     method, change = {**VARIANTS, **COMPILED}[name]
     init_default_scope('mmseg')
     at_rest = peak_mib(device)
     model, step = make_step(Case(case.network, case.size, case.batch, method, case.precision), device)
     if change is not None:
         change(model)
-
-    _step = partial(seconds_of, step, 1, device)
+    timed = partial(seconds_of, step, 1, device)
     for _ in range(2):
-        _step()
-    return peak_mib(device) - at_rest
-
-
-def timed() -> float:
-    """Wall time of one step of the variant of this process."""
-    return _step()
+        timed()
+    return timed, peak_mib(device) - at_rest
 
 
 # -- table -----------------------------------------------------------------------------------------------------------

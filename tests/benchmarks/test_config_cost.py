@@ -30,14 +30,20 @@ def test_all_other_configs_are_measured_beside_their_twins():
 
 
 def test_a_config_is_built_at_its_own_size_and_its_twin_gets_all_images_labelled(monkeypatch):
-    calls = []
-    monkeypatch.setattr(config_cost, 'apart', lambda *args: calls.append(args))
+    makers = {}
+
+    def turns(found, rounds, device):
+        makers.update(found)
+        return {name: dict(parameters=1.0, peak_mib=100) for name in found}, {name: [2.0, 9.0, 1.0] for name in found}
+
+    monkeypatch.setattr(config_cost, 'take_turns', turns)
     found = config_cost.cost('simeps/deeplabv3_neu_10pct', 'cpu')
-    assert calls == [
-        ('simeps/deeplabv3_neu_10pct', (256, 256), 8, 4, 'cpu'),
-        ('supervised/deeplabv3_neu_10pct', (256, 256), 8, 8, 'cpu'),
-    ]
+    assert {which: (make.func, *make.args) for which, make in makers.items()} == dict(
+        step=(config_cost.prepare, 'simeps/deeplabv3_neu_10pct', (256, 256), 8, 4, 'cpu'),
+        labels_only=(config_cost.prepare, 'supervised/deeplabv3_neu_10pct', (256, 256), 8, 8, 'cpu'),
+    )
     assert (found['labeled'], found['images']) == (4, 8)
+    assert found['step'] == dict(parameters=1.0, peak_mib=100, seconds=2.0)  # the median
 
 
 @pytest.mark.parametrize('name', configs())

@@ -3,9 +3,8 @@
 import pytest
 from mmengine.optim import OptimWrapper
 
-from benchmarks import step_cost
 from benchmarks.results import RESULTS, lines_of
-from benchmarks.step_cost import BEGIN, PAGE, VARIANTS, markdown, prepare, timed
+from benchmarks.step_cost import BEGIN, PAGE, VARIANTS, markdown, prepare
 from benchmarks.steps import Case
 from simeps_mmseg.models.segmentors import multi_branch
 
@@ -27,10 +26,10 @@ def test_a_variant_trains_as_it_says(name, backward, recomputed, monkeypatch):
 
     monkeypatch.setattr(OptimWrapper, 'backward', counting('backward', OptimWrapper.backward))
     monkeypatch.setattr(multi_branch, 'recomputed', counting('recomputed', multi_branch.recomputed))
-    monkeypatch.setattr(step_cost, '_step', None, raising=False)
-    assert prepare(name, Case('unet', 32, 2, 'supervised', 'float32'), 'cpu') >= 0
+    step, peak = prepare(name, Case('unet', 32, 2, 'supervised', 'float32'), 'cpu')
+    assert peak >= 0
     assert calls == dict(backward=2 * backward, recomputed=2 * recomputed)  # two steps warm up
-    assert timed() > 0
+    assert step() > 0
     assert calls == dict(backward=3 * backward, recomputed=3 * recomputed)
 
 
