@@ -29,6 +29,8 @@ WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
+GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
+FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
@@ -193,6 +195,24 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     return '\n'.join(rows) + '\n'
 
 
+def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
+    """What to take for how many labelled images, and what it brought: median, least and most of the gains of the sets."""
+    found = longest_trained(comparisons(lines, METHOD))
+    gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+    sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
+    rows = ['| labelled images | what to take | sets | gain: median | least | most |', f'|{"---|" * 6}']
+    for name, low, high in (
+        (f'up to {FEW}', 0, FEW),
+        (f'{FEW + 1} to {MORE}', FEW, MORE),
+        (f'more than {MORE}', MORE, sys.maxsize),
+    ):
+        inside = [gain for place, gain in gains.items() if low < sizes[place] <= high]
+        cells = [name, f'`{METHOD}`', str(len(inside))] if inside else [name, 'not yet measured', '0']
+        cells += [f'{figure(inside):+.1f}' if inside else '' for figure in (statistics.median, min, max)]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores."""
     found = longest_trained(comparisons(lines, method))
@@ -211,13 +231,14 @@ def main() -> None:
     parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
     parser.add_argument('--method', default=METHOD)
     parser.add_argument('--score', choices=SCORES, default='mIoU_fg')
-    parser.add_argument('--update', action='store_true', help='write both tables into docs/gains.md and README.md')
+    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md and README.md')
     args = parser.parse_args()
     lines = read(args.results)
     table = markdown(lines, args.method, args.score)
     if args.update:
-        for page, content in ((PAGE, table), (README, short_table(lines, args.method, args.score))):
-            update(page, content, BEGIN)
+        update(PAGE, table, BEGIN)
+        update(PAGE, guide(lines, args.score), GUIDE)
+        update(README, short_table(lines, args.method, args.score), BEGIN)
         return
     print(table, *verdict(lines, args.method), sep='\n')
 

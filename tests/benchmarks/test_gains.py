@@ -1,11 +1,26 @@
+import inspect
+
 import mmseg
 import pytest
 
 from benchmarks import results
-from benchmarks.gains import BEGIN, PAGE, README, WARM, comparisons, markdown, short_table, verdict
+from benchmarks.gains import (
+    BEGIN,
+    GUIDE,
+    METHOD,
+    PAGE,
+    README,
+    WARM,
+    comparisons,
+    guide,
+    markdown,
+    short_table,
+    verdict,
+)
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.pages import END, replaced
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
+from simeps_mmseg.apis import make_semi
 
 
 def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
@@ -73,6 +88,21 @@ def test_the_verdict_names_the_worst_set():
     )
 
 
+def test_the_guide_has_a_row_by_number_of_labels():
+    lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
+    for one in lines[6:]:
+        one['labeled'] = 51
+    assert guide(lines).splitlines()[2:] == [
+        '| up to 50 | `simeps_plus` | 2 | +2.0 | -1.0 | +5.0 |',
+        '| 51 to 200 | `simeps_plus` | 1 | +2.0 | +2.0 | +2.0 |',
+        '| more than 200 | not yet measured | 0 |  |  |  |',
+    ]
+
+
+def test_the_guide_recommends_what_make_semi_takes():
+    assert inspect.signature(make_semi).parameters['method'].default == METHOD
+
+
 def test_of_two_starts_the_one_trained_for_longer_counts():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 60.0, 60.0, 61.0, start=9000)]
     assert [row.split(' | ')[2] for row in markdown(lines).splitlines()[2:]] == ['3,000', '9,000']
@@ -111,7 +141,8 @@ def test_only_what_is_between_the_markers_changes():
 
 def test_the_pages_hold_the_tables_of_the_results():
     lines = results.read([WARM])
-    assert markdown(lines) in PAGE.read_text()
+    assert BEGIN + markdown(lines) in PAGE.read_text()
+    assert GUIDE + guide(lines) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 
 
