@@ -37,8 +37,8 @@ SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
     'Protocol `warm`: U-Net of 1.8 M parameters, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
-    '*Labels only* is trained for the steps of the second column with a rate that falls to zero; simEps-plus goes on from its '
-    'best weights for 600. *Going on* is labels only, 600 steps from the same weights. All are scored on the test set with '
+    '*Labels only* is trained for the first number of steps with a rate that falls to zero; simEps-plus goes on from its best '
+    'weights for the second. *Going on* is labels only, as many steps from the same weights. All are scored on the test set with '
     'the weights that are best on validation, in per cent. The gain is over the better of the two, run by run.'
 )
 SETS = dict(
@@ -60,11 +60,13 @@ class Place(NamedTuple):
         dataset: Key of :data:`SETS`.
         percent: Of the training images that have labels.
         start: Steps on labels alone before.
+        iters: Steps of the method, and of labels only going on.
     """
 
     dataset: str
     percent: float
     start: int
+    iters: int
 
 
 class Comparison(NamedTuple):
@@ -112,7 +114,7 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparis
         start = start_of(run)
         longer = {**run, 'method': SUPERVISED}
         if key_of(start) in by_run and key_of(longer) in by_run:
-            place = Place(run['dataset'], run['percent'], run['start'])
+            place = Place(run['dataset'], run['percent'], run['start'], run['iters'])
             found[place].append(Comparison(by_run[key_of(start)], by_run[key_of(longer)], line))
     return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
 
@@ -135,7 +137,7 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
     head = [
         'set',
         'labelled images',
-        'steps on labels',
+        'steps: on labels, then',
         'seeds',
         'labels only',
         'going on',
@@ -148,7 +150,7 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
         cells = [
             SETS[place.dataset],
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
-            f'{place.start:,}{still_rising(seeds)}',
+            f'{place.start:,}{still_rising(seeds)}; {place.iters:,}',
             str(len(seeds)),
             spread([one.labels_only(key)[0] for one in seeds]),
             spread([one.labels_only(key)[1] for one in seeds]),

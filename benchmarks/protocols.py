@@ -16,7 +16,7 @@ PROTOCOLS = {
     'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
     'small': dict(model='unet', size=128, batch=8, iters=2000, flips=True, precision='auto'),
     'tiny': dict(model='unet', size=64, batch=8, iters=1000, flips=True, precision='auto'),
-    'warm': dict(model='unet', size=96, batch=4, iters=600, start=3000, flips=True, precision='auto'),
+    'warm': dict(model='unet', size=96, batch=4, iters=1200, start=3000, flips=True, precision='auto'),
     'paper': dict(model='dropout_unet', size=256, batch=16, iters=48000, flips=True, precision='auto'),
 }
 PRECISIONS = ('auto', 'float32', 'bfloat16')

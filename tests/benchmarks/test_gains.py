@@ -58,7 +58,7 @@ def test_a_gain_is_one_over_the_better_of_the_two():
     assert [one.gain('mIoU_fg') for one in seeds] == [3.0, -0.5]
     table = markdown(lines)
     assert table.splitlines()[-1] == (
-        '| NEU-Seg, steel | 31 (1 %) | 3,000 | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | 1.2 ± 2.5 |'
+        '| NEU-Seg, steel | 31 (1 %) | 3,000; 600 | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | 1.2 ± 2.5 |'
     )
 
 
@@ -66,9 +66,9 @@ def test_a_plateau_that_is_none_is_marked():
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 52.0, 55.0)]
     for start, late in ((lines[0], 53.0), (lines[3], 54.5)):  # by 3 and 4.5 points in 1,000 steps
         start['validations'] = {'1000': 40.0, '2000': 50.0, '3000': late}
-    assert '| 3,000, still rising |' in markdown(lines)
+    assert '| 3,000, still rising; 600 |' in markdown(lines)
     lines[3]['validations']['3000'] = 52.9
-    assert '| 3,000 |' in markdown(lines)
+    assert '| 3,000; 600 |' in markdown(lines)
 
 
 def test_a_seed_counts_only_with_all_three_runs():
@@ -105,7 +105,7 @@ def test_the_guide_recommends_what_make_semi_takes():
 
 def test_of_two_starts_the_one_trained_for_longer_counts():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 60.0, 60.0, 61.0, start=9000)]
-    assert [row.split(' | ')[2] for row in markdown(lines).splitlines()[2:]] == ['3,000', '9,000']
+    assert [row.split(' | ')[2] for row in markdown(lines).splitlines()[2:]] == ['3,000; 600', '9,000; 600']
     assert next(verdict(lines)).startswith('foreground IoU: median gain +1.0')
     assert short_table(lines).splitlines()[2:] == [
         '| NEU-Seg, steel, the least of 1 | 31 (1 %) | 1 | 60.0 | 59.0 | 1.0 |'
