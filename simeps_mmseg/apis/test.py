@@ -15,6 +15,7 @@ from ..datasets.checks.inspection import TEST, VALIDATION
 from ..datasets.checks.missing_data import check_data_is_there
 from ..datasets.sources import find_sources
 from ..deploy import read_checkpoint
+from ..engine.checks.config import check_groups
 from ..engine.safe_hooks import write_valid_json
 from ..inference.loading import check_weights
 from ..models.utils.pretrained import remove_pretrained
@@ -64,6 +65,7 @@ def test(
     cfg = load_config(config, options, work_dir, launcher)
     if not cfg.get('test_dataloader'):
         raise UserError(f'{config} has no test_dataloader: there is nothing to test on')
+    check_groups(cfg)
     local = '://' not in checkpoint
     state = read_checkpoint(checkpoint)['state_dict'] if local else {}
     check_data_is_there(cfg, ('test_dataloader',))

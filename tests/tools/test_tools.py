@@ -154,6 +154,27 @@ class TestErrors:
         with pytest.raises(UserError, match='has no test_dataloader: there is nothing'):
             score(str(tmp_path / 'untested.py'), str(tmp_path / 'any.pth'))
 
+    @pytest.mark.parametrize(
+        ('key', 'message'),
+        [
+            (
+                'optim_wrapper',
+                'optim_wrapper is not there: a config has all or none of train_dataloader, train_cfg, opt',
+            ),
+            (
+                'test_evaluator',
+                'test_evaluator is not there: a config has all or none of test_dataloader, test_cfg, test',
+            ),
+        ],
+    )
+    def test_a_part_without_its_companions(self, key, message, config, tmp_path):
+        cfg = Config.fromfile(config)
+        cfg.pop(key)
+        cfg.dump(tmp_path / 'partly.py')
+        torch.save(dict(state_dict={}), tmp_path / 'any.pth')
+        with pytest.raises(UserError, match=message):
+            score(str(tmp_path / 'partly.py'), str(tmp_path / 'any.pth'))
+
     def test_missing_pretrained_weights(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path / 'run')
         cfg.model.branch.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))

@@ -61,12 +61,24 @@ def check_config(cfg: Config) -> None:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
 
 
-def group_problems(cfg: Config) -> Iterator[str]:
-    """Parts that belong together, of which some are there: the runner refuses them; and nothing to train on."""
+def check_groups(cfg: Config) -> None:
+    """Look for parts that belong together, of which some are there, before a runner is built that does not train.
+
+    Raises:
+        UserError: With every such group.
+    """
+    problems = list(group_problems(cfg, trains=False))
+    if problems:
+        raise UserError('the config is not whole:\n' + '\n'.join(f'  - {problem}' for problem in problems))
+
+
+def group_problems(cfg: Config, trains: bool = True) -> Iterator[str]:
+    """Parts that belong together, of which some are there: the runner refuses them. With ``trains`` nothing to train on."""
     for parts in TOGETHER:
         absent = [name for name in parts if cfg.get(name) is None]
-        if absent and (len(absent) < len(parts) or 'train_cfg' in parts):
-            needed = 'a training needs' if 'train_cfg' in parts else 'a config has all or none of'
+        needs = trains and 'train_cfg' in parts
+        if absent and (len(absent) < len(parts) or needs):
+            needed = 'a training needs' if needs else 'a config has all or none of'
             yield f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not there: {needed} {", ".join(parts)}'
 
 
