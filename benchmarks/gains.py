@@ -38,8 +38,8 @@ HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-im
 EXPLAINED = (
     'Protocol `warm`: U-Net of 1.8 M parameters, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
     '*Labels only* is trained for the first number of steps with a rate that falls to zero; simEps-plus goes on from its best '
-    'weights for the second. *Going on* is labels only, as many steps from the same weights. All are scored on the test set with '
-    'the weights that are best on validation, in per cent. The gain is over the better of the two, run by run.'
+    'weights for the second. *Going on* is labels only, as many steps from the same weights. All are scored on the test set '
+    'with the weights that are best on validation, in per cent. The gain is over the better of the two, run by run.'
 )
 SETS = dict(
     neu='NEU-Seg, steel',
