@@ -110,7 +110,8 @@ def test_the_head(printed_module, configs):
 @pytest.mark.slow
 def test_what_is_printed_passes_the_linters(tmp_path):
     """As ``make lint`` looks at it, once it stands in the package."""
-    pytest.importorskip('mypy', reason='mypy is of the extra dev')
+    for module in ('mypy', 'ruff'):
+        pytest.importorskip(module, reason=f'{module} is of the extra dev')
     shutil.copytree(ROOT / 'simeps_mmseg', tmp_path / 'simeps_mmseg', ignore=shutil.ignore_patterns('__pycache__'))
     shutil.copy(ROOT / 'pyproject.toml', tmp_path)
     modules = [file for file in BLOCKS if file.startswith('simeps_mmseg/')]

@@ -78,7 +78,7 @@ def test(
     if tta:
         use_tta(cfg)
     if show_dir and not NUMBERS_PICTURES:
-        check_names_differ(cfg, '--show-dir')
+        check_names_differ(cfg, '--show-dir', suffix=True)
     if out is not None:
         check_names_differ(cfg, '--out')
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
@@ -94,18 +94,27 @@ def test(
         return runner.test()
 
 
-def check_names_differ(cfg: Config, option: str = '--out') -> None:
-    """Raise ``UserError`` if images share a name: MMSegmentation names results by it, and would lose some."""
+def check_names_differ(cfg: Config, option: str = '--out', suffix: bool = False) -> None:
+    """Look for images that share a name: MMSegmentation names results by it, and would lose some.
+
+    Args:
+        cfg: Of the test.
+        option: The option that asks for the results.
+        suffix: Whether the suffix is a part of these names.
+
+    Raises:
+        UserError: If there are such images.
+    """
     sources, _ = find_sources(cfg)
     parts = {source.part for source in sources}
     part = TEST if TEST in parts else VALIDATION  # where both are one
     paths = [info['img_path'] for source in sources if source.part == part for info in source.infos]
-    stems = Counter(Path(path).stem for path in paths)
-    shared = [stem for stem, count in stems.items() if count > 1]
+    names = Counter(Path(path).name if suffix else Path(path).stem for path in paths)
+    shared = [name for name, count in names.items() if count > 1]
     if shared:
         raise UserError(
-            f'{option} names results by file name, and {len(paths)} images have {len(stems)} names ({shared[0]} is that of '
-            f'{stems[shared[0]]}), so some would be lost; predict -o keeps the folders'
+            f'{option} names results by file name, and {len(paths)} images have {len(names)} names ({shared[0]} is that of '
+            f'{names[shared[0]]}), so some would be lost; predict -o keeps the folders'
         )
 
 

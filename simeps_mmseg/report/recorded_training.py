@@ -41,7 +41,11 @@ class RecordedTraining:
 
     @classmethod
     def read(cls, work_dir: Path, config: str | None, options: Sequence[str]) -> 'RecordedTraining':
-        """Read a work folder, with a config in place of the one beside the log; ``options`` are changes of it."""
+        """Read a work folder, with a config in place of the one beside the log; ``options`` are changes of it.
+
+        Raises:
+            UserError: If there is no log, or the given config cannot be read.
+        """
         log = read_training_log(work_dir)
         if config is not None:
             return cls(work_dir, log, load_config(config, options), '')
@@ -74,6 +78,7 @@ class RecordedTraining:
 
     @property
     def title(self) -> str:
+        """Method and network; the name of the work folder where there is no config."""
         if self.cfg is None:
             return self.work_dir.resolve().name
         return f'{method_name(self.cfg.model)}: {network_name(self.cfg.model)}'

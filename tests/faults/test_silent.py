@@ -144,6 +144,8 @@ def test_results_that_share_a_name_are_refused(tmp_path):
         save(tmp_path / f'test/masks/{folder}/7.png', image('test', 7))
     with pytest.raises(UserError, match=r'5 images have 4 names \(7 is that of 2\), so some would be lost; predict -o'):
         check_names_differ(cfg)
+    with pytest.raises(UserError, match=r'5 images have 4 names \(7\.png is that of 2\)'):
+        check_names_differ(cfg, suffix=True)
 
 
 @pytest.mark.parametrize('numbers', [True, False])

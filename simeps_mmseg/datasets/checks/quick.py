@@ -31,7 +31,7 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     """
     problems = shared_path_problems(sources)
     reports: list[FileReport] = []
-    opened = [OpenedOnce(source) for source in sources]
+    opened = [FileReports(source) for source in sources]
     for one in opened:
         problems += missing_file_problems(one.source)
         reports += one.reports(one.there[:files])
@@ -41,8 +41,8 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     return [*problems, *binary_mask_problems(every), *mask_source_problems(opened, reports)]
 
 
-class OpenedOnce:
-    """Files of a source that are looked at for one reason or another.
+class FileReports:
+    """What is in files of a source, each of which is opened once, however often it is asked for.
 
     Args:
         source: The source.
@@ -69,7 +69,7 @@ class OpenedOnce:
         return self.reports([self.there[index] for index in evenly_spaced(len(self.there), most)])
 
 
-def mask_source_problems(opened: Sequence[OpenedOnce], reports: Sequence[FileReport]) -> Iterator[Problem]:
+def mask_source_problems(opened: Sequence[FileReports], reports: Sequence[FileReport]) -> Iterator[Problem]:
     """Unlabelled sources of masks.
 
     Args:

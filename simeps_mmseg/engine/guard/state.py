@@ -106,5 +106,5 @@ class GuardState:
         """The inverse of :meth:`to_record`."""
         reference = Reference(**record['reference']) if record['reference'] else None
         best = -math.inf if record['best'] is None else record['best']
-        known = {key: record[key] for key in ('stepped_back', 'below', 'not_below') if key in record}
-        return cls(reference, best, events=list(record['events']), **known)
+        not_below = record.get('not_below', reference.iteration if reference else 0)  # records once had no such key
+        return cls(reference, best, record['stepped_back'], record['below'], not_below, list(record['events']))

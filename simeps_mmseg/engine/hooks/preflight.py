@@ -36,7 +36,11 @@ class PreflightHook(Hook):
             check_start(runner._load_from, unwrapped(runner.model))
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse what would train for nothing."""
+        """Refuse what would train for nothing.
+
+        Raises:
+            UserError: With what was found.
+        """
         is_semi = isinstance(runner.train_loop.dataloader.sampler, LabeledUnlabeledSampler)
         if is_semi and find_hook(runner, ExperimentCheckHook) is None:
             look_at_experiment(runner)

@@ -11,7 +11,13 @@ from .order import RankedImage
 
 
 def write_ranking(path: Path, ranking: Sequence[RankedImage], classes: Sequence[str]) -> None:
-    """The ranking as CSV."""
+    """The ranking as CSV.
+
+    Args:
+        path: The file.
+        ranking: The first to label first.
+        classes: Names of the classes, none of which becomes a formula.
+    """
     with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['rank', 'image', *ImageUncertainty._fields, 'near_duplicate_of'])

@@ -17,6 +17,8 @@ from .step_record import StepRecord
 class TrainingStep(ConsistencyWeights, BaseSegmentor):
     """A segmentor that goes through a batch part by part: labelled images forward and backward, then unlabelled ones.
 
+    Networks, teachers and losses are those of :class:`BaseSemiSegmentor`.
+
     Attributes:
         last_step: Label maps of the last step; None before the first one.
         teachers_are_due: Whether the teachers move before the next step.
