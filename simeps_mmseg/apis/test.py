@@ -65,7 +65,6 @@ def test(
     cfg = load_config(config, options, work_dir, launcher)
     if not cfg.get('test_dataloader'):
         raise UserError(f'{config} has no test_dataloader: there is nothing to test on')
-    check_groups(cfg)
     local = '://' not in checkpoint
     state = read_checkpoint(checkpoint)['state_dict'] if local else {}
     check_data_is_there(cfg, ('test_dataloader',))
@@ -82,6 +81,7 @@ def test(
     if out is not None:
         check_names_differ(cfg, '--out')
         cfg.test_evaluator.update(output_dir=out, keep_results=True)
+    check_groups(cfg)
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
         runner = Runner.from_cfg(cfg)
