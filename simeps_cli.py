@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -202,6 +203,11 @@ def overview(tools: Mapping[str, Path]) -> str:
     return '\n'.join([f'usage: simeps {{{",".join(tools)}}} ...', '', *lines, '', 'simeps TOOL --help says more'])
 
 
+def meant_tool(name: str, tools: Mapping[str, Path]) -> str:
+    """A question after the tool that a misspelt name is nearest to."""
+    return ''.join(f'; did you mean {tool}?' for tool in get_close_matches(name, tools, 1))
+
+
 def main() -> None:
     """Run the tool that the first argument names with the other arguments."""
     tools = {path.stem: path for path in sorted(tools_folder().glob('*.py'))}
@@ -211,7 +217,8 @@ def main() -> None:
         print(overview(tools))
         sys.exit(0)
     if name not in tools:
-        print(overview(tools), file=sys.stderr)
+        said = f'simeps has no tool {wanted}{meant_tool(name, tools)}\n\n' if wanted else ''
+        print(f'{said}{overview(tools)}', file=sys.stderr)
         sys.exit(2)
     sys.argv = [f'simeps {name}', *sys.argv[2:]]
     spec = spec_from_file_location(f'simeps_tool_{name}', tools[name])

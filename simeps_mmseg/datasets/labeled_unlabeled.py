@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Sequence
+from difflib import get_close_matches
+from inspect import signature
 
 from mmcv.transforms import Compose
 from mmengine.dataset import BaseDataset, ConcatDataset
@@ -9,10 +11,11 @@ from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from ..utils import UserError
 from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
 from .image_cache import keep_decoded
-from .labeled_unlabeled_configs import has_own_pipeline, is_kind, labeled_and_unlabeled, listed
+from .labeled_unlabeled_configs import KEY, has_own_pipeline, is_kind, labeled_and_unlabeled, listed
 from .listing import build_dataset
 from .unlabeled_pipeline import steps_that_ask_for_masks, unlabeled_pipeline
 
@@ -95,8 +98,16 @@ def parts_of(config: dict) -> tuple[dict, dict] | None:
 
     Args:
         config: Of a ``LabeledUnlabeledDataset``, or of a ``ConcatDataset`` of two.
+
+    Raises:
+        UserError: On an option that the first has not.
     """
     if is_kind(config, LabeledUnlabeledDataset):
+        known = {*NO_PARTS, *signature(LabeledUnlabeledDataset.__init__).parameters}
+        for key in config:
+            if key not in known:
+                meant = ''.join(f'; did you mean {word}?' for word in get_close_matches(key, known, 1))
+                raise UserError(f'{KEY}: LabeledUnlabeledDataset has no option {key}{meant}')
         return labeled_and_unlabeled(**{key: value for key, value in config.items() if key not in NO_PARTS})
     return tuple(config['datasets']) if len(config.get('datasets', ())) == 2 else None
 

@@ -4,15 +4,17 @@ Which part it is stands in the traceback: the frame that builds a part holds its
 the module. No message is parsed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from traceback import FrameSummary, extract_tb, walk_tb
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import build_from_cfg
+from mmengine.registry import Registry, build_from_cfg
 from mmengine.runner import Runner
 from torch import nn
 
@@ -35,6 +37,7 @@ BUILDERS: dict[CodeType, str] = {
     **{build.__code__: 'loop' for build in (Runner.build_train_loop, Runner.build_val_loop, Runner.build_test_loop)},
 }
 CALL = nn.Module._call_impl.__code__
+LIKE_A_SLIP = 0.75  # how alike a word and the one that was meant are, by difflib
 
 
 @contextmanager
@@ -78,11 +81,13 @@ def described(error: Exception, cfg: dict) -> str | None:
             part = frame.f_locals.get(BUILDERS[frame.f_code])
             if not isinstance(part, Mapping):  # such as a head that is None: what it was to be a part of has a key
                 continue
-            keys = built_keys(frame, part, message, cfg)
+            names = misfits(frame, part, message)
+            keys = [f'{place}.{name}' if name else place for place in places_of(part, cfg) for name in names or ['']]
             # An unknown type or argument is refused by the builder itself; what a constructor says needs its place.
             place = '' if frame is frames[-1] else f' ({type(error).__name__}, {_place(where)})'
             message = message.split('. ')[0]
-            return f'the config cannot be built: {" or ".join(keys)}: {message}{place}' if keys else None
+            meant = f'; did you mean {word}?' if (word := word_meant(frame, names)) else ''
+            return f'the config cannot be built: {" or ".join(keys)}: {message}{place}{meant}' if keys else None
         if id(module) in names and of_stack:
             name = names[id(module)]
             owner = f'{type(module).__name__} {name}'.strip()
@@ -93,15 +98,30 @@ def described(error: Exception, cfg: dict) -> str | None:
     return None
 
 
-def built_keys(frame: FrameType, part: Mapping[str, Any], message: str, cfg: dict) -> list[str]:
-    """The dotted keys of the part that a frame builds: of its type if that is unknown, of the arguments that the message
-    names, or of the whole.
+def misfits(frame: FrameType, part: Mapping[str, Any], message: str) -> list[str]:
+    """What of the part that a frame builds does not fit: its type if that is unknown, the arguments that the message names,
+    or nothing known.
     """
     if 'obj_type' in frame.f_locals and frame.f_locals.get('obj_cls') is None:
-        names = ['type']
+        return ['type']
+    return [name for name in part if name != 'type' and any(f'{q}{name}{q}' in message for q in '\'"`')]
+
+
+def word_meant(frame: FrameType, names: Sequence[str]) -> str | None:
+    """The type, or the argument, that a misspelt one is nearest to, of those that the builder knows."""
+    registry, built = (frame.f_locals.get(name) for name in ('registry', 'obj_cls'))
+    if names == ['type'] and isinstance(registry, Registry):
+        word, known = (
+            str(frame.f_locals['obj_type']),
+            {*registry.module_dict, *getattr(registry.parent, 'module_dict', ())},
+        )
+    elif len(names) == 1 and isinstance(built, type):
+        constructors = [vars(one).get('__init__') for one in built.__mro__]
+        functions = [one for one in constructors if isinstance(one, FunctionType)]
+        word, known = names[0], {name for one in functions for name in signature(one).parameters}
     else:
-        names = [name for name in part if name != 'type' and any(f'{q}{name}{q}' in message for q in '\'"`')]
-    return [f'{place}.{name}' if name else place for place in places_of(part, cfg) for name in names or ['']]
+        return None
+    return None if word in known else next(iter(get_close_matches(word, known, 1, LIKE_A_SLIP)), None)
 
 
 def places_of(part: Mapping[str, Any], cfg: dict) -> list[str]:

@@ -37,6 +37,13 @@ def derived(labeled, unlabeled=None, **options) -> tuple[dict, dict]:
     return parts_of(dict(type='LabeledUnlabeledDataset', labeled=labeled, unlabeled=unlabeled, **options))
 
 
+@pytest.mark.parametrize(('slip', 'meant'), [('exclud', '; did you mean exclude?'), ('colour', '')])
+def test_an_option_that_is_none(labeled, folder, slip, meant):
+    with pytest.raises(UserError) as refused:
+        derived(labeled, str(folder), **{slip: []})
+    assert str(refused.value) == f'train_dataloader.dataset: LabeledUnlabeledDataset has no option {slip}{meant}'
+
+
 def test_a_folder(labeled, folder):
     dataset = build(labeled, str(folder))
     first, second = dataset.datasets

@@ -89,6 +89,18 @@ def test_a_head_of_other_classes_is_no_trained_start(plain, tmp_path, said):
     assert torch.equal(model.branches[2].state_dict()[key], plain[key])
 
 
+def test_of_a_plain_network_what_does_not_fit_is_said(plain, tmp_path, said):
+    network = MODELS.build(tiny_branch())
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    check_start(str(tmp_path / 'plain.pth'), network)
+    assert said == []
+    other = {key: value[:2] if 'conv_seg' in key else value for key, value in plain.items()}
+    torch.save(dict(state_dict=other), tmp_path / 'other.pth')
+    check_start(str(tmp_path / 'other.pth'), network)
+    (text,) = said
+    assert '2 weights of the model, such as decode_head.conv_seg.weight, do not fit and begin anew' in text
+
+
 def test_a_plain_checkpoint_that_fits_is_accepted(plain, tmp_path, said):
     torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
     check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model()))

@@ -90,6 +90,7 @@ def test_simeps_command(tmp_path):
     unknown = run(ROOT / 'simeps_cli.py', 'tarin', check=False)
     assert unknown.returncode == 2
     assert 'usage: simeps {' in unknown.stderr
+    assert 'simeps has no tool tarin; did you mean train?' in unknown.stderr
 
 
 class TestErrors:

@@ -29,7 +29,8 @@ def model_config(**changes) -> Config:
     ('changes', 'says'),
     [
         ({'model.decode_head.type': 'FCM'}, r'model\.decode_head\.type: FCM is not in the mmseg::model registry$'),
-        ({'model.backbone.base_chanels': 4}, r"model\.backbone\.base_chanels: .*unexpected keyword argument 'base_chanels'$"),
+        ({'model.backbone.base_chanels': 4}, r'model\.backbone\.base_chanels: .*; did you mean base_channels\?$'),
+        ({'model.decode_head.type': 'FCNHaed'}, r'model\.decode_head\.type: FCNHaed is not in .*; did you mean FCNHead\?$'),
         ({'model.backbone.strides': (1,)}, r'model\.backbone: The length of strides .* \(AssertionError, mmseg/.*unet\.py'),
         ({'model.backbone.norm_cfg.type': 'XN'}, r'model\.backbone: .* registry .*\(KeyError, mmcv/.*\.py:\d+\)$'),
         ({'model.decode_head.loss_decode': [dict(type='DiceLoss', slip=1)]}, r'model\.decode_head\.loss_decode\.0\.slip: '),

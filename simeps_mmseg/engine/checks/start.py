@@ -53,6 +53,12 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
         raise UserError(
             f'load_from={checkpoint} has no weight of {whose} (it has {next(iter(found), "none at all")}, ...)'
         )
+    if isinstance(model, EncoderDecoder) and (missing := loaded_share(found, model).missing):
+        print_log(
+            f'load_from={checkpoint}: {len(missing)} weights of the model, such as {missing[0]}, do not fit and begin anew',
+            logger='current',
+            level=logging.WARNING,
+        )
     for k, (_, _, missing, _) in enumerate(shares):
         if missing:
             print_log(

@@ -1,6 +1,7 @@
 """The network of a supervised config, and the checkpoint that its branches start from: both before a config is written."""
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -86,7 +87,7 @@ def _fit_note(what: str, share: LoadedShare, state: Mapping[str, Tensor], networ
     if not share.missing:
         return f'{what}: all weights of the network fit'
     return (
-        f'{what}: {share.values:.1%} of the weights of the network fit; {len(share.missing)} of {share.tensors} tensors do '
+        f'{what}: {math.floor(1000 * share.values) / 10} % of the weights of the network fit; {len(share.missing)} of {share.tensors} tensors do '
         f'not and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
         'first (SemiSupervisedHook.labels_only_share)'
     )
@@ -106,6 +107,7 @@ def _rise_notes(path: Path, meta: Mapping) -> Iterator[str]:
     rise = late_rise(scores)
     if rise > STILL_RISING:
         yield (
-            f'{path}: {name} on validation still rose by {rise:.1f} points per 1,000 steps at the end. Train it on with '
+            f'{path}: in the last third of that training {name} on validation rose above all before, by {rise:.1f} points per '
+            '1,000 steps. Train it on with '
             'labels alone first: a step of that costs a sixth, and what it teaches, the unlabelled images need not'
         )
