@@ -81,12 +81,12 @@ def described(error: Exception, cfg: dict) -> str | None:
             part = frame.f_locals.get(BUILDERS[frame.f_code])
             if not isinstance(part, Mapping):  # such as a head that is None: what it was to be a part of has a key
                 continue
-            names = misfits(frame, part, message)
-            keys = [f'{place}.{name}' if name else place for place in places_of(part, cfg) for name in names or ['']]
+            unfit = misfits(frame, part, message)
+            keys = [f'{place}.{name}' if name else place for place in places_of(part, cfg) for name in unfit or ['']]
             # An unknown type or argument is refused by the builder itself; what a constructor says needs its place.
             place = '' if frame is frames[-1] else f' ({type(error).__name__}, {_place(where)})'
             message = message.split('. ')[0]
-            meant = f'; did you mean {word}?' if (word := word_meant(frame, names)) else ''
+            meant = f'; did you mean {word}?' if (word := word_meant(frame, unfit)) else ''
             return f'the config cannot be built: {" or ".join(keys)}: {message}{place}{meant}' if keys else None
         if id(module) in names and of_stack:
             name = names[id(module)]

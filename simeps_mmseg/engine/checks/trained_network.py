@@ -87,8 +87,8 @@ def _fit_note(what: str, share: LoadedShare, state: Mapping[str, Tensor], networ
     if not share.missing:
         return f'{what}: all weights of the network fit'
     return (
-        f'{what}: {math.floor(1000 * share.values) / 10} % of the weights of the network fit; {len(share.missing)} of {share.tensors} tensors do '
-        f'not and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
+        f'{what}: {math.floor(1000 * share.values) / 10} % of the weights of the network fit; {len(share.missing)} of '
+        f'{share.tensors} tensors do not and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
         'first (SemiSupervisedHook.labels_only_share)'
     )
 
