@@ -88,8 +88,8 @@ def _fit_note(what: str, share: LoadedShare, state: Mapping[str, Tensor], networ
         return f'{what}: all weights of the network fit'
     return (
         f'{what}: {math.floor(1000 * share.values) / 10} % of the weights of the network fit; {len(share.missing)} of '
-        f'{share.tensors} tensors do not and begin anew. {_difference(share, state, network)}. So it is no trained network, and labels are learned alone '
-        'first (SemiSupervisedHook.labels_only_share)'
+        f'{share.tensors} tensors do not and begin anew. {_difference(share, state, network)}. So it is no '
+        'trained network, and labels are learned alone first (SemiSupervisedHook.labels_only_share)'
     )
 
 
