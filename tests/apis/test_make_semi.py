@@ -297,6 +297,14 @@ class TestOwnConfig:
         assert re.search(r'branch [012] of run/iter_1.pth, the best by mIoU_fg', capsys.readouterr().out)
         assert Path(exported).exists()
 
+    def test_the_metrics_of_an_evaluator_without_type_know_branches_too(self, synthetic_root, here):
+        kept, stock, detailed = (dict(type=f'{name}Metric') for name in ('Cityscapes', 'IoU', 'DefectIoU'))
+        evaluators = dict(val_evaluator=dict(metrics=stock), test_evaluator=dict(metrics=[kept, stock]))
+        cfg = Config.fromfile(make_semi(str(supervised(synthetic_root, here, **evaluators)), 'images', 'semi.py'))
+        assert cfg.val_evaluator == dict(metrics=detailed)
+        assert cfg.test_evaluator == dict(metrics=[kept, detailed])
+        assert cfg.default_hooks.checkpoint.save_best == 'mIoU_fg'
+
     def test_errors_in_the_data_are_called_so(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         root = here / 'copy'
