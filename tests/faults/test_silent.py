@@ -142,6 +142,16 @@ def test_of_eight_bits_alone_no_bands_are_asked(tmp_path):
     assert problem.startswith('CLAHE takes images of 8 bits, and these have values')
 
 
+def test_an_image_that_cannot_be_loaded_is_no_matter_of_colours(tmp_path):
+    """Other images are looked at all the same."""
+    _, labelled = color_set(tmp_path, DEEP, with_colors(CLAHE))
+    (tmp_path / 'labelled/images/0.png').write_bytes(b'')
+    assert color_problems_of(labelled)[0] == ['.pipeline[2]']
+    for index in range(3):
+        (tmp_path / f'labelled/images/{index}.png').write_bytes(b'no image')
+    assert color_problems_of(labelled)[0] == []
+
+
 def test_a_pipeline_is_named_where_it_stands_in_the_config(tmp_path):
     joint, labelled = color_set(tmp_path, FOUR_BANDS, with_colors(DISTORTION))
     sound = {**labelled, 'pipeline': with_colors()}

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -73,14 +74,17 @@ def _given(pipeline: Pipeline, last: int) -> Iterator[tuple[int, NDArray]]:
     """What the steps up to the last are given of some samples: index of the step and image, (h, w) or (h, w, c)."""
     dataset, inner = pipeline.dataset, getattr(pipeline.dataset, 'dataset', None)
     for row in evenly_spaced(len(dataset if inner is None else inner), LOOKED_AT):
-        sample = dataset.get_data_info(row) if inner is None else copy.deepcopy(inner[row])
-        for index, step in enumerate(pipeline.steps[: last + 1]):
-            if sample is None:
-                break
-            if 'img' in sample:
-                yield index, np.asarray(sample['img'])
-            if index < last:
-                sample = _after(step, sample, inner)
+        with suppress(
+            Exception
+        ):  # a file that breaks, or another step: training replaces the image, or names what it is
+            sample = dataset.get_data_info(row) if inner is None else copy.deepcopy(inner[row])
+            for index, step in enumerate(pipeline.steps[: last + 1]):
+                if sample is None:
+                    break
+                if 'img' in sample:
+                    yield index, np.asarray(sample['img'])
+                if index < last:
+                    sample = _after(step, sample, inner)
 
 
 def _after(step: Callable[[dict], dict | None], sample: dict, inner: Any) -> dict | None:
