@@ -14,10 +14,12 @@ from torch.utils.data import Dataset
 
 from ...datasets.checks.inspection import Problem
 from ...datasets.pipelines import Pipeline, pipelines
+from ...datasets.unreadable import guarded
+from ...utils import UserError
 from ...utils.dataset_tree import walk_transforms
 from ...utils.spacing import evenly_spaced
 from ...utils.undisturbed_random_numbers import undisturbed_random_numbers
-from .views import LOOKED_AT, view_problems_of_config
+from .views import LOOKED_AT, built_views, range_problems
 
 # Steps of MMSegmentation that cut off or wrap what is beyond 8 bits, each in some of the images, as they are drawn.
 OF_8_BITS = ('AdjustGamma', 'CLAHE', 'PhotoMetricDistortion')
@@ -32,10 +34,18 @@ def color_problems(dataset: Dataset) -> Iterator[str]:
 def loaded_image_problems(cfg: Config) -> Iterator[Problem]:
     """What neither the transforms nor the views of a config can work on; its model is not built."""
     init_default_scope(cfg.get('default_scope') or 'mmseg')
-    colors = list(color_problems(DATASETS.build(cfg.train_dataloader.dataset)))
+    seen = built_views(cfg)
+    try:
+        dataset = guarded(DATASETS.build(cfg.train_dataloader.dataset))
+        colors = list(color_problems(dataset))
+        views = [] if colors or not seen else list(range_problems(dataset, *seen))
+    except Exception as error:  # whatever a data set or a step of a pipeline raises
+        found = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
+        yield Problem('cannot be loaded', 'training', 'train_dataloader', 'images that pass the pipeline', found)
+        return
     for found in colors:
         yield Problem('not for transforms', 'training', 'pipeline', 'images that its steps can change', found)
-    for found in () if colors else view_problems_of_config(cfg):
+    for found in views:
         yield Problem('not for views', 'training', 'model.view', 'images that its transforms can change', found)
 
 
