@@ -10,6 +10,7 @@ from ..datasets.checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, F
 from ..datasets.checks.missing_data import check_data_is_there, leave_out_evaluation_images
 from ..datasets.checks.sound_files import SoundFiles, default_folder
 from ..datasets.class_weights import class_weights
+from ..datasets.listing import listings_kept
 from ..datasets.sources import Source, classes_of, find_sources
 from ..engine.checks.colors import loaded_image_problems
 from ..utils import UserError, counted
@@ -17,6 +18,7 @@ from ..utils.config_tree import walk_dicts
 from ..utils.configs import load_config
 
 
+@listings_kept()  # one listing for the checks of files and of what is made of them
 def check_dataset(
     config: str, options: Sequence[str] = (), workers: int | None = None, limit: int = 20
 ) -> list[Problem]:

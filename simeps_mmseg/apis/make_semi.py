@@ -22,6 +22,7 @@ from ..datasets.checks.missing_data import LOADERS, missing_data
 from ..datasets.checks.quick import quick_problems
 from ..datasets.labeled_part import restricted
 from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
+from ..datasets.listing import listings_kept
 from ..datasets.sources import Source, find_sources, part_configs
 from ..datasets.unlabeled_pipeline import steps_that_ask_for_masks
 from ..deploy import find_checkpoint
@@ -37,6 +38,7 @@ from ..utils.images import IMAGE_SUFFIXES
 from ..utils.paths import reference_to
 
 
+@listings_kept()  # one listing for the checks of files and of what is made of them
 def make_semi(
     config: str,
     unlabeled: str,

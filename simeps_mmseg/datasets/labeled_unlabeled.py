@@ -15,7 +15,7 @@ from ..utils import UserError
 from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
 from .image_cache import keep_decoded
-from .labeled_unlabeled_configs import KEY, has_own_pipeline, is_kind, labeled_and_unlabeled, listed
+from .labeled_unlabeled_configs import KEY, is_kind, labeled_and_unlabeled, labeled_key, own_pipeline_keys
 from .listing import build_dataset
 from .unlabeled_pipeline import steps_that_ask_for_masks, unlabeled_pipeline
 
@@ -71,6 +71,10 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
         UserError: If nothing is labelled, a source is neither folder nor config or would open masks, a wrapper has a pipeline
             of its own (``MultiImageMixDataset`` may, outermost), not just one of ``unlabeled`` and ``split`` is given, or
             ``labeled_part`` is neither a list nor a folder with images and masks.
+
+    Attributes:
+        labeled_key: Where the labelled data set stands below this one's config.
+        own_pipeline_keys: Likewise the pipelines of the unlabelled sources; None for each that is derived.
     """
 
     def __init__(
@@ -84,10 +88,12 @@ class LabeledUnlabeledDataset(UnequalConcatDataset):
     ) -> None:
         configs = labeled_and_unlabeled(labeled, unlabeled, split, exclude, labeled_part)
         super().__init__(configs)
-        for dataset, config, source in zip(
-            leaf_datasets(self.datasets[1]), leaf_configs(configs[1]), listed(unlabeled)
+        self.labeled_key = labeled_key(labeled)
+        self.own_pipeline_keys = own_pipeline_keys(unlabeled)
+        for dataset, config, own in zip(
+            leaf_datasets(self.datasets[1]), leaf_configs(configs[1]), self.own_pipeline_keys
         ):
-            if not has_own_pipeline(source):
+            if own is None:
                 leave_out_what_asks_for_masks(dataset, config['pipeline'])
         if cache_bytes:
             keep_decoded(self, cache_bytes)

@@ -156,6 +156,23 @@ def has_own_pipeline(source: object) -> bool:
     return isinstance(source, dict) and source.get('pipeline') is not None
 
 
+def labeled_key(labeled: dict) -> str:
+    """Where what is trained on stands below the data set's key: inside an outermost ``RepeatDataset``."""
+    return 'labeled.dataset' if name_of(labeled) == 'RepeatDataset' else 'labeled'
+
+
+def own_pipeline_keys(unlabeled: object) -> list[str | None]:
+    """Of each source, where the pipeline stands that the user wrote for it; None where it is derived.
+
+    Example:
+        >>> own_pipeline_keys(['folder', dict(type='A', pipeline=[])])
+        [None, 'unlabeled[1].pipeline']
+    """
+    is_one = not isinstance(unlabeled, list | tuple)
+    keys = ['unlabeled' if is_one else f'unlabeled[{index}]' for index in range(len(listed(unlabeled)))]
+    return [f'{key}.pipeline' if has_own_pipeline(one) else None for key, one in zip(keys, listed(unlabeled))]
+
+
 def name_of(config: dict) -> str:
     """Name of a config's class, however it is written."""
     kind = config.get('type')

@@ -10,10 +10,11 @@ import mmseg
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from PIL import Image
 
 from simeps_mmseg.apis.export import export
@@ -208,6 +209,14 @@ def supervised(synthetic_root, tmp_path, **changes) -> Path:
     return path
 
 
+@TRANSFORMS.register_module()
+class Fails(BaseTransform):
+    """A step of a user's own that asks for what no sample has."""
+
+    def transform(self, results):
+        return results['no_key']
+
+
 @pytest.mark.usefixtures('one_thread')
 class TestOwnConfig:
     def test_trains_and_lists_images_of_the_folder_once(self, synthetic_root, here, capsys):
@@ -297,6 +306,14 @@ class TestOwnConfig:
         assert re.search(r'branch [012] of run/iter_1.pth, the best by mIoU_fg', capsys.readouterr().out)
         assert Path(exported).exists()
 
+    def test_the_metrics_of_an_evaluator_without_type_know_branches_too(self, synthetic_root, here):
+        kept, stock, detailed = (dict(type=f'{name}Metric') for name in ('Cityscapes', 'IoU', 'DefectIoU'))
+        evaluators = dict(val_evaluator=dict(metrics=stock), test_evaluator=dict(metrics=[kept, stock]))
+        cfg = Config.fromfile(make_semi(str(supervised(synthetic_root, here, **evaluators)), 'images', 'semi.py'))
+        assert cfg.val_evaluator == dict(metrics=detailed)
+        assert cfg.test_evaluator == dict(metrics=[kept, detailed])
+        assert cfg.default_hooks.checkpoint.save_best == 'mIoU_fg'
+
     def test_errors_in_the_data_are_called_so(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         root = here / 'copy'
@@ -315,6 +332,36 @@ class TestOwnConfig:
         printed = capsys.readouterr().out  # which does not say what comes next
         assert 'next:' not in printed
         assert 'semi.py: written' not in printed
+
+    @pytest.mark.parametrize('part', ['unlabelled', 'labelled'])
+    @pytest.mark.parametrize('method', ['simeps', 'simeps_plus'])
+    def test_an_image_that_cannot_be_loaded_ends_in_no_traceback(self, method, part, synthetic_root, here, capsys):
+        """The last of a part is opened for colours and views, and by no check before: training replaces or names it."""
+        cfg = Config.fromfile(supervised(synthetic_root, here))
+        shutil.copytree(synthetic_root / 'synthetic', here / 'copy')
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            loader.dataset.data_root = str(here / 'copy')
+        cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='PhotoMetricDistortion'))
+        cfg.dump('mine.py')
+        for index in range(4):
+            save(here / f'pool/{index}.png', np.random.default_rng(index).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        name = (here / 'copy/splits/seed0/25pct_labeled.txt').read_text().split()[-1]
+        broken = here / ('pool/3.png' if part == 'unlabelled' else f'copy/images/{name}.png')
+        broken.write_bytes(b'')
+        named = pytest.raises(
+            UserError, match=rf'semi.py is written, but .*\n.*{broken.name} cannot be read: the file is empty'
+        )
+        with named if (part, method) == ('labelled', 'simeps_plus') else nullcontext():
+            make_semi('mine.py', 'pool', 'semi.py', method=method)
+            assert 'next:' in capsys.readouterr().out
+
+    def test_a_step_that_fails_is_a_problem_of_the_data(self, synthetic_root, here):
+        cfg = Config.fromfile(supervised(synthetic_root, here))
+        cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Fails'))
+        cfg.dump('mine.py')
+        message = r'(?s)semi.py is written, but there are errors in the data.*that pass the pipeline, found KeyError: .no_key.'
+        with pytest.raises(UserError, match=message):
+            make_semi('mine.py', 'images', 'semi.py')
 
     @pytest.mark.parametrize(('method', 'refused'), [('simeps_plus', True), ('simeps', False)])
     def test_four_bands_are_for_methods_without_views(self, method, refused, synthetic_root, here):

@@ -12,8 +12,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
 
-from simeps_mmseg.apis import train
+from simeps_mmseg.apis import check_dataset, train
 from simeps_mmseg.datasets import SyntheticDefectDataset, UnlabeledFolderDataset, unlabeled_folder
+from simeps_mmseg.datasets.labeled_unlabeled import LabeledUnlabeledDataset
 from simeps_mmseg.datasets.listing import (
     FolderContents,
     PathTable,
@@ -296,6 +297,22 @@ class TestKept:
             cfg.pop(f'{loader}_dataloader')
         cfg.dump(tmp_path / 'config.json')
         train(str(tmp_path / 'config.json'), work_dir=str(tmp_path / 'run'))
+        assert walks == [str(tmp_path / 'unlabelled')]
+
+    def test_checks_of_colours_and_views_share_a_data_set_and_all_checks_a_listing(self, tmp_path, walks, monkeypatch):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+        built = []
+        build = LabeledUnlabeledDataset.__init__
+        monkeypatch.setattr(
+            LabeledUnlabeledDataset, '__init__', lambda self, **options: built.append(self) or build(self, **options)
+        )
+        cfg = small_set.config(small_set.make(tmp_path))
+        cfg.train_dataloader.dataset.labeled.pipeline.insert(2, dict(type='PhotoMetricDistortion'))
+        cfg.model.branch.data_preprocessor.update(mean=[127.0] * 3, std=[60.0] * 3)
+        cfg.model.view = dict(type='RandomView', transforms=[dict(type='GaussianBlur', kernel_size=3)])
+        cfg.dump(tmp_path / 'config.json')
+        assert check_dataset(str(tmp_path / 'config.json'), workers=0) == []
+        assert len(built) == 1
         assert walks == [str(tmp_path / 'unlabelled')]
 
     def test_only_the_same_listing_is_kept_and_only_inside(self, tmp_path, walks):

@@ -100,27 +100,47 @@ class BreakFile(Hook):
             Path(file).write_bytes(b'')
 
 
-@pytest.mark.parametrize('part', ['unlabelled', 'labelled'])
-def test_training(part, synthetic_root, tmp_path):
+def copied_experiment(synthetic_root, tmp_path, part):
+    """An experiment on a copy of the data, and the images of a part of it."""
     shutil.copytree(synthetic_root, tmp_path / 'data')
     cfg = experiment(tmp_path / 'data', tmp_path / 'run', max_iters=7)
     init_default_scope('mmseg')
     source = parts_of(cfg.train_dataloader.dataset)[part == 'unlabelled']
-    files = [info['img_path'] for info in DATASETS.build(source).load_data_list()]
-    cfg.custom_hooks.append(dict(type='BreakFile', files=files if part == 'labelled' else files[:1]))
-    cfg.experiment_name = cfg.visualizer.name = f'breaks_{part}'
-    cfg.train_dataloader.num_workers = int(part == 'labelled')
+    return cfg, [info['img_path'] for info in DATASETS.build(source).load_data_list()]
+
+
+def check_outcome(cfg, part, files, tmp_path, check=True):
+    """Train: an unlabelled image that breaks is replaced, a labelled one named."""
     cfg.dump(tmp_path / 'config.py')
     if part == 'unlabelled':
-        runner = train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
+        runner = train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'), check=check)
         assert runner.iter == 7
         assert runner.train_dataloader.dataset.datasets[1].count == 1
     else:
         with pytest.raises(UserError) as raised:
-            train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'))
+            train(str(tmp_path / 'config.py'), work_dir=str(tmp_path / 'run'), check=check)
         file, _, reason = str(raised.value).partition(' cannot be read: ')
         assert file in files
         assert reason.startswith('the file is empty (train_dataloader.dataset.labeled)')
+
+
+@pytest.mark.parametrize('part', ['unlabelled', 'labelled'])
+def test_training(part, synthetic_root, tmp_path):
+    cfg, files = copied_experiment(synthetic_root, tmp_path, part)
+    cfg.custom_hooks.append(dict(type='BreakFile', files=files if part == 'labelled' else files[:1]))
+    cfg.experiment_name = cfg.visualizer.name = f'breaks_{part}'
+    cfg.train_dataloader.num_workers = int(part == 'labelled')
+    check_outcome(cfg, part, files, tmp_path)
+
+
+@pytest.mark.parametrize('part', ['unlabelled', 'labelled'])
+def test_training_with_an_image_that_is_broken_where_colours_are_looked_at(part, synthetic_root, tmp_path):
+    """The last of a part: it is none of the first few that are opened before."""
+    cfg, files = copied_experiment(synthetic_root, tmp_path, part)
+    Path(files[-1]).write_bytes(b'')
+    cfg.train_dataloader.dataset.labeled.pipeline.insert(2, dict(type='PhotoMetricDistortion'))
+    cfg.experiment_name = cfg.visualizer.name = f'broken_{part}'
+    check_outcome(cfg, part, files[-1:], tmp_path, check=False)
 
 
 def test_the_files_that_training_opens_are_opened_once(cfg, tmp_path, monkeypatch):

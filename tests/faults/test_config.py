@@ -222,6 +222,26 @@ def test_scores_of_branches_and_classes_may_choose(tmp_path):
     check_config(cfg)
 
 
+@pytest.mark.parametrize('several', [False, True])
+def test_an_evaluator_may_have_metrics_and_no_type(several, tmp_path):
+    """As mmengine's ``build_evaluator`` takes it: then its type is ``Evaluator``."""
+    cfg = experiment(tmp_path, tmp_path)
+
+    def with_metric(**options):
+        metric = dict(type='IoUMetric', **options)
+        cfg.val_evaluator = dict(metrics=[metric] if several else metric)
+        return cfg
+
+    cfg.default_hooks.checkpoint.save_best = 'mIoU'
+    check_config(with_metric())
+    key = 'val_evaluator.metrics[0]' if several else 'val_evaluator.metrics'
+    with pytest.raises(UserError, match=re.escape(f"{key}.iou_metrics: 'mIoUU' is not known")):
+        check_config(with_metric(iou_metrics=['mIoUU']))
+    cfg.default_hooks.checkpoint.save_best = 'mIoU_fg'
+    with pytest.raises(UserError, match=r"save_best='mIoU_fg' is no score of val_evaluator; did you mean mIoU\?"):
+        check_config(with_metric())
+
+
 def test_training_does_not_begin(tmp_path):
     cfg = experiment(tmp_path, tmp_path / 'run', optim_wraper={})
     cfg.dump(tmp_path / 'config.py')

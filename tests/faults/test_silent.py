@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS, MODELS
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets.unreadable import guarded
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
 from simeps_mmseg.engine.checks.colors import color_problems
@@ -82,34 +83,100 @@ def test_what_views_refuse_is_said_before_the_first_step(tmp_path, labelled, unl
     assert says in problems[0]
 
 
-def color_problems_of(root, image):
-    """Problems of an experiment on copies of one image, read as they are, whose pipeline changes colours."""
+DISTORTION, CLAHE, PACK = (dict(type=kind) for kind in ('PhotoMetricDistortion', 'CLAHE', 'PackSegInputs'))
+LOADED = [dict(type='LoadImageFromFile', color_type='unchanged'), dict(type='LoadAnnotations')]
+FOUR_BANDS = noise(255, bands=4)
+
+
+def with_colors(*steps):
+    """A labelled pipeline that reads images as they are, with some steps behind that."""
+    return [*LOADED, *steps, PACK]
+
+
+def color_set(root, image, pipeline):
+    """Config of an experiment on copies of one image, and of its labelled data set."""
     cfg = config(make(root))
     for part in ('labelled', 'unlabelled'):
         for index in range(3):
             cv2.imwrite(str(root / f'{part}/images/{index}.png'), image)
-    pipeline = cfg.train_dataloader.dataset.labeled.pipeline
-    pipeline[0] = dict(type='LoadImageFromFile', color_type='unchanged')
-    pipeline.insert(2, dict(type='RandomApply', transforms=[dict(type='PhotoMetricDistortion')]))
-    return list(color_problems(DATASETS.build(cfg.train_dataloader.dataset)))
+    joint = cfg.train_dataloader.dataset
+    joint.labeled.pipeline = pipeline
+    return joint, joint.labeled
+
+
+def color_problems_of(dataset):
+    """Keys below that of the training set, and what is said of them."""
+    problems = color_problems(DATASETS.build(dataset))
+    found = [problem.removeprefix('train_dataloader.dataset').partition(': ') for problem in problems]
+    return [key for key, _, _ in found], [says for _, _, says in found]
 
 
 @pytest.mark.parametrize(
     ('image', 'says'),
-    [(noise(65535, np.uint16), r'values from \d+ to \d+ \(uint16\)'), (noise(255, bands=4), 'these have 4;')],
+    [(DEEP, r'values from \d+ to \d+ \(uint16\)'), (FOUR_BANDS, 'these have 4;')],
     ids=['16 bits', 'four bands'],
 )
 def test_colour_transforms_refuse_what_they_would_blank(tmp_path, image, says):
-    problems = color_problems_of(tmp_path, image)
-    for problem, key in zip(problems, ('labeled.pipeline[2]', 'unlabeled.pipeline[1]'), strict=True):
-        assert problem.startswith(
-            f'train_dataloader.dataset.{key}: PhotoMetricDistortion takes images of 8 bits with 3 bands'
-        )
+    joint, _ = color_set(tmp_path, image, with_colors(dict(type='RandomApply', transforms=[DISTORTION])))
+    keys, problems = color_problems_of(joint)
+    assert keys == ['.labeled.pipeline[2]', '.labeled.pipeline, for unlabelled images']
+    for problem in problems:
+        assert problem.startswith('PhotoMetricDistortion takes images of 8 bits with 3 bands')
         assert re.search(says, problem)
 
 
 def test_colour_transforms_take_eight_bits(tmp_path):
-    assert color_problems_of(tmp_path, noise(255)) == []
+    assert color_problems_of(color_set(tmp_path, EIGHT_BITS, with_colors(CLAHE, DISTORTION))[0]) == ([], [])
+
+
+@pytest.mark.parametrize('steps', [[CLAHE, DISTORTION], [dict(type='RandomApply', transforms=[CLAHE, DISTORTION])]])
+def test_each_colour_transform_is_looked_at(steps, tmp_path):
+    _, labelled = color_set(tmp_path, FOUR_BANDS, with_colors(*steps))
+    keys, [problem] = color_problems_of(labelled)
+    assert keys == [f'.pipeline[{1 + len(steps)}]']
+    assert problem.startswith('PhotoMetricDistortion takes images of 8 bits with 3 bands, and these have 4')
+
+
+def test_of_eight_bits_alone_no_bands_are_asked(tmp_path):
+    _, [problem] = color_problems_of(color_set(tmp_path, DEEP, with_colors(CLAHE))[1])
+    assert problem.startswith('CLAHE takes images of 8 bits, and these have values')
+
+
+def test_an_image_that_cannot_be_loaded_is_no_matter_of_colours(tmp_path):
+    """Other images are looked at all the same."""
+    _, labelled = color_set(tmp_path, DEEP, with_colors(CLAHE))
+    (tmp_path / 'labelled/images/0.png').write_bytes(b'')
+    assert color_problems_of(labelled)[0] == ['.pipeline[2]']
+    for index in range(3):
+        (tmp_path / f'labelled/images/{index}.png').write_bytes(b'no image')
+    assert color_problems_of(labelled)[0] == []
+
+
+def test_a_pipeline_is_named_where_it_stands_in_the_config(tmp_path):
+    joint, labelled = color_set(tmp_path, FOUR_BANDS, with_colors(DISTORTION))
+    sound = {**labelled, 'pipeline': with_colors()}
+    repeated = dict(type='RepeatDataset', dataset=labelled, times=2)
+    assert color_problems_of(repeated)[0] == ['.dataset.pipeline[2]']
+    several = dict(type='ConcatDataset', datasets=[labelled, sound, repeated])
+    assert color_problems_of(several)[0] == ['.datasets[0].pipeline[2]', '.datasets[2].dataset.pipeline[2]']
+    own = dict(type='UnlabeledFolderDataset', data_root=joint.unlabeled, pipeline=[LOADED[0], DISTORTION, PACK])
+    for unlabelled, key in ((own, '.unlabeled.pipeline[1]'), ([joint.unlabeled, own], '.unlabeled[1].pipeline[1]')):
+        assert color_problems_of(dict(joint, labeled=sound, unlabeled=unlabelled))[0] == [key]
+    derived = '.labeled.dataset.pipeline, for unlabelled images'
+    guard = guarded(DATASETS.build(dict(joint, labeled=repeated)))
+    assert [problem.partition(': ')[0] for problem in color_problems(guard)] == [
+        f'train_dataloader.dataset{key}' for key in ('.labeled.dataset.pipeline[2]', derived)
+    ]
+
+
+def test_the_pipeline_of_a_wrapper_is_looked_at(tmp_path):
+    joint, labelled = color_set(tmp_path, FOUR_BANDS, LOADED)
+    steps = [dict(type='RandomMosaic', prob=1.0, img_scale=(16, 16), pad_val=0), DISTORTION, PACK]
+    mixed = dict(type='MultiImageMixDataset', dataset=dict(type='ConcatDataset', datasets=[labelled]), pipeline=steps)
+    assert color_problems_of(mixed)[0] == ['.pipeline[1]']
+    keys, problems = color_problems_of(dict(joint, labeled=mixed))
+    assert keys == ['.labeled.pipeline[1]', '.labeled.pipeline, for unlabelled images']
+    assert all('PhotoMetricDistortion takes images of 8 bits with 3 bands, and these have 4' in one for one in problems)
 
 
 @pytest.mark.parametrize('semi', [False, True])

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseDataPreprocessor
-from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import MODELS
 from torch.utils.data import Dataset
 
 from ...models.utils import merge_preprocessors
@@ -23,25 +22,24 @@ def view_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
     """What is wrong with the images of both sources. They are first drawn when the ramp begins, which may be hours later."""
     views = getattr(model, 'views', None)
     if views is not None:
-        yield from _range_problems(dataset, views, model.data_preprocessor)
+        yield from range_problems(dataset, views, model.data_preprocessor)
 
 
-def view_problems_of_config(cfg: Config) -> Iterator[str]:
-    """:func:`view_problems` of a config whose model is not built."""
+def built_views(cfg: Config) -> tuple[Views, BaseDataPreprocessor] | None:
+    """The views of a config whose model is not built, and what they are behind; None where it has none."""
     view = cfg.model.get('view')
     first = (cfg.model.get('branches') or [cfg.model.get('branch') or {}])[0]
     shared = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
     preprocessor = merge_preprocessors(shared, first.get('data_preprocessor'))
     if not view or not preprocessor:
-        return
-    init_default_scope(cfg.get('default_scope') or 'mmseg')
+        return None
     built = MODELS.build(preprocessor)
     views = build_views(view, None, built, ignore_index=255)
-    if views is not None:
-        yield from _range_problems(DATASETS.build(cfg.train_dataloader.dataset), views, built)
+    return None if views is None else (views, built)
 
 
-def _range_problems(dataset: Dataset, views: Views, preprocessor: BaseDataPreprocessor) -> Iterator[str]:
+def range_problems(dataset: Dataset, views: Views, preprocessor: BaseDataPreprocessor) -> Iterator[str]:
+    """:func:`view_problems` of a model that is not built."""
     parts = getattr(dataset, 'datasets', [])
     if len(parts) != 2:
         return
