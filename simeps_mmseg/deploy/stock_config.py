@@ -131,7 +131,7 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
     stock['default_hooks'] = {
         name: _stock_hook(hook)
         for name, hook in (cfg.get('default_hooks') or {}).items()
-        if name in ('timer', 'logger', 'visualization') and not is_own(_stock_hook(hook).get('type'))
+        if hook and name in ('timer', 'logger', 'visualization') and not is_own(_stock_hook(hook).get('type'))
     }
     stock['default_hooks'].setdefault('visualization', dict(type='SegVisualizationHook'))
     imports = (cfg.get('custom_imports') or {}).get('imports', [])
