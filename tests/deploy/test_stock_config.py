@@ -17,7 +17,7 @@ SHIPPED = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in ROOT.
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
-    from simeps_mmseg.deploy.own_types import is_own
+    from simeps_mmseg.utils.own_types import is_own
 
     cfg = load_config(name)
     if 'dropout_unet' in name or 'released_unet' in name:

@@ -19,6 +19,7 @@ from simeps_mmseg.engine.checks.keys import misspelt_keys
 from simeps_mmseg.engine.checks.packages import package_problems
 from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_kinds import kind_problems
 from simeps_mmseg.utils.configs import PARTS_OF_A_RUN, load_config
 from tests.conftest import ROOT
 from tests.faults.small_set import config, make
@@ -126,6 +127,27 @@ def test_a_fault_is_named(changes, says, tmp_path):
         check_config(cfg)
     assert says in str(raised.value)
     assert str(raised.value).count('\n') == 1  # and nothing else
+
+
+NECKS = [dict(type='FPN'), dict(type='MultiLevelNeck')]
+OPTIONS = dict(
+    similarity='cosine', view='top', branches=3, teacher='a.pth', neck=True, sampler='even', optimizer='Adam'
+)
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        dict(type='EncoderDecoder', backbone=[dict(type='A'), dict(type='B')], neck=NECKS, decode_head=OPTIONS),
+        dict(type='EncoderDecoder', backbone=dict(type='Own', **OPTIONS), neck=dict(type='Own', **OPTIONS)),
+        dict(type='TriBranchSemiSegmentor', branch=dict(type='EncoderDecoder', backbone=OPTIONS, neck=NECKS)),
+        dict(type='Own', backbone='resnet50', decode_head='fcn', **OPTIONS),
+    ],
+)
+def test_options_of_parts_of_ones_own_are_their_own(model):
+    step = dict(type='Own', datasets='all', pipeline='long', data_prefix='a', **OPTIONS)
+    loader = dict(batch_size=1, dataset=dict(type='Own', pipeline=[step], metainfo=dict(type=1), **OPTIONS))
+    assert list(kind_problems(dict(model=model, train_dataloader=loader))) == []
 
 
 def test_nothing_is_said_of_shipped_configs(tmp_path):

@@ -174,16 +174,13 @@ def is_count(value: object) -> bool:
 
 
 def loader_problems(cfg: Config) -> Iterator[str]:
-    """Data sets as lists, as configs of MMSegmentation 0.x had them, and workers that cannot persist."""
+    """Loaders without a data set, and workers that cannot persist."""
     for name in LOADERS:
         loader = cfg.get(name)
         if loader is None:
             continue
-        dataset = loader.get('dataset')
-        if isinstance(dataset, list | tuple):
-            yield f"{name}.dataset must be one dict; several sets are dict(type='ConcatDataset', datasets=[...])"
-        elif not isinstance(dataset, Mapping):
-            yield f'{name}.dataset must be dict(type=...), got {dataset!r}'
+        if loader.get('dataset') is None:
+            yield f'{name}.dataset must be dict(type=...), got None'
         if loader.get('persistent_workers') and not loader.get('num_workers'):
             yield f'{name}.persistent_workers=True needs num_workers of 1 or more, or set it to False'
 
