@@ -98,6 +98,7 @@ def kind_problems(cfg: Mapping[str, Any]) -> Iterator[str]:
 'custom_hooks must be a list of dict(type=...), got a dict']
     """
     yield from _problems(dict(cfg.items()), '', PARTS)  # a Config is no Mapping
+    yield from _hook_problems(cfg.get('default_hooks'))
     for part in LOADERS:
         yield from _problems(cfg.get(part), part, LOADER_PARTS)
     yield from _problems(cfg.get('optim_wrapper'), 'optim_wrapper', OPTIMIZER)
@@ -105,6 +106,12 @@ def kind_problems(cfg: Mapping[str, Any]) -> Iterator[str]:
     yield from _model_problems(cfg.get('model'))
     for part, words in DEEP.items():
         yield from _deep_problems(cfg.get(part), part, words)
+
+
+def _hook_problems(hooks: object) -> Iterator[str]:
+    for name, hook in hooks.items() if isinstance(hooks, Mapping) else ():
+        if not isinstance(hook, Mapping | None):
+            yield f'default_hooks.{name} must be {TYPED}, or None for no such hook, got {_shown(hook)}'
 
 
 def _model_problems(model: object) -> Iterator[str]:
@@ -138,7 +145,7 @@ def _problems(node: object, path: str, words: Words) -> Iterator[str]:
             yield from (
                 f'{key}[{index}] must be {TYPED}, got {_shown(item)}'
                 for index, item in enumerate(value)
-                if not (_can_be_step(item) if name == 'pipeline' else isinstance(item, Mapping))
+                if not _can_be_item(item, name)
             )
 
 
@@ -154,13 +161,20 @@ def _deep_problems(node: object, path: str, words: Words) -> Iterator[str]:
                 yield from _deep_problems(value, f'{path}.{name}', TYPE if name == 'pipeline' else words)
 
 
-def _can_be_step(item: object) -> bool:
-    """Whether an item of a pipeline is a dict, a list of such, or the step itself."""
-    return item is not None and not isinstance(item, str | int | float)
+def _can_be_item(item: object, of: str) -> bool:
+    if of == 'pipeline':  # a dict, a list of such, or the step itself
+        return item is not None and not isinstance(item, str | int | float)
+    if of == 'datasets':  # where unlabelled ones may have the type of the labelled one
+        return isinstance(item, Mapping)
+    return _is_typed(item)
+
+
+def _is_typed(part: object) -> bool:
+    return isinstance(part, Mapping) and 'type' in part
 
 
 def _shown(value: object) -> str:
     """A plain value as it is written, another by its kind."""
     if isinstance(value, Mapping):
-        return 'a dict'
+        return 'a dict' if 'type' in value else 'a dict without type'
     return f'a {type(value).__name__}' if isinstance(value, list | tuple) else repr(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 import mmseg
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from simeps_mmseg.apis.check_dataset import check_dataset, has_one_output, weights_advice
 from simeps_mmseg.apis.train import train
@@ -95,6 +96,12 @@ CASES = [
     ({'custom_hooks': 'EMAHook'}, "custom_hooks must be a list of dict(type=...), got 'EMAHook'"),
     ({'default_hooks': [dict(type='CheckpointHook')]}, 'default_hooks must be dict(checkpoint=dict(type=...), ...), got a l'),
     ({'default_hooks.ema': 1}, 'default_hooks.ema must be dict(type=...), or None for no such hook, got 1'),
+    ({'default_hooks.checkpoint': dict(_delete_=True, interval=1)}, "must be dict(type=...), or None for no such hook, got {"),
+    ({'default_hooks.checkpoint': dict(type='mmengine.CheckpointHook', intervall=5)}, 'checkpoint.intervall is no option'),
+    ({'default_hooks.checkpoint': dict(type=CheckpointHook, intervall=5)}, 'default_hooks.checkpoint.intervall is no option'),
+    ({'custom_hooks': [dict(priority=1)]}, 'custom_hooks[0] must be dict(type=...), got a dict without type'),
+    ({'vis_backends': [dict(a=1)]}, 'vis_backends[0] must be dict(type=...), got a dict without type'),
+    ({'visualizer.vis_backends': ['Local']}, "visualizer.vis_backends[0] must be dict(type=...), got 'Local'"),
     ({'model.branch': 'unet'}, "model.branch must be dict(type=...), got 'unet'"),
     ({'model.branch.data_preprocessor': [1]}, 'model.branch.data_preprocessor must be dict(type=...), got a list'),
     ({'model.branch.decode_head.norm_cfg.type': 2}, 'decode_head.norm_cfg.type must be the name of a class, got 2'),
