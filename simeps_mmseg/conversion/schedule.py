@@ -64,8 +64,8 @@ def iteration_based(cfg: dict, steps: int) -> dict[str, object]:
         schedulers = old if isinstance(old, (list, tuple)) else [old]
         changes['param_scheduler'] = [scheduler_in_iterations(one, steps) for one in schedulers]
     hooks = cfg.get('default_hooks') or {}
-    checkpoint = hooks.get('checkpoint') or dict(type='CheckpointHook')
-    saving = dict(type=checkpoint['type'], by_epoch=False)
+    checkpoint = hooks.get('checkpoint') or {}
+    saving = dict(type=checkpoint.get('type', 'CheckpointHook'), by_epoch=False)
     if checkpoint.get('by_epoch', True) and checkpoint.get('interval', 1) > 0:
         saving['interval'] = checkpoint.get('interval', 1) * steps
     logging = dict(type=(hooks.get('logger') or {}).get('type', 'LoggerHook'), log_metric_by_epoch=False)

@@ -15,7 +15,7 @@ from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError
 from ..utils.config_tree import type_name, walk_dicts
 from ..utils.configs import test_pipeline
-from .own_types import PACKAGE, inherits, is_own
+from ..utils.own_types import PACKAGE, inherits, is_own
 from .stock_data import label_maps, renumber, stock_data
 
 STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)

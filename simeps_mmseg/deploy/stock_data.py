@@ -8,7 +8,7 @@ from mmseg.datasets import BaseSegDataset
 
 from ..datasets.defaults import default_argument
 from ..utils.config_tree import walk_dicts
-from .own_types import classes_of, inherits, is_own
+from ..utils.own_types import classes_of, inherits, is_own
 
 
 def stock_data(loader: dict, dataset_meta: Mapping) -> dict:

@@ -1,8 +1,10 @@
 """What sees to it that an interruption costs nothing, for configs that do not inherit it from ``default_runtime.py``."""
 
 from mmengine.config import Config
-
-from ..utils.config_tree import type_name
+from mmengine.hooks import CheckpointHook, LoggerHook
+from mmengine.registry import Registry
+from mmengine.visualization import LocalVisBackend
+from mmseg.registry import HOOKS, VISBACKENDS
 
 # By their key in default_hooks.
 SAFE_HOOKS = dict(
@@ -31,7 +33,7 @@ def add_safe_hooks(cfg: Config) -> None:
     if 'checkpoint' not in hooks:
         hooks['checkpoint'] = dict(type='CheckpointHook')  # as the runner does
     checkpoint = hooks['checkpoint']
-    if checkpoint and type_name(checkpoint['type']) == 'CheckpointHook':
+    if checkpoint and registered(checkpoint.get('type'), HOOKS) is CheckpointHook:
         checkpoint['type'] = 'WholeCheckpointHook'
     write_valid_json(cfg)
 
@@ -43,9 +45,22 @@ def write_valid_json(cfg: Config) -> None:
     if 'logger' not in cfg.default_hooks:
         cfg.default_hooks['logger'] = dict(type='LoggerHook')
     logger = cfg.default_hooks['logger']
-    if logger and type_name(logger['type']) == 'LoggerHook':
+    if logger and registered(logger.get('type'), HOOKS) is LoggerHook:
         logger['type'] = 'ValidJsonLoggerHook'
     backends = [*(cfg.get('vis_backends') or []), *((cfg.get('visualizer') or {}).get('vis_backends') or [])]
     for backend in backends:
-        if type_name(backend['type']) == 'LocalVisBackend':
+        if registered(backend.get('type'), VISBACKENDS) is LocalVisBackend:
             backend['type'] = 'ValidJsonVisBackend'
+
+
+def registered(kind: object, registry: Registry) -> object:
+    """The class that a config's ``type`` stands for in a registry, which another package may have under the same name too.
+
+    None where there is none.
+    """
+    if not isinstance(kind, str):
+        return kind
+    try:
+        return registry.get(kind)
+    except Exception:  # of what it tries to import; the runner will say so
+        return None

@@ -1,16 +1,21 @@
 """Parts of a config that are no dict, list or text where all that reads them takes one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
 from .errors import UserError
+from .own_types import PACKAGE, is_of, is_own
 
+# Kinds by the word of a key, and what to write there.
+Words = Mapping[str, tuple[type | tuple[type, ...], str]]
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 LOADER = 'dict(batch_size=..., dataset=dict(...))'
 TYPED = 'dict(type=...)'
 # What each part is called in a message if it is no dict.
 DICTS = dict(
-    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader'), LOADER),
+    **dict.fromkeys(LOADERS, LOADER),
     **dict.fromkeys(('model', 'data_preprocessor', 'val_cfg', 'test_cfg', 'tta_model', 'visualizer'), TYPED),
     **dict.fromkeys(('log_processor', 'model_wrapper_cfg', 'strategy'), TYPED),
     auto_scale_lr='dict(enable=..., base_batch_size=...)',
@@ -28,9 +33,9 @@ TEXTS = dict(
     runner_type='the name of a runner',
     work_dir='the path of a folder',
 )
-# These may not be None, or not there: what reads them does not ask.
-NEVER_NONE = ('env_cfg', 'model', 'randomness', 'runner_type')
-KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+# What reads these does not ask whether they are None.
+NEVER_NONE = ('env_cfg', 'model', 'randomness', 'runner_type', 'type')
+PARTS: Words = {
     **{name: (Mapping, expected) for name, expected in DICTS.items()},
     **{name: ((Mapping, list, tuple), expected) for name, expected in DICTS_OR_LISTS.items()},
     **{name: ((list, tuple), expected) for name, expected in LISTS.items()},
@@ -38,21 +43,36 @@ KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     'log_level': ((str, int), "a level of Python's logging, such as 'INFO'"),
     'randomness': (object, 'dict(seed=...)'),  # a check of its own looks inside
 }
-# The same inside these parts of a run, at any depth, by the last word of the key.
-LOOKED_INTO = (
-    *('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'optim_wrapper', 'param_scheduler'),
-    *('val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'visualizer'),
-)
-INSIDE: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(
-        ('backbone', 'branch', 'data_preprocessor', 'neck', 'optimizer', 'sampler', 'batch_sampler'), (Mapping, TYPED)
-    ),
-    **dict.fromkeys(('cross_pseudo', 'cut_mix', 'similarity', 'teacher', 'view'), (Mapping, TYPED)),
+# Directly inside a part.
+LOADER_PARTS: Words = {
+    **dict.fromkeys(('sampler', 'batch_sampler'), (Mapping, TYPED)),
+    'dataset': (Mapping, "one dict; several sets are dict(type='ConcatDataset', datasets=[...])"),
+}
+OPTIMIZER: Words = dict(optimizer=(Mapping, TYPED))
+BACKENDS: Words = dict(vis_backends=((list, tuple), LISTS['vis_backends']))
+PREPROCESSOR: Words = dict(data_preprocessor=(Mapping, TYPED))
+NETWORK_PARTS: Words = {
+    **PREPROCESSOR,
+    **dict.fromkeys(('backbone', 'neck'), ((Mapping, list), f'{TYPED} or a list of such, one after the other')),
     **dict.fromkeys(('auxiliary_head', 'decode_head'), ((Mapping, list, tuple), f'{TYPED} or a list of such')),
-    **dict.fromkeys(('branches', 'datasets', 'pipeline', 'vis_backends'), ((list, tuple), f'a list of {TYPED}')),
+}
+SEMI_PARTS: Words = {
+    **PREPROCESSOR,
+    **dict.fromkeys(('branch', 'cross_pseudo', 'cut_mix', 'similarity', 'teacher', 'view'), (Mapping, TYPED)),
+    'branches': ((list, tuple), f'a list of {TYPED}'),
+}
+# At any depth of a part.
+TYPE: Words = {'type': ((str, Callable), 'the name of a class')}  # type: ignore[dict-item]
+DATA: Words = {
+    **TYPE,
+    **dict.fromkeys(('datasets', 'pipeline'), ((list, tuple), f'a list of {TYPED}')),
     **dict.fromkeys(('ann_file', 'data_root', 'img_path', 'seg_map_path'), ((str, PathLike), 'a path')),
     'data_prefix': (Mapping, 'dict(img_path=..., seg_map_path=...)'),
-    'type': ((str, Callable), 'the name of a class'),  # type: ignore[dict-item]
+}
+DEEP = {
+    **dict.fromkeys(LOADERS, DATA),
+    **dict.fromkeys(('model', 'optim_wrapper', 'param_scheduler', 'val_evaluator', 'test_evaluator'), TYPE),
+    **dict.fromkeys(('default_hooks', 'custom_hooks', 'visualizer'), TYPE),
 }
 
 
@@ -68,55 +88,93 @@ def check_kinds(cfg: Mapping[str, Any]) -> None:
 
 
 def kind_problems(cfg: Mapping[str, Any]) -> Iterator[str]:
-    """Top-level parts of another kind than they have to be, such as lists where MMSegmentation 0.x had them.
+    """Parts, at any depth, of another kind than they have to be, such as lists where MMSegmentation 0.x had them.
+
+    What is not there is no problem, and options of classes of other packages are their own.
 
     Example:
         >>> list(kind_problems(dict(model=dict(type='A'), train_cfg=[1], custom_hooks=dict(type='B'))))
         ["train_cfg must be dict(type='IterBasedTrainLoop', max_iters=..., val_interval=...), got a list", \
 'custom_hooks must be a list of dict(type=...), got a dict']
     """
-    for name, value in cfg.items():
-        if name not in KINDS or (value is None and name not in NEVER_NONE):
-            continue
-        kinds, expected = KINDS[name]
-        if value is None or not isinstance(value, kinds):
-            yield f'{name} must be {expected}, got {_shown(value)}'
-        elif isinstance(value, list | tuple):
-            yield from (
-                f'{name}[{index}] must be {TYPED}, got {_shown(item)}'
-                for index, item in enumerate(value)
-                if not isinstance(item, Mapping)
-            )
-    for part in LOOKED_INTO:
-        yield from _inner_problems(cfg.get(part), part)
+    yield from _problems(dict(cfg.items()), '', PARTS)  # a Config is no Mapping
+    yield from _hook_problems(cfg.get('default_hooks'))
+    for part in LOADERS:
+        yield from _problems(cfg.get(part), part, LOADER_PARTS)
+    yield from _problems(cfg.get('optim_wrapper'), 'optim_wrapper', OPTIMIZER)
+    yield from _problems(cfg.get('visualizer'), 'visualizer', BACKENDS)
+    yield from _model_problems(cfg.get('model'))
+    for part, words in DEEP.items():
+        yield from _deep_problems(cfg.get(part), part, words)
 
 
-def _inner_problems(node: object, path: str) -> Iterator[str]:
-    if isinstance(node, list | tuple):
-        for index, item in enumerate(node):
-            yield from _inner_problems(item, f'{path}[{index}]')
+def _hook_problems(hooks: object) -> Iterator[str]:
+    for name, hook in hooks.items() if isinstance(hooks, Mapping) else ():
+        if not isinstance(hook, Mapping | None):
+            yield f'default_hooks.{name} must be {TYPED}, or None for no such hook, got {_shown(hook)}'
+
+
+def _model_problems(model: object) -> Iterator[str]:
+    if not isinstance(model, Mapping) or not is_own(model.get('type')):
+        yield from _network_problems(model, 'model')
+        return
+    yield from _problems(model, 'model', SEMI_PARTS)
+    yield from _network_problems(model.get('branch'), 'model.branch')
+    branches = model.get('branches')
+    for index, branch in enumerate(branches if isinstance(branches, list | tuple) else ()):
+        yield from _network_problems(branch, f'model.branches[{index}]')
+
+
+def _network_problems(network: object, path: str) -> Iterator[str]:
+    known = isinstance(network, Mapping) and is_of(network.get('type'), 'mmseg', PACKAGE)
+    yield from _problems(network, path, NETWORK_PARTS if known else PREPROCESSOR)
+
+
+def _problems(node: object, path: str, words: Words) -> Iterator[str]:
+    """What is directly inside a dict."""
     if not isinstance(node, Mapping):
         return
     for name, value in node.items():
-        kinds, expected = INSIDE.get(name, (object, ''))
-        if (value is not None or name == 'type') and not isinstance(value, kinds):
-            yield f'{path}.{name} must be {expected}, got {_shown(value)}'
-        elif name == 'pipeline' and isinstance(value, list | tuple):
-            yield from _step_problems(value, f'{path}.{name}')
-        elif name != 'metainfo':  # whose words are the user's own
-            yield from _inner_problems(value, f'{path}.{name}')
+        if name not in words or (value is None and name not in NEVER_NONE):
+            continue
+        kinds, expected = words[name]
+        key = f'{path}.{name}' if path else name
+        if value is None or not isinstance(value, kinds):
+            yield f'{key} must be {expected}, got {_shown(value)}'
+        elif isinstance(value, list | tuple):
+            yield from (
+                f'{key}[{index}] must be {TYPED}, got {_shown(item)}'
+                for index, item in enumerate(value)
+                if not _can_be_item(item, name)
+            )
 
 
-def _step_problems(steps: Sequence, path: str) -> Iterator[str]:
-    for index, step in enumerate(steps):
-        if isinstance(step, Mapping):
-            yield from _inner_problems(step, f'{path}[{index}]')
-        elif step is None or isinstance(step, str | int | float):
-            yield f'{path}[{index}] must be {TYPED}, got {_shown(step)}'
+def _deep_problems(node: object, path: str, words: Words) -> Iterator[str]:
+    """What is inside dicts and lists at any depth."""
+    if isinstance(node, list | tuple):
+        for index, item in enumerate(node):
+            yield from _deep_problems(item, f'{path}[{index}]', words)
+    if isinstance(node, Mapping):
+        yield from _problems(node, path, words)
+        for name, value in node.items():
+            if name != 'metainfo':  # whose words are the user's own
+                yield from _deep_problems(value, f'{path}.{name}', TYPE if name == 'pipeline' else words)
+
+
+def _can_be_item(item: object, of: str) -> bool:
+    if of == 'pipeline':  # a dict, a list of such, or the step itself
+        return item is not None and not isinstance(item, str | int | float)
+    if of == 'datasets':  # where unlabelled ones may have the type of the labelled one
+        return isinstance(item, Mapping)
+    return _is_typed(item)
+
+
+def _is_typed(part: object) -> bool:
+    return isinstance(part, Mapping) and 'type' in part
 
 
 def _shown(value: object) -> str:
     """A plain value as it is written, another by its kind."""
     if isinstance(value, Mapping):
-        return 'a dict'
+        return 'a dict' if 'type' in value else 'a dict without type'
     return f'a {type(value).__name__}' if isinstance(value, list | tuple) else repr(value)

@@ -17,7 +17,7 @@ SHIPPED = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in ROOT.
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_every_shipped_config_has_a_stock_form_or_says_why_not(name):
-    from simeps_mmseg.deploy.own_types import is_own
+    from simeps_mmseg.utils.own_types import is_own
 
     cfg = load_config(name)
     if 'dropout_unet' in name or 'released_unet' in name:
@@ -43,3 +43,10 @@ def test_loading_of_deep_images_has_a_stock_form_without_options(trained):
     cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageAsUint8', percentiles=(1, 99))
     with pytest.raises(UserError, match=r'MMSegmentation alone has no .*LoadImageAsUint8'):
         stock_config(cfg, branch_model(cfg, 0), META)
+
+
+def test_a_hook_that_a_config_leaves_out_is_that_of_mmengine(trained):
+    cfg = deepcopy(trained.cfg)
+    cfg.default_hooks.update(timer=None, logger=None, visualization=None)
+    stock = stock_config(cfg, branch_model(cfg, 0), META)
+    assert stock.default_hooks == dict(visualization=dict(type='SegVisualizationHook'))

@@ -47,6 +47,24 @@ def test_a_writer_that_is_named_in_another_way_is_replaced_too(kind):
     assert cfg.default_hooks.checkpoint == dict(type='WholeCheckpointHook', interval=7)
 
 
+def test_a_class_of_the_same_name_elsewhere_stays(tmp_path, monkeypatch):
+    (tmp_path / 'own_hooks.py').write_text(
+        'from mmengine.hooks import Hook\n\n\nclass CheckpointHook(Hook):\n    pass\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = Config(dict(default_hooks=dict(checkpoint=dict(type='own_hooks.CheckpointHook'))))
+    add_safe_hooks(cfg)
+    assert cfg.default_hooks.checkpoint == dict(type='own_hooks.CheckpointHook')
+
+
+def test_parts_without_a_type_are_left_to_what_builds_them():
+    parts = dict(checkpoint=dict(interval=1), logger=dict(interval=1))
+    cfg = Config(dict(default_hooks=parts, vis_backends=[dict(save_dir='a')]))
+    add_safe_hooks(cfg)
+    assert {key: cfg.default_hooks[key] for key in parts} == parts
+    assert cfg.vis_backends == [dict(save_dir='a')]
+
+
 def test_shipped_configs_have_them_all():
     hooks = Config.fromfile(shipped_folder('configs') / '_base_/default_runtime.py').default_hooks
     assert {key: hooks[key].type for key in SAFE_HOOKS} == SAFE_HOOKS

@@ -7,6 +7,7 @@ from pathlib import Path
 import mmseg
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from simeps_mmseg.apis.check_dataset import check_dataset, has_one_output, weights_advice
 from simeps_mmseg.apis.train import train
@@ -19,6 +20,7 @@ from simeps_mmseg.engine.checks.keys import misspelt_keys
 from simeps_mmseg.engine.checks.packages import package_problems
 from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError
+from simeps_mmseg.utils.config_kinds import kind_problems
 from simeps_mmseg.utils.configs import PARTS_OF_A_RUN, load_config
 from tests.conftest import ROOT
 from tests.faults.small_set import config, make
@@ -94,6 +96,12 @@ CASES = [
     ({'custom_hooks': 'EMAHook'}, "custom_hooks must be a list of dict(type=...), got 'EMAHook'"),
     ({'default_hooks': [dict(type='CheckpointHook')]}, 'default_hooks must be dict(checkpoint=dict(type=...), ...), got a l'),
     ({'default_hooks.ema': 1}, 'default_hooks.ema must be dict(type=...), or None for no such hook, got 1'),
+    ({'default_hooks.checkpoint': dict(_delete_=True, interval=1)}, "must be dict(type=...), or None for no such hook, got {"),
+    ({'default_hooks.checkpoint': dict(type='mmengine.CheckpointHook', intervall=5)}, 'checkpoint.intervall is no option'),
+    ({'default_hooks.checkpoint': dict(type=CheckpointHook, intervall=5)}, 'default_hooks.checkpoint.intervall is no option'),
+    ({'custom_hooks': [dict(priority=1)]}, 'custom_hooks[0] must be dict(type=...), got a dict without type'),
+    ({'vis_backends': [dict(a=1)]}, 'vis_backends[0] must be dict(type=...), got a dict without type'),
+    ({'visualizer.vis_backends': ['Local']}, "visualizer.vis_backends[0] must be dict(type=...), got 'Local'"),
     ({'model.branch': 'unet'}, "model.branch must be dict(type=...), got 'unet'"),
     ({'model.branch.data_preprocessor': [1]}, 'model.branch.data_preprocessor must be dict(type=...), got a list'),
     ({'model.branch.decode_head.norm_cfg.type': 2}, 'decode_head.norm_cfg.type must be the name of a class, got 2'),
@@ -126,6 +134,27 @@ def test_a_fault_is_named(changes, says, tmp_path):
         check_config(cfg)
     assert says in str(raised.value)
     assert str(raised.value).count('\n') == 1  # and nothing else
+
+
+NECKS = [dict(type='FPN'), dict(type='MultiLevelNeck')]
+OPTIONS = dict(
+    similarity='cosine', view='top', branches=3, teacher='a.pth', neck=True, sampler='even', optimizer='Adam'
+)
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        dict(type='EncoderDecoder', backbone=[dict(type='A'), dict(type='B')], neck=NECKS, decode_head=OPTIONS),
+        dict(type='EncoderDecoder', backbone=dict(type='Own', **OPTIONS), neck=dict(type='Own', **OPTIONS)),
+        dict(type='TriBranchSemiSegmentor', branch=dict(type='EncoderDecoder', backbone=OPTIONS, neck=NECKS)),
+        dict(type='Own', backbone='resnet50', decode_head='fcn', **OPTIONS),
+    ],
+)
+def test_options_of_parts_of_ones_own_are_their_own(model):
+    step = dict(type='Own', datasets='all', pipeline='long', data_prefix='a', **OPTIONS)
+    loader = dict(batch_size=1, dataset=dict(type='Own', pipeline=[step], metainfo=dict(type=1), **OPTIONS))
+    assert list(kind_problems(dict(model=model, train_dataloader=loader))) == []
 
 
 def test_nothing_is_said_of_shipped_configs(tmp_path):

@@ -10,12 +10,13 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, set_random_seed
+from mmseg.registry import HOOKS
 
 from ...utils import UserError
 from ...utils.config_kinds import kind_problems
 from ...utils.config_tree import walk_values
 from ..hooks.whole_checkpoint import WholeCheckpointHook
-from ..safe_hooks import SAFE_HOOKS
+from ..safe_hooks import SAFE_HOOKS, registered
 from .keys import misspelt_keys, old_key_problems
 from .scores import metric_problems, save_best_problems
 from .sharding import sharding_problems
@@ -24,7 +25,6 @@ DEFAULT_HOOKS = (
     *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
     *SAFE_HOOKS,
 )
-CHECKPOINT_HOOKS = (CheckpointHook.__name__, WholeCheckpointHook.__name__)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 TOGETHER = (
     ('train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -88,19 +88,20 @@ def level_problems(level: object) -> Iterator[str]:
         yield f"log_level must be a level of Python's logging, such as 'INFO', got {level!r}"
 
 
-def default_hook_problems(hooks: Mapping[str, Mapping]) -> Iterator[str]:
+def default_hook_problems(hooks: Mapping[str, Mapping | None]) -> Iterator[str]:
     """Names that add a second hook where one was to be changed, and options that no checkpoint takes."""
     for name, hook in hooks.items():
-        if not isinstance(hook, Mapping | None):
-            yield f'default_hooks.{name} must be dict(type=...), or None for no such hook, got {hook!r}'
-            continue
         interval = (hook or {}).get('interval')
         if interval is not None and not (interval == -1 or is_count(interval)):  # -1: never
             yield f'default_hooks.{name}.interval must be a whole number of 1 or more, got {interval!r}'
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
             yield f'default_hooks.{name}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
-        if name in DEFAULT_HOOKS and isinstance(hook, Mapping) and hook.get('type') in CHECKPOINT_HOOKS:
+        elif hook is not None and 'type' not in hook:
+            yield f'default_hooks.{name} must be dict(type=...), or None for no such hook, got {dict(hook)}'
+        elif (
+            hook and name in DEFAULT_HOOKS and registered(hook['type'], HOOKS) in (CheckpointHook, WholeCheckpointHook)
+        ):
             yield from checkpoint_problems(f'default_hooks.{name}', hook)
 
 
@@ -174,16 +175,13 @@ def is_count(value: object) -> bool:
 
 
 def loader_problems(cfg: Config) -> Iterator[str]:
-    """Data sets as lists, as configs of MMSegmentation 0.x had them, and workers that cannot persist."""
+    """Loaders without a data set, and workers that cannot persist."""
     for name in LOADERS:
         loader = cfg.get(name)
         if loader is None:
             continue
-        dataset = loader.get('dataset')
-        if isinstance(dataset, list | tuple):
-            yield f"{name}.dataset must be one dict; several sets are dict(type='ConcatDataset', datasets=[...])"
-        elif not isinstance(dataset, Mapping):
-            yield f'{name}.dataset must be dict(type=...), got {dataset!r}'
+        if loader.get('dataset') is None:
+            yield f'{name}.dataset must be dict(type=...), got None'
         if loader.get('persistent_workers') and not loader.get('num_workers'):
             yield f'{name}.persistent_workers=True needs num_workers of 1 or more, or set it to False'
 

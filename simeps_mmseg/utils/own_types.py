@@ -4,14 +4,19 @@ from collections.abc import Iterator
 
 from mmseg import registry
 
-from ..utils.config_tree import type_name
+from .config_tree import type_name
 
 PACKAGE = __name__.split('.')[0]
 
 
 def is_own(kind: str | type | None) -> bool:
     """Whether a config's ``type`` is a class of this package."""
-    return any(found.__module__.split('.')[0] == PACKAGE for found in classes_of(kind))
+    return is_of(kind, PACKAGE)
+
+
+def is_of(kind: str | type | None, *packages: str) -> bool:
+    """Whether a config's ``type`` is a class of one of these packages."""
+    return any(found.__module__.split('.')[0] in packages for found in classes_of(kind))
 
 
 def classes_of(kind: str | type | None) -> Iterator[type]:
