@@ -455,7 +455,8 @@ class TestOwnConfig:
             (
                 {'decode_head.num_classes': 3},
                 ': 97.8 % of the weights of the network fit; 2 of 17 tensors do not and begin anew. '
-                'decode_head.conv_seg.weight has the shape (4, 4, 1, 1) in the network and (3, 4, 1, 1) in the file. So it is no trained network',
+                'decode_head.conv_seg.weight has the shape (4, 4, 1, 1) in the network and (3, 4, 1, 1) in the file. '
+                'So it is no trained network',
             ),
         ],
     )
