@@ -71,14 +71,20 @@ def scores(base: Config) -> dict:
     def with_branches(metric: dict, name: str) -> Expression:
         return changed(name, dict(type='DefectIoUMetric')) if metric.get('type') == 'IoUMetric' else Expression(name)
 
-    found: dict[str, object] = {}
-    for key in ('val_evaluator', 'test_evaluator'):
-        metric = base.get(key) or {}
-        if isinstance(metric, dict) and metric.get('type') == 'IoUMetric':
-            found[key] = dict(type='DefectIoUMetric')
-        elif any(one.get('type') == 'IoUMetric' for one in metric if isinstance(one, dict)):
-            found[key] = [with_branches(one, f'_base_.{key}[{index}]') for index, one in enumerate(metric)]
-    return found
+    def detailed(metric: object, name: str) -> object:
+        """A metric, a list of them or an evaluator that has them as ``metrics``; None where nothing changes."""
+        if isinstance(metric, dict) and 'metrics' in metric:
+            metrics = detailed(metric['metrics'], f'{name}.metrics')
+            return metrics and dict(metrics=metrics)
+        if isinstance(metric, dict):
+            return dict(type='DefectIoUMetric') if metric.get('type') == 'IoUMetric' else None
+        metrics = metric if isinstance(metric, list | tuple) else ()
+        if not any(one.get('type') == 'IoUMetric' for one in metrics if isinstance(one, dict)):
+            return None
+        return [with_branches(one, f'{name}[{index}]') for index, one in enumerate(metrics)]
+
+    found = {key: detailed(base.get(key), f'_base_.{key}') for key in ('val_evaluator', 'test_evaluator')}
+    return {key: metric for key, metric in found.items() if metric}
 
 
 def optimization(base: Config) -> dict:
@@ -97,7 +103,9 @@ def optimization(base: Config) -> dict:
 def best_checkpoint(base: Config) -> dict:
     """Options of the checkpoint hook by which the best weights on validation are kept, where none are and a score is known."""
     hook = (base.get('default_hooks') or {}).get('checkpoint') or {}
-    if hook.get('save_best') or not any(known_scores(one) and not one.get('prefix') for one in evaluators(base)):
+    if hook.get('save_best') or not any(
+        known_scores(one) and not one.get('prefix') for one in evaluators(base).values()
+    ):
         return {}
     interval = (base.get('train_cfg') or {}).get('val_interval', 1000)
     own = {} if hook else dict(type='CheckpointHook', by_epoch=False, interval=interval)

@@ -14,21 +14,24 @@ from ...utils.config_tree import leaf_configs, type_name
 IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
 
 
-def evaluators(cfg: Config) -> list[Mapping]:
-    """The configs in ``val_evaluator``, which may be one or a list."""
-    found = cfg.get('val_evaluator')
-    return [one for one in (found if isinstance(found, list | tuple) else [found]) if isinstance(one, Mapping)]
+def evaluators(cfg: Config) -> dict[str, Mapping]:
+    """The configs of metrics in ``val_evaluator`` by key: one, a list, or the ``metrics`` of an evaluator."""
+    key, found = 'val_evaluator', cfg.get('val_evaluator')
+    if isinstance(found, Mapping) and 'metrics' in found:
+        key, found = f'{key}.metrics', found['metrics']
+    keyed = {f'{key}[{i}]': one for i, one in enumerate(found)} if isinstance(found, list | tuple) else {key: found}
+    return {key: one for key, one in keyed.items() if isinstance(one, Mapping)}
 
 
 def metric_problems(cfg: Config) -> Iterator[str]:
     """Metrics that MMSegmentation refuses when the first validation ends."""
-    for evaluator in evaluators(cfg):
+    for key, evaluator in evaluators(cfg).items():
         if 'type' not in evaluator:
-            yield f"val_evaluator has no type; it is dict(type='DefectIoUMetric') or another metric, got {dict(evaluator)}"
+            yield f"{key} has no type; it is dict(type='DefectIoUMetric') or another metric, got {dict(evaluator)}"
         metrics = evaluator.get('iou_metrics') or ()
         for metric in [metrics] if isinstance(metrics, str) else metrics:
             if metric not in IOU_METRICS:
-                yield f'val_evaluator.iou_metrics: {metric!r} is not known; choose from {", ".join(IOU_METRICS)}'
+                yield f'{key}.iou_metrics: {metric!r} is not known; choose from {", ".join(IOU_METRICS)}'
 
 
 def known_scores(evaluator: Mapping) -> set[str] | None:
@@ -45,12 +48,13 @@ def known_scores(evaluator: Mapping) -> set[str] | None:
 def save_best_problems(cfg: Config) -> Iterator[str]:
     """A score to choose checkpoints by that no metric gives."""
     wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
-    scores = [known_scores(evaluator) for evaluator in evaluators(cfg)]
+    metrics = evaluators(cfg).values()
+    scores = [known_scores(evaluator) for evaluator in metrics]
     if wanted in (None, 'auto') or not scores or None in scores:
         return
     known = {name for names in scores for name in names or ()}
-    detailed = any(type_name(evaluator.get('type', '')) == 'DefectIoUMetric' for evaluator in evaluators(cfg))
-    prefixes = [evaluator.get('prefix') for evaluator in evaluators(cfg) if evaluator.get('prefix')]
+    detailed = any(type_name(evaluator.get('type', '')) == 'DefectIoUMetric' for evaluator in metrics)
+    prefixes = [evaluator.get('prefix') for evaluator in metrics if evaluator.get('prefix')]
     for name in wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]:
         plain = str(name)
         for prefix in prefixes:
