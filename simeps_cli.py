@@ -110,6 +110,7 @@ def signature_only(file: Path, name: str) -> Callable[..., dict]:
     docstring = ast.get_docstring(function) or ''
     function.body = [ast.Expr(ast.Constant(docstring)), ast.Return(ast.parse('locals()', mode='eval').body)]
     function.returns = None
+    function.decorator_list.clear()  # they are imported
     types = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in LIGHT_MODULES]
     module = ast.fix_missing_locations(ast.Module([*types, function], []))
     namespace: dict[str, Any] = {}
