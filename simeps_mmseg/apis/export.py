@@ -20,6 +20,7 @@ from ..inference.loading import load_model, networks_of
 from ..models.segmentors import STUDENT
 from ..models.utils.pretrained import remove_pretrained
 from ..utils import UserError
+from ..utils.config_kinds import check_kinds
 from ..utils.configs import read_config
 from ..utils.files import check_writable
 from ..utils.literal_config import read_literals
@@ -155,10 +156,11 @@ def source_config(checkpoint: Mapping, path: Path, config: str | None = None) ->
     """The config that a checkpoint was trained with: the given one, or the one inside it.
 
     Raises:
-        UserError: If there is none, or it names no model.
+        UserError: If there is none, it cannot be read, or it names no model.
     """
     if config is not None:
         cfg = read_config(find_config(config))
+        check_kinds(cfg)
     elif checkpoint['meta'].get('cfg'):
         cfg = read_literals(checkpoint['meta']['cfg'], str(path), NAME_THE_CONFIG)
     else:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from ..datasets.unlabeled_pipeline import OTHER_TASKS
 from ..utils import UserError
+from ..utils.config_kinds import check_kinds
 from ..utils.config_tree import leaf_configs, walk_dicts, walk_steps
 from ..utils.configs import read_config
 from ..utils.images import list_images
@@ -34,6 +35,7 @@ def load_supervised(config: str, out: Path) -> tuple[Config, str]:
     cfg = read_config(path)
     if any(isinstance(node.get('type'), type) for _, node in walk_dicts(cfg._cfg_dict)):
         raise UserError(LAZY)
+    check_kinds(cfg)
     check_supervised(cfg, config)
     inside = path.resolve().is_relative_to(shipped.resolve())
     return cfg, f'mmseg::{path.resolve().relative_to(shipped.resolve()).as_posix()}' if inside else reference_to(

@@ -5,12 +5,21 @@ import re
 from pathlib import Path
 
 import mmseg
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
 from simeps_mmseg.apis.check_dataset import check_dataset, has_one_output, weights_advice
+from simeps_mmseg.apis.compare_predictions import compare_predictions
+from simeps_mmseg.apis.export import export
+from simeps_mmseg.apis.make_semi import make_semi
+from simeps_mmseg.apis.predict import predict
+from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
+from simeps_mmseg.apis.test import test as evaluate
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.apis.visualize_similarity import visualize_similarity
 from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.datasets.checks.inspection import FileReport
 from simeps_mmseg.datasets.sources import find_sources
@@ -279,21 +288,57 @@ def test_training_does_not_begin(tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
-@pytest.mark.parametrize('tool', [train, check_dataset])
-def test_of_a_list_in_the_place_of_a_loader_every_tool_says_so(tool, tmp_path):
-    cfg = experiment(tmp_path, tmp_path / 'run')
+TOOLS = dict(
+    check_dataset=check_dataset,
+    compare_predictions=lambda config: compare_predictions([config], ['weights.pth']),
+    export=lambda config: export('weights.pth', config=config),
+    make_semi=lambda config: make_semi(config, 'images', 'semi.py'),
+    predict=lambda config: predict(config, 'weights.pth', 'images', 'out'),
+    rank_unlabeled=lambda config: rank_unlabeled(config, 'weights.pth', 'images'),
+    test=lambda config: evaluate(config, 'weights.pth'),
+    train=train,
+    visualize_similarity=lambda config: visualize_similarity(config, 'weights.pth', 'out'),
+)
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_of_a_list_in_the_place_of_a_loader_every_tool_says_so(tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = experiment(tmp_path, tmp_path / 'run', semi=False)
     cfg.val_dataloader = [cfg.val_dataloader]
     cfg.dump(tmp_path / 'config.py')
+    save(tmp_path / 'images/a.png', np.zeros((4, 4), np.uint8))
+    torch.save(dict(state_dict={'weight': torch.zeros(1)}, meta={}), 'weights.pth')
     with pytest.raises(
         UserError, match=r'val_dataloader must be dict\(batch_size=\.\.\., dataset=dict\(\.\.\.\)\), got a l'
     ):
-        tool(str(tmp_path / 'config.py'))
+        TOOLS[tool]('config.py')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'says'),
+    [
+        (dict(train_dataloader='all'), "train_dataloader must be dict(batch_size=..., dataset=dict(...)), got 'all'"),
+        (dict(model=[dict(type='EncoderDecoder')]), 'model must be dict(type=...), got a list'),
+        (dict(default_hooks=[1]), 'default_hooks must be dict(checkpoint=dict(type=...), ...), got a list'),
+        (
+            {'train_dataloader.dataset': [{}, {}]},
+            'train_dataloader.dataset must be one dict; several sets are dict(type=',
+        ),
+    ],
+)
+def test_so_does_a_conversion_of_any_part(changes, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = experiment(tmp_path, tmp_path / 'run', semi=False)
+    cfg.merge_from_dict(changes)
+    cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(UserError, match=re.escape(says)):
+        make_semi('config.py', 'images', 'semi.py')
+    assert not (tmp_path / 'semi.py').exists()
 
 
 def test_several_sizes_in_a_batch(tmp_path):
     cfg = config(make(tmp_path))
-    import numpy as np
-
     save(tmp_path / 'val/images/0.png', np.full((16, 24, 3), 7, np.uint8))
     save(tmp_path / 'val/masks/0.png', np.ones((16, 24), np.uint8))
     check_before_training(cfg)
