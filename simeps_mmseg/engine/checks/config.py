@@ -102,8 +102,10 @@ def default_hook_problems(hooks: Mapping[str, Mapping | None]) -> Iterator[str]:
     for name, hook in hooks.items():
         key = f'default_hooks.{name}'
         interval = (hook or {}).get('interval')
-        if interval is not None and not (interval == -1 or is_count(interval)):  # -1: never
-            yield f'default_hooks.{name}.interval must be a whole number of 1 or more, got {interval!r}'
+        if interval is not None and (isinstance(interval, bool) or not isinstance(interval, int)):
+            yield f'{key}.interval must be a whole number of 1 or more, got {interval!r}; 0 or less stands for never'
+        elif hook and hook.get('draw') and interval == 0:  # SegVisualizationHook divides by it
+            yield f'{key}.interval must be a whole number of 1 or more where draw=True, got 0'
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
             yield f'{key}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
