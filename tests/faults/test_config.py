@@ -105,6 +105,9 @@ CASES = [
     ({'custom_hooks': 'EMAHook'}, "custom_hooks must be a list of dict(type=...), got 'EMAHook'"),
     ({'default_hooks': [dict(type='CheckpointHook')]}, 'default_hooks must be dict(checkpoint=dict(type=...), ...), got a l'),
     ({'default_hooks.ema': 1}, 'default_hooks.ema must be dict(type=...), or None for no such hook, got 1'),
+    ({'default_hooks.visualization': dict(draw=True, interval=0)}, 'a whole number of 1 or more where draw=True, got 0'),
+    ({'model': dict(_delete_=True)}, 'model must be dict(type=...), got one with nothing'),
+    ({'model': dict(_delete_=True, branch={})}, 'model must be dict(type=...), got one with branch'),
     ({'default_hooks.checkpoint': dict(_delete_=True, interval=1)}, "must be dict(type=...), or None for no such hook, got {"),
     ({'default_hooks.checkpoint': dict(type='mmengine.CheckpointHook', intervall=5)}, 'checkpoint.intervall is no option'),
     ({'default_hooks.checkpoint': dict(type=CheckpointHook, intervall=5)}, 'default_hooks.checkpoint.intervall is no option'),
@@ -164,6 +167,26 @@ def test_options_of_parts_of_ones_own_are_their_own(model):
     step = dict(type='Own', datasets='all', pipeline='long', data_prefix='a', **OPTIONS)
     loader = dict(batch_size=1, dataset=dict(type='Own', pipeline=[step], metainfo=dict(type=1), **OPTIONS))
     assert list(kind_problems(dict(model=model, train_dataloader=loader))) == []
+
+
+@pytest.mark.parametrize('interval', [0, -1, -5])
+def test_an_interval_may_stand_for_never(interval, tmp_path):
+    """As in the ``every_n_*`` of mmengine's hooks."""
+    cfg = experiment(tmp_path, tmp_path)
+    for hook in ('checkpoint', 'visualization'):
+        cfg.default_hooks[hook].interval = interval
+    check_config(cfg)
+
+
+def test_a_training_needs_a_model(tmp_path):
+    cfg = experiment(tmp_path, tmp_path)
+    cfg.default_hooks.checkpoint.save_best = 'branch_0.mIoU_fg'
+    cfg.modle = cfg.pop('model')
+    slip = 'modle is read by nothing; did you mean model?'
+    with pytest.raises(
+        UserError, match=re.escape(f'  - {slip}\n  - model is not there: a training needs model=dict(type=...)') + '$'
+    ):
+        check_config(cfg)
 
 
 def test_nothing_is_said_of_shipped_configs(tmp_path):

@@ -25,6 +25,7 @@ DEFAULT_HOOKS = (
     *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
     *SAFE_HOOKS,
 )
+CHECKPOINT_HOOKS = (CheckpointHook, WholeCheckpointHook)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 TOGETHER = (
     ('train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -40,8 +41,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         UserError: With every problem, each with its config key.
     """
-    problems = list(kind_problems(cfg)) or [
-        *misspelt_keys(cfg.keys()),
+    problems = [*kind_problems(cfg), *model_problems(cfg)] or [
         *group_problems(cfg),
         *old_key_problems(cfg),
         *default_hook_problems(cfg.get('default_hooks') or {}),
@@ -57,6 +57,7 @@ def check_config(cfg: Config) -> None:
         *save_best_problems(cfg),
         *sharding_problems(cfg),
     ]
+    problems = [*misspelt_keys(cfg.keys()), *problems]
     if problems:
         raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
 
@@ -82,6 +83,14 @@ def group_problems(cfg: Config, trains: bool = True) -> Iterator[str]:
             yield f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not there: {needed} {", ".join(parts)}'
 
 
+def model_problems(cfg: Config) -> Iterator[str]:
+    """No model, or one that does not say what it is."""
+    if 'model' not in cfg:
+        yield 'model is not there: a training needs model=dict(type=...)'
+    elif isinstance(cfg.model, Mapping) and 'type' not in cfg.model:
+        yield f'model must be dict(type=...), got one with {", ".join(cfg.model) or "nothing"}'
+
+
 def level_problems(level: object) -> Iterator[str]:
     """A level that the logger does not know."""
     if not isinstance(level, int) and not isinstance(logging.getLevelName(str(level)), int):
@@ -91,18 +100,19 @@ def level_problems(level: object) -> Iterator[str]:
 def default_hook_problems(hooks: Mapping[str, Mapping | None]) -> Iterator[str]:
     """Names that add a second hook where one was to be changed, and options that no checkpoint takes."""
     for name, hook in hooks.items():
+        key = f'default_hooks.{name}'
         interval = (hook or {}).get('interval')
-        if interval is not None and not (interval == -1 or is_count(interval)):  # -1: never
-            yield f'default_hooks.{name}.interval must be a whole number of 1 or more, got {interval!r}'
+        if interval is not None and (isinstance(interval, bool) or not isinstance(interval, int)):
+            yield f'{key}.interval must be a whole number of 1 or more, got {interval!r}; 0 or less stands for never'
+        elif hook and hook.get('draw') and interval == 0:  # SegVisualizationHook divides by it
+            yield f'{key}.interval must be a whole number of 1 or more where draw=True, got 0'
         meant = get_close_matches(name, DEFAULT_HOOKS, 1, LIKE_A_HOOK)
         if name not in DEFAULT_HOOKS and meant:
-            yield f'default_hooks.{name}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
+            yield f'{key}: did you mean {meant[0]}? Hooks of your own go into custom_hooks'
         elif hook is not None and 'type' not in hook:
-            yield f'default_hooks.{name} must be dict(type=...), or None for no such hook, got {dict(hook)}'
-        elif (
-            hook and name in DEFAULT_HOOKS and registered(hook['type'], HOOKS) in (CheckpointHook, WholeCheckpointHook)
-        ):
-            yield from checkpoint_problems(f'default_hooks.{name}', hook)
+            yield f'{key} must be dict(type=...), or None for no such hook, got {dict(hook)}'
+        elif hook and name in DEFAULT_HOOKS and registered(hook['type'], HOOKS) in CHECKPOINT_HOOKS:
+            yield from checkpoint_problems(key, hook)
 
 
 def checkpoint_problems(key: str, hook: Mapping) -> Iterator[str]:
