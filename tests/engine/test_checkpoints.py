@@ -15,7 +15,15 @@ from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import WholeCheckpointHook
 from simeps_mmseg.engine.hooks import resume_check
 from simeps_mmseg.engine.hooks.whole_checkpoint import WholeFileBackend, shortened
-from simeps_mmseg.engine.resume import choose_checkpoint, fault_of, newest_whole, own_file, periodic_checkpoints
+from simeps_mmseg.engine.resume import (
+    changes,
+    choose_checkpoint,
+    fault_of,
+    newest_whole,
+    own_file,
+    periodic_checkpoints,
+    refusals,
+)
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.engine.work_folder import only_training, set_aside
 from simeps_mmseg.utils import UserError
@@ -199,6 +207,10 @@ class RatesHook(Hook):
         self.rates.append(sorted({group['lr'] for group in runner.optim_wrapper.param_groups}))
 
 
+POLY = dict(type='PolyLR', eta_min=0.0, power=0.9, begin=0, end=4, by_epoch=False)
+STEPS = dict(type='MultiStepLR', milestones=[1], gamma=0.01, by_epoch=False)
+
+
 class TestResume:
     def resumed(self, data_root, trained, folder, max_iters=4, **changes):
         shutil.copytree(trained, folder)
@@ -271,6 +283,44 @@ class TestResume:
         (text,) = said
         assert 'param_scheduler[0].power was 0.9 and is 0.5; the schedule goes on as it was' in text
         assert runner.param_schedulers[0].power == 0.9
+
+    @pytest.mark.parametrize(
+        ('schedules', 'message'),
+        [
+            ([POLY, STEPS], r'param_scheduler: 1 schedules there, 2 here'),
+            (
+                [STEPS],
+                r"param_scheduler\[0\].type was 'PolyLR' and is 'MultiStepLR': the state of one schedule is of no use",
+            ),
+        ],
+    )
+    def test_with_other_schedules_is_refused(self, synthetic_root, trained, tmp_path, schedules, message):
+        cfg = self.resumed(synthetic_root, trained, tmp_path / 'run')
+        cfg.param_scheduler = schedules
+        with pytest.raises(UserError, match=f'is of another training: {message}'):
+            Runner.from_cfg(cfg).train()
+
+    def test_with_a_schedule_where_there_was_none_is_refused(self, synthetic_root, tmp_path):
+        for before in ([], None):
+            folder = tmp_path / f'run{before}'
+            Runner.from_cfg(trained_config(synthetic_root, folder, max_iters=1, param_scheduler=before)).train()
+            cfg = trained_config(synthetic_root, folder, max_iters=2)
+            choose_checkpoint(cfg)
+            with pytest.raises(UserError, match='param_scheduler: 0 schedules there, 1 here'):
+                Runner.from_cfg(cfg).train()
+
+    def test_of_a_record_without_schedules_says_nothing_of_them(self):
+        now = {'param_scheduler[0].type': "'PolyLR'", 'param_scheduler[0].power': '0.9'}
+        assert changes({}, now) == []
+        assert changes(now, {}) == [
+            'param_scheduler[0].power was 0.9 and is not there',
+            "param_scheduler[0].type was 'PolyLR' and is not there",
+        ]
+        assert changes(now, {**now, 'param_scheduler[0].begin': '1'}) == [
+            'param_scheduler[0].begin was not there and is 1; the schedule goes on as it was'
+        ]
+        same = {**now, 'param_scheduler[0].type': "'mmengine.PolyLR'"}
+        assert list(refusals(now, same)) == []
 
     def test_with_another_rate_takes_effect(self, synthetic_root, tmp_path):
         """In each step after the resume and in each group of parameters, below a schedule."""

@@ -20,9 +20,9 @@ MOST_LINES = 12
 class ResumeCheckHook(Hook):
     """Writes a record of the training into its checkpoints, and compares a training that is resumed with that record.
 
-    Another network, optimiser or number of images per step is refused; other changes are said. Another learning rate takes
-    effect: the schedule goes on at its multiple. Nothing is looked at where weights are only loaded (``load_from`` without
-    ``resume``).
+    Another network, optimiser, number of images per step, or number or kind of schedules is refused; other changes are said.
+    Another learning rate takes effect: the schedule goes on at its multiple. Nothing is looked at where weights are only
+    loaded (``load_from`` without ``resume``).
     """
 
     priority = 'VERY_HIGH'
@@ -56,6 +56,7 @@ class ResumeCheckHook(Hook):
             )
         before, self._record = checkpoint.get(RECORD) or {}, experiment_record(runner)
         problems = [*weight_problems(runner, checkpoint), *refusals(before, self._record)]
+        problems += schedule_problems(runner, checkpoint)
         problems += [] if problems else optimizer_problems(runner, checkpoint)
         if problems:
             raise UserError(
@@ -89,6 +90,23 @@ def optimizer_problems(runner: Runner, checkpoint: dict) -> list[str]:
     if counts[0] != counts[1]:
         return [f'optim_wrapper: groups of {counts[0]} parameters there, {counts[1]} here']
     return []
+
+
+def schedule_problems(runner: Runner, checkpoint: dict) -> list[str]:
+    """A sentence on another number of schedules: mmengine would pair them by their order, and begin those that are left.
+
+    None here is no problem: rates stay where they are.
+    """
+    saved, own = (_counts(part) for part in (checkpoint.get('param_schedulers'), runner.param_schedulers))
+    if not any(own) or saved == own:
+        return []
+    there, here = (' + '.join(map(str, counts)) for counts in (saved, own))
+    return [f'param_scheduler: {there} schedules there, {here} here']
+
+
+def _counts(schedules: list | dict[str, list] | None) -> list[int]:
+    """How many schedules each optimiser has."""
+    return [len(some) for some in (schedules.values() if isinstance(schedules, dict) else [schedules or []])]
 
 
 def _name(runner: Runner) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -34,7 +35,10 @@ OPTIMIZER = 'optim_wrapper.optimizer.type'
 
 def experiment_record(runner: Runner) -> dict[str, str]:
     """Key and value of what decides over a training: the parts of the config, the images and the processes."""
-    record = {key: value for part in COMPARED for key, value in leaf_values(runner.cfg.get(part), part, PASSED_OVER)}
+    parts = {part: runner.cfg.get(part) for part in COMPARED}
+    if 'type' in (parts[SCHEDULE] or ()):  # one is the same as a list of one
+        parts[SCHEDULE] = [parts[SCHEDULE]]
+    record = {key: value for part, node in parts.items() for key, value in leaf_values(node, part, PASSED_OVER)}
     loader = runner.train_dataloader
     sampler = loader.sampler
     shares = [getattr(sampler, name) for name in ('num_labeled', 'num_unlabeled') if hasattr(sampler, name)]
@@ -65,7 +69,7 @@ def images_digest(source: Dataset) -> str | None:
 
 
 def refusals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """Why a training cannot go on exactly: its optimiser, or how many images a step takes."""
+    """Why a training cannot go on exactly: its optimiser, how many images a step takes, or the kind of a schedule."""
     for key, advice in (
         (OPTIMIZER, 'its state is of no use to another'),
         (
@@ -76,19 +80,39 @@ def refusals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
     ):
         if key in before and key in now and before[key] != now[key]:
             yield f'{key} was {before[key]} and is {now[key]}: {advice}'
+    for key in sorted(before.keys() & now.keys()):
+        if _is_schedule(key) and key.endswith('.type') and _class_name(before[key]) != _class_name(now[key]):
+            yield f'{key} was {before[key]} and is {now[key]}: the state of one schedule is of no use to another'
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What else differs, one line each."""
     lines = []
-    for key in sorted({*before, *now} - {OPTIMIZER, BATCH}):
+    keys = {*before, *now} - {OPTIMIZER, BATCH}
+    if not any(map(_is_schedule, before)):  # there was none, which is refused, or the record did not have them yet
+        keys -= {key for key in now if _is_schedule(key)}
+    for key in sorted(keys):
         was, is_ = before.get(key, 'not there'), now.get(key, 'not there')
         if was != is_:
             effect = ''
             if key == RATE:
                 ratio = rate_ratio(before, now)
                 effect = f'; the schedule goes on at {ratio:g} times its rates' if ratio != 1 else '; its rates go on'
-            elif key.startswith(SCHEDULE):  # mmengine takes schedules from the checkpoint
+            elif _is_schedule(key) and any(map(_is_schedule, now)):  # the same kinds, whose state mmengine restores
                 effect = '; the schedule goes on as it was'
             lines.append(f'{key} was {was} and is {is_}{effect}')
     return lines
+
+
+def _is_schedule(key: str) -> bool:
+    return key.startswith(SCHEDULE)
+
+
+def _class_name(kind: str) -> str:
+    """Of a type as the record has it: text with or without scope or module, or the class.
+
+    Example:
+        >>> _class_name("'PolyLR'"), _class_name("'mmengine.PolyLR'"), _class_name("<class 'mmengine.optim.PolyLR'>")
+        ('PolyLR', 'PolyLR', 'PolyLR')
+    """
+    return re.findall(r'\w+', kind)[-1]
