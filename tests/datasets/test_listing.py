@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -303,9 +304,13 @@ class TestKept:
         monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
         built = []
         build = LabeledUnlabeledDataset.__init__
-        monkeypatch.setattr(
-            LabeledUnlabeledDataset, '__init__', lambda self, **options: built.append(self) or build(self, **options)
-        )
+
+        @wraps(build)
+        def counted(self, **options):
+            built.append(self)
+            build(self, **options)
+
+        monkeypatch.setattr(LabeledUnlabeledDataset, '__init__', counted)
         cfg = small_set.config(small_set.make(tmp_path))
         cfg.train_dataloader.dataset.labeled.pipeline.insert(2, dict(type='PhotoMetricDistortion'))
         cfg.model.branch.data_preprocessor.update(mean=[127.0] * 3, std=[60.0] * 3)
