@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from benchmarks.results import RESULTS, append, lines_of
 
 PAGE = ROOT / 'docs/reliability.md'
 BEGIN = '<!-- benchmarks/faults.py -->\n'
+STACKS = ('onedl-mmengine', 'mmengine')  # what mmengine is installed as
 KINDS = {
     'interruptions': [
         *('tests/engine/test_interruption.py', 'tests/engine/test_stop_signals.py'),
@@ -72,7 +73,7 @@ def run(kind: str) -> dict:
     held = [name for name in outcomes.held if name not in outcomes.failed]
     return dict(
         kind=kind,
-        stack=packages_distributions()['mmengine'][0],
+        stack=next(name for name in STACKS if name in {found.name for found in distributions()}),
         tried=len(held) + len(outcomes.failed),
         held=len(held),
         skipped=len(outcomes.skipped),

@@ -24,8 +24,8 @@ def test_compiled_backbones_train_as_they_are(branch_by_branch):
 
 
 def test_a_compiled_step_trains_as_it_is():
-    """``compile=dict(backend='eager')`` of a config does this to the model."""
+    """``compile=dict(backend='eager')`` of a config does this to the model. PyTorch 2.11 sums some gradients in another order."""
     expected = train(build({}), steps=2)
     model = build({})
     model.train_step = torch.compile(model.train_step, backend='eager')
-    assert_same(train(model, steps=2), expected)
+    assert_same(train(model, steps=2), expected, atol=1e-5, rtol=1e-5)

@@ -56,6 +56,16 @@ class TestSimilarityMap:
         expected = torch.tensor([[25 / 634**0.5, 3 / 634**0.5], [3 / 10**0.5, 1 / 10**0.5]])
         torch.testing.assert_close(similarity_map(torch.tensor([[3.0, 4.0], [1.0, 0.0]])), expected)
 
+    def test_the_row_of_an_image_without_features_has_no_gradient(self):
+        """As of logits that are all zero: divided by 1e-12 they had a gradient of 1e12."""
+        features = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+        features[1] = 0
+        features.requires_grad_()
+        found = similarity_map(features)
+        assert found[1].tolist() == [0.0] * 3
+        (found * torch.arange(9.0).view(3, 3)).sum().backward()
+        assert 0 < features.grad.abs().max() < 100
+
     @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
     def test_large_half_precision_maps_do_not_overflow(self, dtype):
         features = torch.full((2, 4, 256, 256), 20.0, dtype=dtype)

@@ -62,16 +62,16 @@ def train(model, kind=OptimWrapper, steps=3, **options):
     return dict(gradients=gradients, losses=losses, state=model.state_dict(), random=torch.get_rng_state())
 
 
-def assert_same(ours, expected):
+def assert_same(ours, expected, atol=0, rtol=0):
     assert len(ours['gradients']) == len(expected['gradients']) > 0
     assert all(gradient.any() for gradient in ours['gradients'][0])
     for key in ('gradients', 'state', 'random'):
-        torch.testing.assert_close(ours[key], expected[key], atol=0, rtol=0, msg=key)
+        torch.testing.assert_close(ours[key], expected[key], atol=atol, rtol=rtol, msg=key)
     for own, other in zip(ours['losses'], expected['losses']):
         assert list(own) == list(other)
         for name in own:
-            exact = dict(atol=0, rtol=0) if name != 'loss' else {}  # the sum has another order
-            torch.testing.assert_close(own[name].detach(), other[name].detach(), **exact, msg=name)
+            limits = dict(atol=atol, rtol=rtol) if name != 'loss' else {}  # the sum has another order
+            torch.testing.assert_close(own[name].detach(), other[name].detach(), **limits, msg=name)
 
 
 @pytest.mark.parametrize('branch_by_branch', [False, True])

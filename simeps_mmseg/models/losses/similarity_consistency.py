@@ -15,13 +15,15 @@ from .gathered_gram import SameShapes, gathered_gram_matrix, gram_matrix
 
 STAGES = ('encoder', 'decoder', 'logits')
 REDUCTIONS = ('sum', 'mean', 'none')
+EPSILON = 1e-12  # norm of a row below which an image is like no other; that of torch.nn.functional.normalize
 
 
 def similarity_map(features: Tensor, gather: bool = False) -> Tensor:
     """How similar each image of a batch is to each other one.
 
     Features are flattened to (b, d); the Gram matrix F F^T is taken over the images of the batch and each row divided by
-    its L2 norm. Always float32 outside autocast: in float16 the sums over 256 x 256 logits overflow.
+    its L2 norm. The row of an image whose features are zero is zero, without a gradient: that of a quotient by almost nothing
+    would be almost infinite. Always float32 outside autocast: in float16 the sums over 256 x 256 logits overflow.
 
     Source: Sime et al. 2022, Eq. 5.
 
@@ -31,7 +33,7 @@ def similarity_map(features: Tensor, gather: bool = False) -> Tensor:
             :func:`~simeps_mmseg.models.losses.gathered_gram.gathered_gram_matrix`.
 
     Returns:
-        Shape (b, b), or (R b, R b) with ``gather``, float32, rows of unit L2 norm.
+        Shape (b, b), or (R b, R b) with ``gather``, float32, rows of unit L2 norm (zero for features of zero).
 
     Raises:
         ValueError: If b < 2: the map of one image is the constant 1 and teaches nothing.
@@ -49,7 +51,8 @@ def similarity_map(features: Tensor, gather: bool = False) -> Tensor:
             '(with gather=True those of all processes count)'
         )
     gram = gathered_gram_matrix(features) if gather else gram_matrix(features)
-    return F.normalize(gram, p=2, dim=1)
+    norms = gram.norm(dim=1, keepdim=True)
+    return gram / norms.masked_fill(norms < EPSILON, torch.inf)
 
 
 def similarity_consistency(features: Sequence[Tensor], reduction: str = 'sum', gather: bool = False) -> Tensor:
