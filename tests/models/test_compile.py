@@ -24,7 +24,7 @@ def test_compiled_backbones_train_as_they_are(branch_by_branch):
 
 
 def test_a_compiled_step_trains_as_it_is():
-    """``compile=dict(backend='eager')`` of a config does this to the model. PyTorch 2.11 sums some gradients in another order."""
+    """``compile=dict(backend='eager')`` of a config does this to the model. PyTorch 2.11 sums gradients in another order."""
     expected = train(build({}), steps=2)
     model = build({})
     model.train_step = torch.compile(model.train_step, backend='eager')
