@@ -18,7 +18,7 @@ from ..conversion import (
     statements,
 )
 from ..datasets.checks.before_training import by_kind
-from ..datasets.checks.missing_data import LOADERS, missing_data
+from ..datasets.checks.missing_data import missing_data
 from ..datasets.checks.quick import quick_problems
 from ..datasets.labeled_part import restricted
 from ..datasets.labeled_unlabeled_configs import labeled_and_unlabeled
@@ -30,6 +30,7 @@ from ..engine.checks import built_network, start_notes
 from ..engine.checks.colors import loaded_image_problems
 from ..engine.checks.packages import package_problems
 from ..utils import UserError
+from ..utils.config_kinds import LOADERS
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
 from ..utils.configs import default_work_dir

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from difflib import get_close_matches
 from inspect import signature
 
 from mmcv.transforms import Compose
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
+from ..utils.slips import did_you_mean
 from .image_cache import keep_decoded
 from .labeled_unlabeled_configs import KEY, is_kind, labeled_and_unlabeled, labeled_key, own_pipeline_keys
 from .listing import build_dataset
@@ -112,8 +112,7 @@ def parts_of(config: dict) -> tuple[dict, dict] | None:
         known = {*NO_PARTS, *signature(LabeledUnlabeledDataset.__init__).parameters}
         for key in config:
             if key not in known:
-                meant = ''.join(f'; did you mean {word}?' for word in get_close_matches(key, known, 1))
-                raise UserError(f'{KEY}: LabeledUnlabeledDataset has no option {key}{meant}')
+                raise UserError(f'{KEY}: LabeledUnlabeledDataset has no option {key}{did_you_mean(key, known)}')
         return labeled_and_unlabeled(**{key: value for key, value in config.items() if key not in NO_PARTS})
     return tuple(config['datasets']) if len(config.get('datasets', ())) == 2 else None
 

@@ -6,7 +6,6 @@ the module. No message is parsed.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from traceback import FrameSummary, extract_tb, walk_tb
@@ -21,6 +20,7 @@ from torch import nn
 from .config_tree import has_key, walk_dicts
 from .configs import PARTS_OF_A_RUN
 from .errors import UserError, disk_full
+from .slips import did_you_mean
 
 # Errors that these raise are about the config. Those of other code, a user's own modules among it, keep their traceback.
 STACK = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'mmdet', 'torch', 'torchvision', 'numpy')
@@ -86,8 +86,11 @@ def described(error: Exception, cfg: dict) -> str | None:
             # An unknown type or argument is refused by the builder itself; what a constructor says needs its place.
             place = '' if frame is frames[-1] else f' ({type(error).__name__}, {_place(where)})'
             message = message.split('. ')[0]
-            meant = f'; did you mean {word}?' if (word := word_meant(frame, unfit)) else ''
-            return f'the config cannot be built: {" or ".join(keys)}: {message}{place}{meant}' if keys else None
+            return (
+                f'the config cannot be built: {" or ".join(keys)}: {message}{place}{meant(frame, unfit)}'
+                if keys
+                else None
+            )
         if id(module) in names and of_stack:
             name = names[id(module)]
             owner = f'{type(module).__name__} {name}'.strip()
@@ -107,8 +110,8 @@ def misfits(frame: FrameType, part: Mapping[str, Any], message: str) -> list[str
     return [name for name in part if name != 'type' and any(f'{q}{name}{q}' in message for q in '\'"`')]
 
 
-def word_meant(frame: FrameType, names: Sequence[str]) -> str | None:
-    """The type, or the argument, that a misspelt one is nearest to, of those that the builder knows."""
+def meant(frame: FrameType, names: Sequence[str]) -> str:
+    """A question after the type, or the argument, that a misspelt one is nearest to, of those that the builder knows."""
     registry, built = (frame.f_locals.get(name) for name in ('registry', 'obj_cls'))
     if names == ['type'] and isinstance(registry, Registry):
         word, known = (
@@ -120,8 +123,8 @@ def word_meant(frame: FrameType, names: Sequence[str]) -> str | None:
         functions = [one for one in constructors if isinstance(one, FunctionType)]
         word, known = names[0], {name for one in functions for name in signature(one).parameters}
     else:
-        return None
-    return None if word in known else next(iter(get_close_matches(word, known, 1, LIKE_A_SLIP)), None)
+        return ''
+    return '' if word in known else did_you_mean(word, known, LIKE_A_SLIP)
 
 
 def places_of(part: Mapping[str, Any], cfg: dict) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
-from .errors import UserError
+from .errors import refuse
 from .own_types import PACKAGE, is_of, is_own
 
 # Kinds by the word of a key, and what to write there.
@@ -82,9 +82,7 @@ def check_kinds(cfg: Mapping[str, Any]) -> None:
     Raises:
         UserError: With every such part.
     """
-    problems = list(kind_problems(cfg))
-    if problems:
-        raise UserError('the config cannot be read:\n' + '\n'.join(f'  - {problem}' for problem in problems))
+    refuse('the config cannot be read', kind_problems(cfg))
 
 
 def kind_problems(cfg: Mapping[str, Any]) -> Iterator[str]:

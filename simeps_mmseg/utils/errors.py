@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from .streams import write_any_name
 
@@ -16,6 +16,17 @@ class UserError(ValueError):
 
 class UsageError(UserError):
     """Arguments that do not go together, or lack one."""
+
+
+def refuse(what: str, problems: Iterable[str]) -> None:
+    """Raise if there are problems.
+
+    Raises:
+        UserError: With what cannot be, and every problem on a line of its own.
+    """
+    lines = [f'  - {problem}' for problem in problems]
+    if lines:
+        raise UserError('\n'.join([f'{what}:', *lines]))
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

@@ -7,12 +7,12 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from ...utils import UserError
+from ...utils.config_kinds import LOADERS
 from ...utils.config_tree import walk_dicts
 from ..labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from ..labeled_unlabeled_configs import is_kind
 
 TRAINED_AND_VALIDATED = ('train_dataloader', 'val_dataloader')
-LOADERS = (*TRAINED_AND_VALIDATED, 'test_dataloader')
 
 
 def check_data_is_there(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None:

@@ -84,9 +84,8 @@ def _given(pipeline: Pipeline, last: int) -> Iterator[tuple[int, NDArray]]:
     """What the steps up to the last are given of some samples: index of the step and image, (h, w) or (h, w, c)."""
     dataset, inner = pipeline.dataset, getattr(pipeline.dataset, 'dataset', None)
     for row in evenly_spaced(len(dataset if inner is None else inner), LOOKED_AT):
-        with suppress(
-            Exception
-        ):  # a file that breaks, or another step: training replaces the image, or names what it is
+        # A file that breaks, or another step: training replaces the image, or names what it is.
+        with suppress(Exception):
             sample = dataset.get_data_info(row) if inner is None else copy.deepcopy(inner[row])
             for index, step in enumerate(pipeline.steps[: last + 1]):
                 if sample is None:

@@ -12,9 +12,10 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, set_random_seed
 from mmseg.registry import HOOKS
 
-from ...utils import UserError
-from ...utils.config_kinds import kind_problems
+from ...utils.config_kinds import LOADERS, kind_problems
 from ...utils.config_tree import walk_values
+from ...utils.errors import refuse
+from ...utils.slips import did_you_mean
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS, registered
 from .keys import misspelt_keys, old_key_problems
@@ -26,7 +27,6 @@ DEFAULT_HOOKS = (
     *SAFE_HOOKS,
 )
 CHECKPOINT_HOOKS = (CheckpointHook, WholeCheckpointHook)
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 TOGETHER = (
     ('train_dataloader', 'train_cfg', 'optim_wrapper'),
     ('val_dataloader', 'val_cfg', 'val_evaluator'),
@@ -58,8 +58,7 @@ def check_config(cfg: Config) -> None:
         *sharding_problems(cfg),
     ]
     problems = [*misspelt_keys(cfg.keys()), *problems]
-    if problems:
-        raise UserError('the config cannot be trained:\n' + '\n'.join(f'  - {problem}' for problem in problems))
+    refuse('the config cannot be trained', problems)
 
 
 def check_groups(cfg: Config) -> None:
@@ -68,9 +67,7 @@ def check_groups(cfg: Config) -> None:
     Raises:
         UserError: With every such group.
     """
-    problems = list(group_problems(cfg, trains=False))
-    if problems:
-        raise UserError('the config is not whole:\n' + '\n'.join(f'  - {problem}' for problem in problems))
+    refuse('the config is not whole', group_problems(cfg, trains=False))
 
 
 def group_problems(cfg: Config, trains: bool = True) -> Iterator[str]:
@@ -126,8 +123,7 @@ def checkpoint_problems(key: str, hook: Mapping) -> Iterator[str]:
             'apart look for them; set work_dir (or --work-dir), and copy what is to be elsewhere'
         )
     for name in hook.keys() - {'type', *known}:
-        meant = get_close_matches(name, known, 1)
-        yield f'{key}.{name} is no option of CheckpointHook' + (f'; did you mean {meant[0]}?' if meant else '')
+        yield f'{key}.{name} is no option of CheckpointHook{did_you_mean(name, known)}'
 
 
 def number_problems(node: object) -> Iterator[str]:

@@ -15,8 +15,8 @@ from ...datasets.labeled_unlabeled import LabeledUnlabeledDataset
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...models.segmentors import BaseSemiSegmentor
 from ...models.utils import one_image_fails
-from ...utils import UserError
 from ...utils.dataset_tree import leaf_datasets
+from ...utils.errors import refuse
 from .colors import color_problems
 from .sources import source_problems, validation_problems
 from .views import view_problems
@@ -42,8 +42,7 @@ def check_experiment(train_loop: BaseLoop, model: BaseSegmentor, val_loop: BaseL
     problems = problems or [*color_problems(loader.dataset)] or [*view_problems(loader.dataset, model)]
     if val_loop is not None:
         problems += validation_problems(loader.dataset, val_loop.dataloader.dataset)
-    if problems:
-        raise UserError('this experiment cannot train as intended:\n' + '\n'.join(f'  - {p}' for p in problems))
+    refuse('this experiment cannot train as intended', problems)
 
 
 def loop_problems(loop: BaseLoop) -> Iterator[str]:

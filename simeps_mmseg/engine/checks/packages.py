@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
-from ...utils import UserError
 from ...utils.config_tree import type_name, walk_dicts
+from ...utils.errors import refuse
 
 # The package and its installation, by the type that needs it. MMSegmentation's own message for Albu names a command that
 # brings a second OpenCV, which takes the place of the first.
@@ -29,8 +29,7 @@ def check_packages(cfg: Mapping) -> None:
         UserError: With every part that lacks its package, and how to install it.
     """
     problems = list(package_problems(cfg))
-    if problems:
-        raise UserError('packages are missing:\n' + '\n'.join(f'  - {problem}' for problem in problems))
+    refuse('packages are missing', problems)
 
 
 def package_problems(cfg: Mapping) -> Iterator[str]:
