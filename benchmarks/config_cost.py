@@ -26,14 +26,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from benchmarks.measuring import peak_mib, seconds_of
-from benchmarks.pages import update
+from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
-from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.results import append, lines_of
 from benchmarks.steps import device_name, from_scratch, make_step_of
 from benchmarks.turns import Step, take_turns
 
-PAGE = ROOT / 'docs/performance.md'
-BEGIN = '<!-- benchmarks/config_cost.py -->\n'
 ROUNDS = 5
 
 
@@ -41,11 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--configs', nargs='+', default=configs(), help='below configs/, without .py')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--results', type=Path, default=RESULTS / 'config_cost.jsonl')
-    parser.add_argument('--update', action='store_true', help='measure nothing, write the table')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
     if args.update:
-        update(PAGE, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return
     device = device_name(args.device)
     done = {line['config'] for line in lines_of(args.results) if line['device'] == device}
@@ -109,8 +106,6 @@ def prepare(name: str, size: tuple[int, int], images: int, labeled: int, device:
 def markdown(lines: Sequence[dict]) -> str:
     """One row per config and device: the last line of each."""
     newest = {(line['device'], line['config']): line for line in lines}
-    if not newest:
-        return 'Not measured yet on this code.\n'
     rows = [
         '| config | images a step | parameters, million | step, s | beside labels only | peak, MiB | beside labels only |',
         '|---|---|---|---|---|---|---|',
@@ -127,6 +122,8 @@ def markdown(lines: Sequence[dict]) -> str:
     rows.append(f'\nDevice: {"; ".join(sorted({device for device, _ in newest}))}.')
     return '\n'.join(rows) + '\n'
 
+
+TABLE = ResultsTable('config_cost', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

@@ -19,11 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.pages import update
-from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 
-PAGE = ROOT / 'docs/reliability.md'
-BEGIN = '<!-- benchmarks/faults.py -->\n'
 STACKS = ('onedl-mmengine', 'mmengine')  # what mmengine is installed as
 KINDS = {
     'interruptions': [
@@ -94,19 +92,16 @@ def markdown(lines: Sequence[dict]) -> str:
         tests = ', '.join(f'`{path}`' for path in KINDS[line['kind']])
         failed = ', '.join(f'`{name.split("::", 1)[1]}`' for name in line['failed']) or 'none'
         rows.append(f'| {line["kind"]} | {tests} | {line["stack"]} | {line["tried"]} | {line["held"]} | {failed} |')
-    if len(rows) == 2:
-        rows.append('| not yet measured | | | | | |')
     return '\n'.join(rows) + '\n'
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
-    parser.add_argument('--results', type=Path, default=RESULTS / 'faults.jsonl')
-    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
     if args.update:
-        update(args.update, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return 0
     lines = []
     for kind in args.kinds:
@@ -115,6 +110,8 @@ def main() -> int:
         print(json.dumps(lines[-1]), flush=True)
     return int(any(line['failed'] for line in lines))
 
+
+TABLE = ResultsTable('faults', 'reliability.md', markdown)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -79,7 +79,7 @@ measure() {
         --profile "$OUT/profile.txt" --seconds "$steps" "${small[@]}"
     part losses "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/gpu_losses.py --lines "$OUT/lines.jsonl" "${losses[@]}" &
     part tests "${CHECKS_SECONDS:-60}" "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider tests/gpu &
-    part loader "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/loader_speed.py --lines "$OUT/lines.jsonl" \
+    part loader "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/loader_speed.py --results "$OUT/lines.jsonl" \
         --data-root "$PLACE/data" --workers 0 1 4 "$WORKERS" --seconds 2 &
     wait
 }

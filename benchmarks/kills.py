@@ -29,8 +29,8 @@ sys.path.insert(0, str(ROOT))
 import torch
 from yapf.yapflib import yapf_api
 
-from benchmarks.pages import update
-from benchmarks.results import NAMES, RESULTS, append, lines_of
+from benchmarks.pages import ResultsTable
+from benchmarks.results import NAMES, append, lines_of
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
@@ -38,8 +38,6 @@ from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'configs/{}/unet_synthetic_2pct.py'
-PAGE = ROOT / 'docs/reliability.md'
-BEGIN = '<!-- benchmarks/kills.py -->\n'
 KEYS = ('method', 'workers', 'signals', 'iters', 'seed')  # what makes two lines parts of one experiment
 COMPARED = ('state_dict', 'optimizer', 'random_streams')
 MOST_ATTEMPTS = 200  # of one training
@@ -56,8 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     parser.add_argument('--data-root', type=Path, default=Path('data'))
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kills'))
-    parser.add_argument('--results', type=Path, default=RESULTS / 'kills.jsonl')
-    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
+    TABLE.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -237,15 +234,13 @@ def markdown(lines: Sequence[dict]) -> str:
         counts = summary(own)
         cells = [NAMES[method], workers, signals, *(counts[key] for key in ('kills', 'trainings', 'finished', 'equal'))]
         rows.append(f'| {" | ".join(map(str, cells))} |')
-    if not lines:
-        rows.append('| not yet measured | | | | | | |')
     return '\n'.join(rows) + '\n'
 
 
 def main() -> int:
     args = parse_args()
     if args.update:
-        update(args.update, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return 0
     # Each checkpoint holds the text of the config. To lay it out takes longer than the steps between two checkpoints.
     yapf_api.FormatCode = lambda text, **_: (text, False)
@@ -256,6 +251,8 @@ def main() -> int:
         print(json.dumps(dict(method=method, workers=args.workers, signals=args.signals, **counts[-1])), flush=True)
     return int(any(one['equal'] < one['trainings'] for one in counts))
 
+
+TABLE = ResultsTable('kills', 'reliability.md', markdown)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -1,6 +1,7 @@
 """What many unlabelled images cost before step 1: seconds, and memory beyond that of labels only.
 
     python benchmarks/list_scaling.py --images 10000 100000 2000000
+    python benchmarks/list_scaling.py --update                     # the table of docs/performance.md
 
 A start is all that ``simeps train`` does until the first batch is there: lists, checks, data sets, model, worker processes.
 The images are hard links to small ones in a folder of ``--place``, which should be in memory (/dev/shm). They are named by a
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,7 +30,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
-from benchmarks import results
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 from simeps_mmseg.apis import train
 
 KINDS = ('folder', 'list', 'split')
@@ -87,9 +90,12 @@ def main() -> None:
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS)
     parser.add_argument('--workers', type=int, default=2)
     parser.add_argument('--place', type=Path, default=Path('/dev/shm'), help='folder for the images')
-    parser.add_argument('--lines', type=Path, help='file that lines are added to')
+    TABLE.add_arguments(parser)
     parser.add_argument('--start', help=argparse.SUPPRESS)  # a config, in a process of its own
     args = parser.parse_args()
+    if args.update:
+        TABLE.update(args.results)
+        return
     if args.start:
         print(json.dumps(start(args.start)))
         return
@@ -103,8 +109,7 @@ def main() -> None:
                 for known in (False, True):
                     line = dict(what='list_scaling', images=images, named_by=kind, workers=args.workers, known=known)
                     line |= compared(started(data, kind), plain)
-                    if args.lines:
-                        results.append(args.lines, line)
+                    append(args.results, line)
                     print(json.dumps(line), flush=True)
 
 
@@ -190,6 +195,29 @@ def private_mib(process: int) -> int:
     lines = Path(f'/proc/{process}/smaps_rollup').read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith('Private_')) // 1024
 
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One row per number of images and way of naming them, of the last line of its first start and of its second."""
+    newest = {(line['images'], line['named_by'], line['known']): line for line in lines}
+    rows = [
+        '| unlabelled images | named by a | first start, s | again, s | memory, MiB | of a worker process, MiB |',
+        '|---|---|---|---|---|---|',
+    ]
+    for (images, named_by, known), again in sorted(newest.items()):
+        if known:
+            first = newest[images, named_by, False]
+            cells = [
+                *(f'{line["seconds_beyond_plain"]:.1f}' for line in (first, again)),
+                *(
+                    f'{max(line[f"{key}_mib_beyond_plain"] for line in (first, again)):.0f}'
+                    for key in ('peak', 'worker')
+                ),
+            ]
+            rows.append(f'| {images:,} | {named_by} | {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+TABLE = ResultsTable('list_scaling', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

@@ -1,6 +1,7 @@
 """How many images a second come out of the training loader, by number of workers: is the network or the loader the limit?
 
     python benchmarks/loader_speed.py --data-root data --workers 0 1 4 --cache-bytes 0 4294967296 --step
+    python benchmarks/loader_speed.py --update                     # the table of docs/performance.md
 
 The loader is that of a config, with its images and augmentation; with ``--cache-bytes`` above 0 every image was decoded before
 the time is taken. With ``--workers 0`` its line also has the rate per second of CPU time, which other work on the machine
@@ -14,7 +15,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice, product
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from mmseg.registry import MODELS
 from torch.utils.data import DataLoader
 
 import simeps_mmseg  # noqa: F401 - registers the components
-from benchmarks import results
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 from simeps_mmseg.utils.config_tree import walk_dicts
 
 CONFIG = ROOT / 'configs/simeps/dropout_unet_neu_10pct.py'
@@ -45,14 +47,17 @@ def main() -> None:
     parser.add_argument('--step', action='store_true', help='time the training step, too')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='of the step')
     parser.add_argument('--seconds', type=float, default=3.0, help='for each number')
-    parser.add_argument('--lines', type=Path, help='file that lines are added to')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
+    if args.update:
+        TABLE.update(args.results)
+        return
     init_default_scope('mmseg')
     if args.step:
         batches, images_per_batch = training_loader(args.config, args.data_root, 0)
         per_second = steps_per_second(args.config, next(iter(batches)), args.device, args.seconds)
         line = dict(what='step', config=args.config.stem, device=args.device, threads=torch.get_num_threads())
-        tell({**line, 'images_per_second': round(per_second * images_per_batch, 1)}, args.lines)
+        tell({**line, 'images_per_second': round(per_second * images_per_batch, 1)}, args.results)
     torch.set_num_threads(1)
     for workers, cache_bytes in product(args.workers, args.cache_bytes):
         batches, images_per_batch = training_loader(args.config, args.data_root, workers, cache_bytes)
@@ -61,13 +66,12 @@ def main() -> None:
         line['images_per_second'] = round(wall * images_per_batch, 1)
         if workers == 0:
             line['images_per_core_second'] = round(cpu * images_per_batch, 1)
-        tell(line, args.lines)
+        tell(line, args.results)
 
 
-def tell(line: dict, lines: Path | None) -> None:
+def tell(line: dict, results: Path) -> None:
     """Print a line, and add it to a file."""
-    if lines:
-        results.append(lines, line)
+    append(results, line)
     print(json.dumps(line), flush=True)
 
 
@@ -123,6 +127,26 @@ def rates(batches: Iterable, seconds: float, before: int = 4) -> tuple[float, fl
         count += 1
     return count / (time.perf_counter() - start), count / (time.process_time() - cpu)
 
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One row for the step and one per number of workers: of each configuration the last line."""
+    rows = ['| | images a second | with all decoded images kept |', '|---|---|---|']
+    for line in {line['config']: line for line in lines if line['what'] == 'step'}.values():
+        name = f'`{line["config"]}`, the step alone: {line["device"]}, {line["threads"]} threads'
+        rows.append(f'| {name} | {line["images_per_second"]:,.0f} | |')
+    newest = {
+        (line['config'], line['workers'], bool(line['cache_bytes'])): line['images_per_second']
+        for line in lines
+        if line['what'] == 'loader'
+    }
+    for config, workers in sorted({key[:2] for key in newest}):
+        found = (newest.get((config, workers, kept)) for kept in (False, True))
+        cells = ' | '.join('' if rate is None else f'{rate:,.0f}' for rate in found)
+        rows.append(f'| the loader, {workers} worker processes | {cells} |')
+    return '\n'.join(rows) + '\n'
+
+
+TABLE = ResultsTable('loader_speed', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

@@ -27,15 +27,13 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from PIL import Image
 
-from benchmarks.pages import update
-from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 from benchmarks.steps import device_name
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.utils.configs import load_config
 
-PAGE = ROOT / 'docs/performance.md'
-BEGIN = '<!-- benchmarks/many_images.py -->\n'
 CONFIG = str(ROOT / 'configs/simeps/unet_synthetic_2pct.py')
 SIZE = 64
 CALLS: dict[str, Callable] = dict(predict=predict, rank_unlabeled=rank_unlabeled)
@@ -44,11 +42,10 @@ CALLS: dict[str, Callable] = dict(predict=predict, rank_unlabeled=rank_unlabeled
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, nargs='+', default=[100, 1_000])
-    parser.add_argument('--results', type=Path, default=RESULTS / 'many_images.jsonl')
-    parser.add_argument('--update', action='store_true', help='measure nothing, write the table')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
     if args.update:
-        update(PAGE, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = untrained(Path(folder) / 'untrained.pth')
@@ -95,8 +92,6 @@ def milliseconds(checkpoint: Path, images: int) -> dict[str, float]:
 def markdown(lines: Sequence[dict]) -> str:
     """One row per number of images and device: the last line of each."""
     newest = {(line['device'], line['images']): line for line in lines}
-    if not newest:
-        return 'Not measured yet on this code.\n'
     rows = [
         f'| milliseconds per image | {" | ".join(f"`{name}`" for name in CALLS)} |',
         f'|---|{"---|" * len(CALLS)}',
@@ -106,6 +101,8 @@ def markdown(lines: Sequence[dict]) -> str:
         rows.append(f'| {images:,} images, {device} | {cells} |')
     return '\n'.join(rows) + '\n'
 
+
+TABLE = ResultsTable('many_images', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

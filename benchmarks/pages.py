@@ -1,8 +1,56 @@
 """Tables that scripts write into pages, between two comments."""
 
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.results import RESULTS, lines_of
 
 END = '<!-- end -->\n'
+DOCS = Path(__file__).resolve().parents[1] / 'docs'
+
+
+class ResultsTable(NamedTuple):
+    """The table of one script in a page, made of the lines that the script has written.
+
+    Attributes:
+        script: Its file name without ``.py``; names the file of the lines and the place in the page, too.
+        page: File name of the page.
+        markdown: The table of the lines, of which there are some.
+    """
+
+    script: str
+    page: str
+    markdown: Callable[[Sequence[dict]], str]
+
+    @property
+    def path(self) -> Path:
+        return DOCS / self.page
+
+    @property
+    def begin(self) -> str:
+        """The first of the two comments."""
+        return f'<!-- benchmarks/{self.script}.py -->\n'
+
+    @property
+    def results(self) -> Path:
+        """The lines that the page is of."""
+        return RESULTS / f'{self.script}.jsonl'
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """``--results``, the file of the lines, and ``--update``."""
+        parser.add_argument('--results', type=Path, default=self.results, help='file that lines are added to')
+        parser.add_argument('--update', action='store_true', help=f'measure nothing, write the table of {self.page}')
+
+    def of(self, results: Path) -> str:
+        """The table of the lines in a file, or that there are none."""
+        lines = lines_of(results)
+        return self.markdown(lines) if lines else 'Not measured yet on this code.\n'
+
+    def update(self, results: Path) -> None:
+        """Write the table of the lines in a file into the page."""
+        update(self.path, self.of(results), self.begin)
 
 
 def replaced(text: str, table: str, begin: str) -> str:

@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import kills
-from benchmarks.faults import PAGE, newest
-from benchmarks.pages import update
+from benchmarks.faults import newest
+from benchmarks.pages import DOCS, update
 from benchmarks.results import RESULTS, lines_of
 
+PAGE = DOCS / 'reliability.md'
 BEGIN = '<!-- benchmarks/reliability.py -->\n'
 STACKS = {'onedl-mmengine': 'OneDL', 'mmengine': 'stock OpenMMLab'}
 NOT_YET = ('not yet measured', '')
@@ -98,9 +99,8 @@ def of_results(folder: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--results', type=Path, default=RESULTS)
-    parser.add_argument('--update', type=Path, metavar='FILE', default=PAGE)
     args = parser.parse_args()
-    update(args.update, of_results(args.results), BEGIN)
+    update(PAGE, of_results(args.results), BEGIN)
     return 0
 
 

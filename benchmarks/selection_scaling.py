@@ -1,6 +1,7 @@
 """What finding near-duplicates among n images costs: seconds, memory, and pairs of images whose features are compared.
 
     python benchmarks/selection_scaling.py --images 300 3000 30000
+    python benchmarks/selection_scaling.py --update                # the table of docs/performance.md
 
 The features are generated as those of a material look: a large common part, some twenty things in which images differ, noise,
 and a tenth of the images repeated with small changes. Their width is that of three U-Nets. One JSON line for each number of
@@ -11,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import results
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 from simeps_mmseg.datasets.selection import NEAR_DUPLICATE, Thinning
 
 WIDTH = 3 * 256 * 4 * 4  # branches, channels of the deepest features, cells of the grid
@@ -32,8 +35,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, nargs='+', default=[300, 3_000, 30_000])
     parser.add_argument('--width', type=int, default=WIDTH, help='of the features')
-    parser.add_argument('--lines', type=Path, help='file that lines are added to')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
+    if args.update:
+        TABLE.update(args.results)
+        return
     for images in args.images:
         features = generated_features(images, args.width)
         before, start = resident_mib('VmRSS'), time.perf_counter()
@@ -48,8 +54,7 @@ def main() -> None:
             of_all_pairs=round(thinning.comparisons / (images * (images - 1) / 2), 4),
             repeats=int((repeats >= 0).sum()),
         )
-        if args.lines:
-            results.append(args.lines, line)
+        append(args.results, line)
         print(json.dumps(line), flush=True)
 
 
@@ -72,6 +77,27 @@ def resident_mib(name: str) -> int:
     """Memory of this process: ``VmRSS`` now, ``VmHWM`` at most."""
     return int(Path('/proc/self/status').read_text().split(f'{name}:')[1].split()[0]) // 1024
 
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One row per number of images: its last line."""
+    newest = {line['images']: line for line in lines}
+    rows = [
+        '| images | seconds | features in a file, MiB | memory beyond these, MiB | pairs whose features are compared |',
+        '|---|---|---|---|---|',
+    ]
+    for images, line in sorted(newest.items()):
+        cells = [
+            f'{images:,}',
+            f'{line["seconds"]:.1f}',
+            f'{line["features_mib"]:,}',
+            f'{line["beyond_features_mib"]:,}',
+            f'{line["comparisons"]:,} ({100 * line["of_all_pairs"]:.2g} %)',
+        ]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+TABLE = ResultsTable('selection_scaling', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

@@ -28,14 +28,12 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from benchmarks.kills import CONFIG, small
-from benchmarks.pages import update
-from benchmarks.results import NAMES, RESULTS, append, lines_of
+from benchmarks.pages import ResultsTable
+from benchmarks.results import NAMES, append, lines_of
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.configs import load_config
 
-PAGE = ROOT / 'docs/reliability.md'
-BEGIN = '<!-- benchmarks/soak.py -->\n'
 READINGS = 30
 SHOWN = dict(
     memory_mib='memory of the process, MiB',
@@ -144,14 +142,15 @@ def main() -> int:
         '--data-root', type=Path, default=Path('data'), help='where prepare_data wrote the synthetic set'
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/soak'))
-    parser.add_argument('--results', type=Path, default=RESULTS / 'soak.jsonl')
-    parser.add_argument('--update', type=Path, metavar='FILE', nargs='?', const=PAGE, help=f'default: {PAGE.name}')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
     if args.update:
-        update(args.update, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return 0
     return report_user_errors(lambda: append(args.results, soak(args)))
 
+
+TABLE = ResultsTable('soak', 'reliability.md', markdown)
 
 if __name__ == '__main__':
     sys.exit(main())

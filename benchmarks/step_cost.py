@@ -32,14 +32,12 @@ from torch import nn
 
 from benchmarks.hooks import backbones_of
 from benchmarks.measuring import peak_mib, seconds_of
-from benchmarks.pages import update
+from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
-from benchmarks.results import RESULTS, append, lines_of
+from benchmarks.results import append
 from benchmarks.steps import PRECISIONS, Case, device_name, make_step
 from benchmarks.turns import Step, take_turns
 
-PAGE = ROOT / 'docs/performance.md'
-BEGIN = '<!-- benchmarks/step_cost.py -->\n'
 BASE = 'labels only'
 ROUNDS = 5
 MOST_SECONDS = 200  # for all precisions together
@@ -88,11 +86,10 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=MOST_SECONDS, help='no round but the first starts after that')
     parser.add_argument('--compiled', action='store_true', help='with torch.compile, too: takes minutes more')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--results', type=Path, default=RESULTS / 'step_cost.jsonl')
-    parser.add_argument('--update', action='store_true', help='measure nothing, write the table')
+    TABLE.add_arguments(parser)
     args = parser.parse_args()
     if args.update:
-        update(PAGE, markdown(lines_of(args.results)), BEGIN)
+        TABLE.update(args.results)
         return
     start = time.monotonic()
     variants = [*VARIANTS, *(COMPILED if args.compiled else ())]
@@ -166,8 +163,6 @@ def newest(lines: Sequence[dict]) -> list[dict]:
 def markdown(lines: Sequence[dict]) -> str:
     """One row per variant, one column per measured precision."""
     shown = newest(lines)
-    if not shown:
-        return 'Not measured yet on this code.\n'
     rows = [
         f'| time, peak memory | {" | ".join(map(heading, shown))} |',
         f'|---|{"---|" * len(shown)}',
@@ -194,6 +189,8 @@ def heading(line: dict) -> str:
     images = f'{line["batch"]} + {line["batch"]} images of {line["size"]} x {line["size"]}'
     return f'{line["network"]}, {images}, {line["precision"]}, {line["device"]}, {line["rounds"]} rounds'
 
+
+TABLE = ResultsTable('step_cost', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

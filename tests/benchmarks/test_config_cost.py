@@ -4,8 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from benchmarks import config_cost
-from benchmarks.config_cost import BEGIN, PAGE, configs, markdown, twin
-from benchmarks.results import RESULTS, lines_of
+from benchmarks.config_cost import configs, markdown, twin
 
 
 def line(config, seconds, plain):
@@ -60,7 +59,3 @@ def test_the_table_has_the_newest_line_of_each_config():
     assert '| `simeps/a` | 4 + 4 of 96 x 128 | 1.4 | 6 | 4.0 | 600 | 4.0 |' in table
     assert '| `simeps/mixed` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 200 |  |' in table
     assert '9' not in table.split('simeps/a')[1].splitlines()[0].replace('96', '')
-
-
-def test_the_page_has_the_table_of_the_lines():
-    assert BEGIN + markdown(lines_of(RESULTS / 'config_cost.jsonl')) in PAGE.read_text()

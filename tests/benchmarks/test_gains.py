@@ -18,7 +18,6 @@ from benchmarks.gains import (
     verdict,
 )
 from benchmarks.one_run import config_hash, experiment
-from benchmarks.pages import END, replaced
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 from simeps_mmseg.apis import make_semi
 
@@ -132,11 +131,6 @@ def test_a_set_that_is_shown_anyway_has_one_row():
         '| NEU-Seg, steel, the least of 3',
         '| generated surfaces, the middle of 3',
     ]
-
-
-def test_only_what_is_between_the_markers_changes():
-    text = f'before\n{BEGIN}old\n{END}after\n'
-    assert replaced(text, 'new\n', BEGIN) == f'before\n{BEGIN}new\n{END}after\n'
 
 
 def test_the_pages_hold_the_tables_of_the_results():

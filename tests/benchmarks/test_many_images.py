@@ -1,8 +1,7 @@
 """What prediction and ranking take where there are many images: the calls and the table."""
 
 from benchmarks import many_images
-from benchmarks.many_images import BEGIN, CALLS, PAGE, markdown, milliseconds
-from benchmarks.results import RESULTS, lines_of
+from benchmarks.many_images import CALLS, markdown, milliseconds
 
 
 def test_time_is_that_of_the_call_over_its_images(tmp_path, monkeypatch):
@@ -27,8 +26,3 @@ def test_the_table_has_the_newest_line_of_each_number():
 
     rows = markdown([line(1000, 9.0), line(100, 3.0), line(1000, 1.0)]).splitlines()
     assert rows[2:] == ['| 100 images, CPU | 3.0 | 2.0 |', '| 1,000 images, CPU | 1.0 | 2.0 |']
-
-
-def test_the_page_holds_the_table_of_the_results():
-    table = markdown(lines_of(RESULTS / 'many_images.jsonl'))
-    assert f'{BEGIN}{table}<!-- end -->' in PAGE.read_text()

@@ -3,8 +3,7 @@
 import pytest
 from mmengine.optim import OptimWrapper
 
-from benchmarks.results import RESULTS, lines_of
-from benchmarks.step_cost import BEGIN, PAGE, VARIANTS, markdown, prepare
+from benchmarks.step_cost import VARIANTS, markdown, prepare
 from benchmarks.steps import Case
 from simeps_mmseg.models.segmentors import multi_branch
 
@@ -56,7 +55,3 @@ def test_the_table_has_the_newest_line_of_each_precision():
     assert rows[-3] == '| simEps, branch by branch | 1.05, 0.84 | 1.05, 0.84 |'
     assert rows[-1].endswith('of one labels-only step: 1 s and 100 MiB, 0.5 s and 100 MiB.')
     assert 'compiled' not in '\n'.join(rows)
-
-
-def test_the_page_holds_the_table_of_the_results():
-    assert BEGIN + markdown(lines_of(RESULTS / 'step_cost.jsonl')) + '<!-- end -->' in PAGE.read_text()

@@ -1,0 +1,38 @@
+"""Tables in pages: those of the results, and where they stand."""
+
+from importlib import import_module
+
+import pytest
+
+from benchmarks.pages import END, ResultsTable, replaced
+from benchmarks.results import append
+from tests.conftest import ROOT
+
+TABLES = [
+    import_module(f'benchmarks.{path.stem}').TABLE
+    for path in sorted((ROOT / 'benchmarks').glob('*.py'))
+    if '\nTABLE = ResultsTable(' in path.read_text()
+]
+
+
+@pytest.mark.parametrize('table', TABLES, ids=lambda table: table.script)
+def test_the_page_holds_the_table_of_the_results(table):
+    assert table.begin + table.of(table.results) + END in table.path.read_text()
+
+
+@pytest.mark.parametrize('table', TABLES, ids=lambda table: table.script)
+def test_a_table_is_named_like_its_script(table):
+    assert import_module(f'benchmarks.{table.script}').TABLE is table
+
+
+def test_a_table_without_lines_says_so(tmp_path):
+    table = ResultsTable('some', 'some.md', lambda lines: f'{len(lines)} lines\n')
+    assert table.of(tmp_path / 'lines.jsonl') == 'Not measured yet on this code.\n'
+    append(tmp_path / 'lines.jsonl', {})
+    assert table.of(tmp_path / 'lines.jsonl') == '1 lines\n'
+
+
+def test_only_what_is_between_the_markers_changes():
+    begin = '<!-- some -->\n'
+    text = f'before\n{begin}old\n{END}after\n'
+    assert replaced(text, 'new\n', begin) == f'before\n{begin}new\n{END}after\n'
