@@ -17,6 +17,7 @@ TORCH ?=
 VENV ?= .venv-$(STACK)$(if $(TORCH),-torch-$(TORCH))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPING := $(VENV)/.developing
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := $(VENV)/constraints.txt
 
@@ -40,13 +41,13 @@ demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
 
 # One process per core, up to four; each with one thread, as the networks of the tests are tiny.
-test: $(INSTALLED)
+test: $(DEVELOPING)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-slow: $(INSTALLED)
+test-slow: $(DEVELOPING)
 	$(BIN)/python -m pytest -m slow
 
-lint: $(INSTALLED)
+lint: $(DEVELOPING)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,7 +65,7 @@ lock:
 audit:
 	pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
-install: $(INSTALLED)
+install: $(DEVELOPING)
 
 $(CONSTRAINTS): constraints.txt
 	mkdir -p $(VENV)
@@ -83,9 +84,16 @@ ifeq ($(STACK),openmmlab)
 	$(PIP) install "setuptools<81" wheel ninja psutil
 	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c $(CONSTRAINTS) mmcv
 endif
+	$(PIP) install -c $(CONSTRAINTS) -e ".[$(STACK)]"
+endif
+	touch $@
+
+# What tests and linters need beside that, which requirements.lock holds, too.
+$(DEVELOPING): $(INSTALLED)
+ifndef HASHES
 	$(PIP) install -c $(CONSTRAINTS) -e ".[$(STACK),dev]"
 endif
-	touch $(INSTALLED)
+	touch $@
 
 clean:
 	rm -rf .venv-* demo build *.egg-info

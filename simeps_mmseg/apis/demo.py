@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.config import Config
 from prettytable import PrettyTable
 
+from ..engine.optimizers import bfloat16_is_fast
 from ..inference.comparison import compared_image
 from ..inference.evaluation_images import EvaluationImages
 from ..inference.trained_model import TrainedModel
@@ -83,6 +84,8 @@ def train_best(
     config = CONFIGS[name]
     work_dir = folder / Path(config).parent.name
     options = [*data_options(config, data), f'randomness.seed={seed}', *(schedule_options(iters) if iters else [])]
+    if bfloat16_is_fast():
+        options.append('optim_wrapper.type=BFloat16OptimWrapper')
     runner = train(config, work_dir=str(work_dir), options=[*options, *([f'load_from={start}'] if start else [])])
     best = Path(runner.message_hub.get_info('best_ckpt'))
     scores = test(config, str(best), work_dir=str(work_dir), options=options)
