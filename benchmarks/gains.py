@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
-from benchmarks.results import RESULTS, mean_branch, read
+from benchmarks.results import NAMES, RESULTS, mean_branch, read
 from simeps_mmseg.deploy.checkpoint import late_rise
 from simeps_mmseg.engine.checks import STILL_RISING
 
@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
+RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
@@ -91,8 +92,9 @@ class Comparison(NamedTuple):
         return self.semi['best']['test'][key]
 
     def alone(self, key: str) -> float:
-        """Score of one branch alone, the mean over the branches."""
-        return mean_branch(self.semi['best']['test'], key)
+        """Score of one network alone: the mean over the branches, or that of the only one."""
+        found = mean_branch(self.semi['best']['test'], key)
+        return self.score(key) if found is None else found
 
     def labels_only(self, key: str) -> tuple[float, float]:
         """Scores of labels only, at the plateau and after as many steps more."""
@@ -101,6 +103,10 @@ class Comparison(NamedTuple):
     def gain(self, key: str) -> float:
         """Points that the method has over the better of the two."""
         return self.score(key) - max(self.labels_only(key))
+
+    def gain_alone(self, key: str) -> float:
+        """Points that one network of the method has over the better of the two."""
+        return self.alone(key) - max(self.labels_only(key))
 
 
 def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
@@ -215,6 +221,21 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     return '\n'.join(rows) + '\n'
 
 
+def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
+    """What one network of each method gained, in the places where several methods began at the same networks."""
+    lines = list(lines)
+    by_method = {method: comparisons(lines, method) for method in NAMES if method != SUPERVISED}
+    by_method = {method: found for method, found in by_method.items() if found}
+    places = [place for place in by_method.get(METHOD, {}) if sum(place in found for found in by_method.values()) > 1]
+    names = [f'{SETS[place.dataset]}, {place.percent:g} %: {place.start:,}; {place.iters:,}' for place in places]
+    rows = [f'| | {" | ".join(names)} |', f'|{"---|" * (len(places) + 1)}']
+    for method, found in by_method.items():
+        seeds = [[one.gain_alone(key) for one in found.get(place, [])] for place in places]
+        if any(seeds):
+            rows.append(f'| {NAMES[method]} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |')
+    return '\n'.join(rows) + '\n' if places else 'Not yet measured.\n'
+
+
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores."""
     found = longest_trained(comparisons(lines, method))
@@ -240,6 +261,7 @@ def main() -> None:
     if args.update:
         update(PAGE, table, BEGIN)
         update(PAGE, guide(lines, args.score), GUIDE)
+        update(PAGE, methods_table(lines, args.score), RIVALS)
         update(README, short_table(lines, args.method, args.score), BEGIN)
         return
     print(table, *verdict(lines, args.method), sep='\n')

@@ -10,10 +10,12 @@ from benchmarks.gains import (
     METHOD,
     PAGE,
     README,
+    RIVALS,
     WARM,
     comparisons,
     guide,
     markdown,
+    methods_table,
     short_table,
     verdict,
 )
@@ -133,10 +135,23 @@ def test_a_set_that_is_shown_anyway_has_one_row():
     ]
 
 
+def test_other_methods_stand_beside_it_where_they_began_at_the_same_networks():
+    rival = line('fixmatch', 600, 3000, 53.0, 54.0, 0)
+    lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 50.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry'), rival]
+    assert methods_table(lines).splitlines() == [
+        '| | NEU-Seg, steel, 1 %: 3,000; 600 |',
+        '|---|---|',
+        '| FixMatch | 1.0 (1) |',
+        '| simEps-plus | -0.5 ± 2.1 (2) |',
+    ]
+    assert methods_table(lines[:-1]) == 'Not yet measured.\n'
+
+
 def test_the_pages_hold_the_tables_of_the_results():
     lines = results.read([WARM])
     assert BEGIN + markdown(lines) in PAGE.read_text()
     assert GUIDE + guide(lines) in PAGE.read_text()
+    assert RIVALS + methods_table(lines) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 
 
