@@ -232,7 +232,9 @@ def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     for method, found in by_method.items():
         seeds = [[one.gain_alone(key) for one in found.get(place, [])] for place in places]
         if any(seeds):
-            rows.append(f'| {NAMES[method]} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |')
+            rows.append(
+                f'| {NAMES[method]} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |'
+            )
     return '\n'.join(rows) + '\n' if places else 'Not yet measured.\n'
 
 

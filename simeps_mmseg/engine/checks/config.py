@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, set_random_seed
-from mmseg.registry import HOOKS
+from mmseg.registry import HOOKS, RUNNERS
 
 from ...utils.config_kinds import LOADERS, kind_problems
 from ...utils.config_tree import walk_values
@@ -46,6 +46,7 @@ def check_config(cfg: Config) -> None:
         *old_key_problems(cfg),
         *default_hook_problems(cfg.get('default_hooks') or {}),
         *level_problems(cfg.get('log_level', 'INFO')),
+        *runner_problems(cfg.get('runner_type')),
         *number_problems(cfg._cfg_dict),
         *clip_problems(cfg.get('optim_wrapper'), 'optim_wrapper'),
         *seed_problems(cfg.get('randomness')),
@@ -92,6 +93,12 @@ def level_problems(level: object) -> Iterator[str]:
     """A level that the logger does not know."""
     if not isinstance(level, int) and not isinstance(logging.getLevelName(str(level)), int):
         yield f"log_level must be a level of Python's logging, such as 'INFO', got {level!r}"
+
+
+def runner_problems(kind: str | None) -> Iterator[str]:
+    """A runner that nobody has registered."""
+    if kind is not None and registered(kind, RUNNERS) is None:
+        yield f'runner_type: there is no runner {kind!r}; leave it out for that of mmengine, or import yours (custom_imports)'
 
 
 def default_hook_problems(hooks: Mapping[str, Mapping | None]) -> Iterator[str]:

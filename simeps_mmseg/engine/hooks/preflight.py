@@ -9,9 +9,11 @@ from mmseg.registry import HOOKS
 
 from ...datasets.samplers import LabeledUnlabeledSampler
 from ...utils import UserError
+from ...utils.errors import refuse
 from ..checks import check_class_weights, check_experiment, check_resumed_schedule, check_start
 from ..checks.accumulation import accumulation_warning
 from ..checks.colors import color_problems
+from ..checks.module_names import module_name_problems
 from .access import find_hook, unwrapped
 
 
@@ -31,7 +33,8 @@ class PreflightHook(Hook):
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Refuse weights of another model; mmengine loads what fits, be it nothing."""
+        """Refuse modules that are not there, and weights of another model: mmengine loads what fits, be it nothing."""
+        refuse('the config does not fit the model', module_name_problems(runner.cfg, unwrapped(runner.model)))
         if runner._load_from and not runner._resume and '://' not in runner._load_from:
             check_start(runner._load_from, unwrapped(runner.model))
 
