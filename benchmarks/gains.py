@@ -182,7 +182,7 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     ranked = sorted(gains, key=gains.get)
     notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
-        notes[ranked[rank]] = f', {note} of {len(ranked)}'
+        notes[ranked[rank]] = f', {note} of {len(ranked)} cases'
     rows = [
         '| | labelled images | seeds | labels only | one branch of simEps-plus | gain, all branches |',
         f'|{"---|" * 6}',
@@ -204,11 +204,14 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
 
 
 def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
-    """What to take for how many labelled images, and what it brought: median, least and most of the gains of the sets."""
+    """What to take for how many labelled images, and what it brought: median, least and most of the gains.
+
+    A case is a set with so many labels.
+    """
     found = longest_trained(comparisons(lines, METHOD))
     gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
     sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
-    rows = ['| labelled images | what to take | sets | gain: median | least | most |', f'|{"---|" * 6}']
+    rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
     for name, low, high in (
         (f'up to {FEW}', 0, FEW),
         (f'{FEW + 1} to {MORE}', FEW, MORE),
@@ -247,7 +250,7 @@ def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
             worst = min(gains, key=gains.get)
             yield (
                 f'{name}: median gain {statistics.median(gains.values()):+.1f}, worst {gains[worst]:+.1f} '
-                f'({SETS[worst.dataset]}, {worst.percent:g} %), of {len(gains)} sets'
+                f'({SETS[worst.dataset]}, {worst.percent:g} %), of {len(gains)} cases'
             )
 
 

@@ -1,5 +1,7 @@
-"""How long a step takes, and how much memory a process has needed."""
+"""How long a step takes, how much memory a process has needed, and on what processor."""
 
+import platform
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -26,3 +28,11 @@ def peak_mib(device: str) -> int:
     if status.exists():  # ru_maxrss would start at that of the parent
         return int(status.read_text().split('VmHWM:')[1].split()[0]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def processor() -> str:
+    """Name of the processor, and the threads that PyTorch uses of it."""
+    cpuinfo = Path('/proc/cpuinfo')
+    named = re.search(r'^model name\s*: (.+)$', cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    name = named[1] if named else platform.processor() or platform.machine()
+    return f'{name}, {torch.get_num_threads()} threads'

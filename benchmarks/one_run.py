@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import platform
 import statistics
 import sys
 import time
@@ -22,7 +21,7 @@ from mmengine.runner import Runner
 import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
-from benchmarks.measuring import peak_mib
+from benchmarks.measuring import peak_mib, processor
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
@@ -357,7 +356,7 @@ def cost_of(runner: Runner, record: dict, place: Place) -> dict:
 def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f'{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads'
+    return processor()
 
 
 if __name__ == '__main__':

@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gains import METHOD, PAGE, WARM, key_of
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.results import mean_branch, read
 
 BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
-DATASET, PERCENT = 'synthetic', 2
+WANTED = dict(PROTOCOLS['warm'], method=METHOD, dataset='synthetic', percent=2)  # of a run
 KEY = 'mIoU_fg'
 PARTS: dict[str, list[str]] = {
     'the similarity loss': ['model.similarity=None'],
@@ -31,13 +32,12 @@ PARTS: dict[str, list[str]] = {
 
 
 def pairs(lines: Iterable[dict], options: list[str]) -> list[tuple[dict, dict]]:
-    """Of each seed that has both: the line of the recipe, and that of the recipe with these options."""
+    """Of each seed that has both under the protocol: the line of the recipe, and that of the recipe with these options."""
     by_run = {key_of(line['run']): line for line in lines}
     runs = [
         line['run']
         for line in by_run.values()
-        if (line['run']['method'], line['run']['dataset'], line['run']['percent']) == (METHOD, DATASET, PERCENT)
-        and line['run']['options'] == options
+        if WANTED.items() <= {**line['run'], 'options': None}.items() and line['run']['options'] == options
     ]
     found = ((key_of({**run, 'options': []}), key_of(run)) for run in sorted(runs, key=lambda one: one['seed']))
     return [(by_run[full], by_run[changed]) for full, changed in found if full in by_run]

@@ -95,11 +95,15 @@ def page(
 ) -> str:
     """The whole page, in Markdown."""
     check_labels(lines)
-    parts = ['<!-- written by benchmarks/results_page.py; do not edit -->', '# Results', introduction(len(lines))]
+    parts = ['<!-- written by benchmarks/results_page.py; do not edit -->', '# Results', introduction()]
     if warm:
         parts.append(warm)
     if lines:
-        parts.append(f'![per-image mIoU against the percentage of labels]({figure})')
+        parts += [
+            '## From nothing',
+            from_nothing_introduction(len(lines)),
+            f'![per-image mIoU against the percentage of labels]({figure})',
+        ]
     for key, group in grouped(lines):
         parts += section(key, group, published)
     if lines:
@@ -109,15 +113,22 @@ def page(
     return '\n\n'.join(parts) + '\n'
 
 
-def introduction(count: int) -> str:
+def introduction() -> str:
     return (
-        f'Made from {count} finished run{"" if count == 1 else "s"} of `benchmarks/compare.py`, one line each in '
-        '`benchmarks/results/`, by `python benchmarks/results_page.py`. Scores are in per cent, on the test set. *Per image* '
+        'Made from finished runs of `benchmarks/compare.py`, one line each in `benchmarks/results/`, by '
+        '`python benchmarks/results_page.py`. Scores are in per cent, on the test set. *Per image* '
         "is the protocol of simEps's paper (mean over the defect classes present in an image, then over the images with a "
         'defect); *data set* sums the areas over all images first and takes the mean over the defect classes. A cell is the '
         'mean ± the standard deviation over runs, which differ in seed or split, and in brackets their number; '
         f'`{NONE}` was not measured. *One network alone* is the mean over the networks of a run, each predicting by itself: '
-        'what an exported branch does.\n\n'
+        'what an exported branch does.'
+    )
+
+
+def from_nothing_introduction(count: int) -> str:
+    return (
+        f'{count} run{"" if count == 1 else "s"} of networks that start from random weights, each section of one protocol. '
+        'Their recipes are earlier ones ([what differs](#recipes-of-these-runs)).\n\n'
         'Every method gets the same labelled images, as many of them per step, and the same number of optimiser steps. '
         'What it forwards per step beside them differs, and is counted. All tables but one are of the weights of the last '
         f'step; validation, up to {VALIDATIONS} times in a run, chooses the best weights in that one. The test set chooses '

@@ -1,5 +1,6 @@
 """The main job on generated data: labels alone, then unlabelled images from there; a table, a picture and a report."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -69,7 +70,13 @@ def run_demo(folder: str | Path = 'demo', iters: int | None = None, seed: int = 
 
 
 def train_best(
-    name: str, folder: Path, data: Path, iters: int | None = None, seed: int = 0, start: Path | None = None
+    name: str,
+    folder: Path,
+    data: Path,
+    iters: int | None = None,
+    seed: int = 0,
+    start: Path | None = None,
+    options: Sequence[str] = (),
 ) -> Trained:
     """Train a config of the demo and test the weights that are best on validation.
 
@@ -80,10 +87,12 @@ def train_best(
         iters: Training steps in place of those in the config.
         seed: Seed of initialisation and of the order of the images.
         start: Checkpoint that every branch starts from.
+        options: Further changes of the config.
     """
     config = CONFIGS[name]
     work_dir = folder / Path(config).parent.name
-    options = [*data_options(config, data), f'randomness.seed={seed}', *(schedule_options(iters) if iters else [])]
+    schedule = schedule_options(iters) if iters else []
+    options = [*data_options(config, data), f'randomness.seed={seed}', *schedule, *options]
     if bfloat16_is_fast():
         options.append('optim_wrapper.type=BFloat16OptimWrapper')
     runner = train(config, work_dir=str(work_dir), options=[*options, *([f'load_from={start}'] if start else [])])

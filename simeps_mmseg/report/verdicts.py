@@ -1,4 +1,4 @@
-"""What to know of a training before anything else: the decision of the guard, and dead branches."""
+"""What to know of a training before anything else: dead branches, and the decision of the guard."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from .validation_findings import last_of_branches
 
 
 def verdicts(log: TrainingLog, run: RunContext) -> list[Finding]:
-    """The guard's decision first, then dead branches, then each time the guard stepped in.
+    """Dead branches first, then the guard's decision, then each loss that the guard saw.
 
     Args:
         log: Of a training.
@@ -19,15 +19,15 @@ def verdicts(log: TrainingLog, run: RunContext) -> list[Finding]:
     """
     guard = run.labels_only if run.labels_only and run.labels_only['reference'] else None
     return [
-        *(_decision(guard) if guard else ()),
         *_dead_branches(log, run),
+        *(_decision(guard) if guard else ()),
         *(_interventions(guard) if guard else ()),
     ]
 
 
 def _decision(record: Mapping) -> Iterator[Finding]:
     """Whether the unlabelled images brought anything beyond what labels alone reached."""
-    key, best = record['reference']['key'], record['best']
+    key, best, events = record['reference']['key'], record['best'], record['events']
     before = record['reference']['metrics'][key]
     if best is not None and best <= before:
         yield Finding(
@@ -36,16 +36,16 @@ def _decision(record: Mapping) -> Iterator[Finding]:
             'The best checkpoint holds those weights, and simeps export gives them.',
         )
     elif best is not None:
-        yield Finding(
-            False,
-            f'{key} on validation: {before:.1f} with labels alone, {best:.1f} with the best checkpoint '
-            f'({best - before:+.1f}).',
-        )
+        gain = f'{before:.1f} with labels alone, {best:.1f} with the best checkpoint ({best - before:+.1f})'
+        lost = [f'at iteration {event["iteration"]:,}: {event["text"]}' for event in events[:1]]
+        lost = [f' On the way the guard saw losses, the first {first}.' for first in lost]
+        yield Finding(bool(lost), f'{key} on validation: {gain}.{"".join(lost)}')
 
 
 def _interventions(record: Mapping) -> Iterator[Finding]:
-    """Each loss that the guard saw, in its own words."""
-    for event in record['events']:
+    """Each loss that the guard saw, in its own words, but the one that the decision quotes."""
+    quoted = record['best'] is not None and record['best'] > record['reference']['metrics'][record['reference']['key']]
+    for event in record['events'][quoted:]:
         yield Finding(True, f'At iteration {event["iteration"]:,}: {event["text"]}.')
 
 

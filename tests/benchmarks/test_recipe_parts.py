@@ -7,9 +7,9 @@ from benchmarks.recipe_parts import BEGIN, PARTS, markdown, pairs
 from benchmarks.results import read
 
 
-def line(seed, score, options=(), dataset='synthetic'):
+def line(seed, score, options=(), dataset='synthetic', **more):
     test = {'mIoU_fg': score, 'branch_0.mIoU_fg': score - 1.0, 'branch_1.mIoU_fg': score - 2.0}
-    run = dict(PROTOCOLS['warm'], method='simeps_plus', dataset=dataset, percent=2, seed=seed, options=options)
+    run = dict(PROTOCOLS['warm'], method='simeps_plus', dataset=dataset, percent=2, seed=seed, options=options) | more
     return dict(run=identity(run), best=dict(test=test))
 
 
@@ -26,6 +26,7 @@ def test_a_difference_is_one_within_a_seed():
 
 def test_a_seed_counts_only_with_both_runs():
     assert pairs([line(0, 49.0, SIMILARITY), line(1, 50.0)], SIMILARITY) == []
+    assert pairs([line(0, 49.0, SIMILARITY, iters=600), line(0, 50.0, iters=600)], SIMILARITY) == []
     assert pairs([line(0, 49.0, SIMILARITY, 'neu'), line(0, 50.0, dataset='neu')], SIMILARITY) == []
 
 

@@ -54,7 +54,7 @@ def test_cells_are_mean_spread_and_count_beside_the_published():
     assert row_of(text, '| labels only |') == '| labels only | 8 | 60.0 (1) | ~64 | 71.0 ± 1.4 (2) | ~72.9 |'
     assert row_of(text, '| simEps |') == '| simEps | 8 | - | 70.4 | 75.0 (1) | 75.94 |'
     assert row_of(text, '| ProMSC') == '| ProMSC (published only) | - | - | - | - | 77.65 |'
-    assert 'Made from 4 finished runs' in text
+    assert '4 runs of networks' in text
     assert '128 x 128 pixels, 8 labelled images' in text
 
 
@@ -190,7 +190,7 @@ def test_options_that_are_gone_are_said_to_be():
 
 def test_no_results_make_a_page_too():
     text = results_page.page([], PUBLISHED, notes='## What did not work\n\nNothing yet.\n')
-    assert 'Made from 0 finished runs' in text
+    assert '## From nothing' not in text
     assert text.endswith('Nothing yet.\n')
 
 

@@ -1,6 +1,6 @@
 # simEps with moving averages of the branches as teachers, a strong view for each branch, CutMix, and five times the paper's
 # weight on the pseudo-labels. Lambda is that of NEU-Seg on every data set. Each part is an option of the model:
-# docs/methods.md; what each brings: docs/results.md.
+# docs/methods.md; what each brings: docs/gains.md.
 #
 # Meant to start from a network that was trained on labels (load_from, make_semi --checkpoint): the averages have a constant,
 # low momentum, as one that is high at first would leave that network at once; they average the statistics of batch norm as
