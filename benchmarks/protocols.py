@@ -15,6 +15,7 @@ from pathlib import Path
 PROTOCOLS = {
     'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
     'small': dict(model='unet', size=128, batch=8, iters=2000, flips=True, precision='auto'),
+    'medium': dict(model='unet', size=128, batch=8, iters=8000, flips=True, precision='auto'),
     'tiny': dict(model='unet', size=64, batch=8, iters=1000, flips=True, precision='auto'),
     'warm': dict(model='unet', size=96, batch=4, iters=1200, start=3000, flips=True, precision='auto'),
     'paper': dict(model='dropout_unet', size=256, batch=16, iters=48000, flips=True, precision='auto'),

@@ -27,6 +27,7 @@ PARTS: dict[str, list[str]] = {
     'the similarity loss': ['model.similarity=None'],
     'strong views and CutMix': ['model.view=None', 'model.cut_mix=None'],
     'averaged teachers: the branches teach each other': ['model.teacher=None'],
+    'consistency on the labelled images': ['model.consistency_on_labeled=False'],
     'pseudo-labels': ['model.cross_pseudo.loss_weight=0.0'],
 }
 

@@ -1,10 +1,13 @@
 """The table of what each part of the recipe brings."""
 
+import inspect
+
 from benchmarks.gains import PAGE, WARM
 from benchmarks.one_run import experiment
 from benchmarks.protocols import PROTOCOLS, identity
 from benchmarks.recipe_parts import BEGIN, PARTS, markdown, pairs
 from benchmarks.results import read
+from simeps_mmseg.models.segmentors import MultiBranchSemiSegmentor
 
 
 def line(seed, score, options=(), dataset='synthetic', **more):
@@ -31,11 +34,13 @@ def test_a_seed_counts_only_with_both_runs():
 
 
 def test_each_part_is_one_of_the_recipe():
-    """What is left out is there, and the model without it is built."""
+    """What is left out is there, by the config or by default."""
+    defaults = {key: one.default for key, one in inspect.signature(MultiBranchSemiSegmentor).parameters.items()}
+    recipe = {**defaults, **experiment(line(0, 0.0)['run']).model}
     for options in PARTS.values():
         for option in options:
             name = option.removeprefix('model.').split('=')[0].split('.')[0]
-            assert experiment(line(0, 0.0)['run']).model[name] is not None
+            assert recipe[name] not in (None, False), option
 
 
 def test_the_page_has_the_table_of_the_lines():
