@@ -106,8 +106,8 @@ def visualize_similarity_log(
     curves = {}
     if cfg is not None and weight is not None:
         referred = cfg.model.similarity.get('reference_batch')
-        unit = 'sum over the pairs of branches of\nthe mean squared difference of their maps'
-        unit += f' of {referred} images' if referred else ''
+        unit = 'mean squared difference of the maps,\nsummed over the pairs of branches'
+        unit += f', {referred} images' if referred else ''
     for (part, stage), (steps, values) in logged.items():
         scale = np.array([weight(stage, int(step)) for step in steps]) if weight is not None else 1.0
         curves[f'{part}, {stage}'] = (steps, values / scale)  # NaN before the ramp: there is nothing to divide by

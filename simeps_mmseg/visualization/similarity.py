@@ -165,6 +165,7 @@ def distance_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: s
             label=name,
         )
     positive = all((values[np.isfinite(values)] > 0).all() for _, values in curves.values())
+    axis.yaxis.label.set_fontsize('small')  # it has two lines as long as the axis
     axis.set(xlabel='iteration', ylabel=unit, xlim=(0, None), yscale='log' if positive else 'linear')
     axis.grid(color='0.9', linewidth=0.6)
     axis.spines[['top', 'right']].set_visible(False)
