@@ -22,35 +22,7 @@ from benchmarks.gains import (
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 from simeps_mmseg.apis import make_semi
-
-
-def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
-    test = {'mIoU_fg': fg, 'mIoU_image': image}
-    test |= {f'branch_{k}.mIoU_fg': score for k, score in enumerate(branches)}
-    test |= {f'branch_{k}.mIoU_image': score for k, score in enumerate(branches)}
-    run = identity(
-        dict(
-            method=method,
-            model='unet',
-            dataset=dataset,
-            percent=1,
-            seed=seed,
-            iters=iters,
-            size=96,
-            batch=4,
-            start=start,
-        )
-    )
-    validations = {str(third * iters // 3): fg for third in (1, 2, 3)}
-    return dict(run=run, labeled=31, best=dict(test=test), validations=validations)
-
-
-def seed(number, plateau, longer, semi, dataset='neu', start=3000):
-    return [
-        line('supervised', start, 0, plateau, plateau + 1, number, dataset),
-        line('supervised', 600, start, longer, longer + 1, number, dataset),
-        line('simeps_plus', 600, start, semi, semi + 1, number, dataset, branches=[semi - 1, semi - 3]),
-    ]
+from tests.benchmarks.warm_lines import line, seed
 
 
 def test_a_gain_is_one_over_the_better_of_the_two():

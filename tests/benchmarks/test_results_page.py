@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import results, results_page
 from benchmarks.protocols import PROTOCOLS, expand
+from tests.benchmarks.warm_lines import seed
 from tests.conftest import ROOT
 
 PUBLISHED = results_page.load_published()
@@ -226,3 +227,10 @@ def test_the_page_in_docs_is_that_of_the_results():
     page = ROOT / 'docs/results.md'
     assert page.read_text() == expected, 'run python benchmarks/results_page.py'
     assert results_page.FIGURE.is_file()
+
+
+def test_networks_on_labels_stand_by_the_number_of_labels_beside_the_published():
+    lines = [*seed(0, 60.0, 62.0, 65.0), *seed(1, 60.0, 59.0, 64.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
+    rows = results_page.by_labels(lines, PUBLISHED).splitlines()
+    assert rows[2] == '| 31 (1 %) | 62.0 ± 1.4 (2) | 62.5 ± 0.7 (2) | 0.5 ± 0.7 (2) | ~64 | 70.4 |'
+    assert rows[3] == ''
