@@ -31,7 +31,11 @@ KINDS = {
     'checkpoints and work folders': ['tests/engine/test_checkpoints.py'],
     'numbers that are not finite': ['tests/engine/test_finite.py'],
     'bad data': ['tests/faults/test_data.py', 'tests/faults/test_names.py', 'tests/datasets/test_unreadable.py'],
-    'odd configs': ['tests/faults/test_config.py', 'tests/utils/test_config_errors.py'],
+    'odd configs': [
+        'tests/faults/test_config.py',
+        'tests/faults/test_module_names.py',
+        'tests/utils/test_config_errors.py',
+    ],
     'silent faults': ['tests/faults/test_silent.py'],
     'attacks': ['tests/attacks'],
 }

@@ -175,7 +175,7 @@ def markdown(lines: Sequence[dict]) -> str:
         if any(cells):
             rows.append(f'| {name} | {" | ".join(cells)} |')
     base = ', '.join(f'{line["seconds"][BASE]:.3g} s and {line["peak_mib"][BASE]:,} MiB' for line in shown)
-    rows.append(f'\n1.00 is three times the time, and the memory, of one labels-only step: {base}.')
+    rows.append(f'\nOne labels-only step takes {base}. 1.00 is three times that time, and once that memory.')
     return '\n'.join(rows) + '\n'
 
 
