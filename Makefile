@@ -88,9 +88,11 @@ endif
 endif
 	touch $@
 
-# What tests and linters need beside that, which requirements.lock holds, too.
+# With what tests and linters need.
 $(DEVELOPING): $(INSTALLED)
-ifndef HASHES
+ifdef HASHES
+	$(PIP) install --require-hashes -r requirements.lock
+else
 	$(PIP) install -c $(CONSTRAINTS) -e ".[$(STACK),dev]"
 endif
 	touch $@

@@ -25,11 +25,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from benchmarks.measuring import peak_mib, seconds_of
+from benchmarks.measuring import device_name, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append, lines_of
-from benchmarks.steps import device_name, from_scratch, make_step_of
+from benchmarks.steps import from_scratch, make_step_of
 from benchmarks.turns import Step, take_turns
 
 ROUNDS = 5

@@ -37,10 +37,11 @@ SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
-    'Protocol `warm`: U-Net of 1.8 M parameters, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
-    '*Labels only* is trained for the first number of steps with a rate that falls to zero; simEps-plus goes on from its best '
-    'weights for the second. *Going on* is labels only, as many steps from the same weights. All are scored on the test set '
-    'with the weights that are best on validation, in per cent. The gain is over the better of the two, run by run.'
+    'Protocol `warm`: U-Net of 1.8 M parameters (0.45 M for the generated surfaces), 96 x 96 pixels, 4 labelled (and 4 '
+    'unlabelled) images a step, random flips. *Labels only* is trained for the first number of steps with a rate that falls '
+    'to zero; simEps-plus goes on from its best weights for the second. *Going on* is labels only, as many steps from the '
+    'same weights. All are scored on the test set with the weights that are best on validation, in per cent. The gain is over '
+    'the better of the two, run by run.'
 )
 SETS = dict(
     neu='NEU-Seg, steel',
@@ -126,7 +127,7 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparis
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
-    """For each set and percentage the row whose labels only were trained for longest."""
+    """For each set and percentage the row with most steps: on labels first, then of the method."""
     return {
         place: seeds
         for place, seeds in found.items()
@@ -182,7 +183,7 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     ranked = sorted(gains, key=gains.get)
     notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
-        notes[ranked[rank]] = f', {note} of {len(ranked)} cases'
+        notes[ranked[rank]] = f', {note} of all {len(ranked)}'
     rows = [
         '| | labelled images | seeds | labels only | one branch of simEps-plus | gain, all branches |',
         f'|{"---|" * 6}',

@@ -23,8 +23,9 @@ from mmseg.registry import MODELS
 
 from benchmarks import results
 from benchmarks.gpu_steps import METHODS
+from benchmarks.measuring import device_name
 from benchmarks.protocols import SUPERVISED
-from benchmarks.steps import device_name, model_config, samples_of
+from benchmarks.steps import model_config, samples_of
 from simeps_mmseg.utils.config_tree import walk_dicts
 
 STEPS = 20

@@ -30,9 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
 from benchmarks.hooks import backbones_of
-from benchmarks.measuring import peak_mib, seconds_of
+from benchmarks.measuring import device_name, peak_mib, seconds_of
 from benchmarks.protocols import SUPERVISED
-from benchmarks.steps import PRECISIONS, Case, device_name, make_step
+from benchmarks.steps import PRECISIONS, Case, make_step
 
 METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
 NETWORKS = (('unet', 256, 16), ('deeplabv3', 256, 8), ('deeplabv3', 512, 4))  # with image size and labelled images

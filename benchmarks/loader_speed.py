@@ -31,6 +31,7 @@ from mmseg.registry import MODELS
 from torch.utils.data import DataLoader
 
 import simeps_mmseg  # noqa: F401 - registers the components
+from benchmarks.measuring import device_name
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -53,16 +54,17 @@ def main() -> None:
         TABLE.update(args.results)
         return
     init_default_scope('mmseg')
+    device = device_name(args.device)
     if args.step:
         batches, images_per_batch = training_loader(args.config, args.data_root, 0)
         per_second = steps_per_second(args.config, next(iter(batches)), args.device, args.seconds)
-        line = dict(what='step', config=args.config.stem, device=args.device, threads=torch.get_num_threads())
+        line = dict(what='step', config=args.config.stem, device=device)
         tell({**line, 'images_per_second': round(per_second * images_per_batch, 1)}, args.results)
     torch.set_num_threads(1)
     for workers, cache_bytes in product(args.workers, args.cache_bytes):
         batches, images_per_batch = training_loader(args.config, args.data_root, workers, cache_bytes)
         wall, cpu = rates(batches, args.seconds, before=batches_of_a_round(batches) if cache_bytes else 4)
-        line = dict(what='loader', config=args.config.stem, workers=workers, cache_bytes=cache_bytes)
+        line = dict(what='loader', config=args.config.stem, device=device, workers=workers, cache_bytes=cache_bytes)
         line['images_per_second'] = round(wall * images_per_batch, 1)
         if workers == 0:
             line['images_per_core_second'] = round(cpu * images_per_batch, 1)
@@ -129,20 +131,18 @@ def rates(batches: Iterable, seconds: float, before: int = 4) -> tuple[float, fl
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """One row for the step and one per number of workers: of each configuration the last line."""
+    """For each config and machine a row for the step and one per number of workers, of the last lines."""
     rows = ['| | images a second | with all decoded images kept |', '|---|---|---|']
-    for line in {line['config']: line for line in lines if line['what'] == 'step'}.values():
-        name = f'`{line["config"]}`, the step alone: {line["device"]}, {line["threads"]} threads'
-        rows.append(f'| {name} | {line["images_per_second"]:,.0f} | |')
     newest = {
-        (line['config'], line['workers'], bool(line['cache_bytes'])): line['images_per_second']
+        (f'`{line["config"]}`, {line["device"]}', line.get('workers', -1), bool(line.get('cache_bytes'))): line
         for line in lines
-        if line['what'] == 'loader'
     }
-    for config, workers in sorted({key[:2] for key in newest}):
-        found = (newest.get((config, workers, kept)) for kept in (False, True))
-        cells = ' | '.join('' if rate is None else f'{rate:,.0f}' for rate in found)
-        rows.append(f'| the loader, {workers} worker processes | {cells} |')
+    for place, workers in sorted({key[:2] for key in newest}):
+        found = (newest.get((place, workers, kept)) for kept in (False, True))
+        cells = ' | '.join('' if line is None else f'{line["images_per_second"]:,.1f}' for line in found)
+        rows.append(
+            f'| {place}: {"the step alone" if workers < 0 else f"the loader, num_workers={workers}"} | {cells} |'
+        )
     return '\n'.join(rows) + '\n'
 
 

@@ -27,9 +27,9 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from PIL import Image
 
+from benchmarks.measuring import device_name
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
-from benchmarks.steps import device_name
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.utils.configs import load_config

@@ -30,9 +30,20 @@ def peak_mib(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def processor() -> str:
-    """Name of the processor, and the threads that PyTorch uses of it."""
+def device_name(device: str) -> str:
+    """Name of the GPU, or of the processor with the threads that PyTorch uses of it.
+
+    Args:
+        device: ``cuda`` or ``cpu``.
+    """
+    if device == 'cuda':
+        return torch.cuda.get_device_name()
     cpuinfo = Path('/proc/cpuinfo')
-    named = re.search(r'^model name\s*: (.+)$', cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
-    name = named[1] if named else platform.processor() or platform.machine()
+    name = processor_of(cpuinfo.read_text() if cpuinfo.exists() else '') or platform.processor() or platform.machine()
     return f'{name}, {torch.get_num_threads()} threads'
+
+
+def processor_of(cpuinfo: str) -> str | None:
+    """The processor that Linux describes; None where it does not say."""
+    named = re.search(r'^model name\s*: (.+)$', cpuinfo, re.MULTILINE)
+    return named[1] if named else None

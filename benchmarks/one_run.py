@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
-from benchmarks.measuring import peak_mib, processor
+from benchmarks.measuring import device_name, peak_mib
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
@@ -348,15 +348,9 @@ def cost_of(runner: Runner, record: dict, place: Place) -> dict:
         seconds_per_step=round(statistics.median(map(float, times)), 4),
         slices=record['slices'],
         peak_memory_mib=record['peak_memory_mib'],
-        device=device_name(),
+        device=device_name('cuda' if torch.cuda.is_available() else 'cpu'),
         jobs=place.jobs,
     )
-
-
-def device_name() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return processor()
 
 
 if __name__ == '__main__':

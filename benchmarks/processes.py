@@ -4,7 +4,7 @@
     python benchmarks/processes.py --update              # the table of docs/performance.md
 
 The U-Net of the shipped configs. Several processes train through mmengine's wrapper, over gloo on the CPU and NCCL on GPUs,
-each with its share of the images; on the CPU each has one thread. Numbers of processes take turns in rounds; each time, steps
+each with its share of the images, and one thread on the CPU. Numbers of processes take turns in rounds; each time, steps
 are timed after two that are not. Medians over all. One JSON line for each method.
 """
 
@@ -28,7 +28,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 from torch import multiprocessing, nn
 
-from benchmarks.measuring import peak_mib, seconds_of
+from benchmarks.measuring import device_name, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.results import NAMES, append
 from benchmarks.steps import Case, make_step
@@ -38,7 +38,9 @@ STEPS = 3  # of each turn
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4])
+    parser.add_argument(
+        '--processes', type=int, nargs='+', help='beside 1; default: 2 and 4, on GPUs as many as there are'
+    )
     parser.add_argument('--methods', nargs='+', default=['simeps', 'simeps_plus'], help='folders below configs/')
     parser.add_argument(
         '--images', type=int, default=16, help='labelled images of all processes; as many unlabelled ones'
@@ -51,9 +53,14 @@ def main() -> None:
     if args.update:
         TABLE.update(args.results)
         return
+    numbers = sorted({1, *(args.processes or (2, 4))})
+    if args.device == 'cuda' and not args.processes:
+        numbers = [number for number in numbers if number <= torch.cuda.device_count()]
+    if uneven := [number for number in numbers if args.images % number]:
+        parser.error(f'--images {args.images} cannot be shared by {uneven} processes')
     for method in args.methods:
         case = Case('unet', args.size, args.images, method, 'float32')
-        line = measured(case, args.processes, args.rounds, args.device)
+        line = measured(case, numbers, args.rounds, args.device)
         append(args.results, line)
         print(json.dumps(line), flush=True)
 
@@ -70,11 +77,11 @@ def measured(case: Case, processes: Sequence[int], rounds: int, device: str) -> 
     turns: dict[int, list[dict]] = {number: [] for number in processes}
     for _ in range(rounds):
         for number in processes:
-            turns[number].append(in_processes(partial(turn, case, device), number))
+            turns[number].append(in_processes(partial(turn, case, device), number, device))
     return dict(
         what='processes',
         **{key: getattr(case, key) for key in ('network', 'method', 'size', 'batch', 'precision')},
-        device=device,
+        device=device_name(device),
         cores=len(os.sched_getaffinity(0)),
         torch=torch.__version__,
         seconds={n: round(statistics.median(s for one in own for s in one['seconds']), 3) for n, own in turns.items()},
@@ -82,18 +89,20 @@ def measured(case: Case, processes: Sequence[int], rounds: int, device: str) -> 
     )
 
 
-def in_processes(function: Callable[[int, int], Any], number: int) -> Any:
+def in_processes(function: Callable[[int, int], Any], number: int, device: str) -> Any:
     """What ``function(rank, number)`` returns in the first of several processes that know each other."""
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.start_processes(
-            _join, args=(number, Path(folder), function), nprocs=number, start_method='spawn'
+            _join, args=(number, device, Path(folder), function), nprocs=number, start_method='spawn'
         )
         return json.loads((Path(folder) / 'found.json').read_text())
 
 
-def _join(rank: int, number: int, folder: Path, function: Callable[[int, int], Any]) -> None:
+def _join(rank: int, number: int, device: str, folder: Path, function: Callable[[int, int], Any]) -> None:
     torch.set_num_threads(1)
-    backend = 'nccl' if torch.cuda.is_available() else 'gloo'
+    if device == 'cuda':
+        torch.cuda.set_device(rank)
+    backend = 'nccl' if device == 'cuda' else 'gloo'
     dist.init_process_group(backend, f'file://{folder}/meeting', rank=rank, world_size=number)
     found = function(rank, number)
     if rank == 0:
@@ -104,8 +113,6 @@ def _join(rank: int, number: int, folder: Path, function: Callable[[int, int], A
 
 def turn(case: Case, device: str, rank: int, number: int) -> dict:
     """Seconds of some steps of one of several processes with its share of the images, and its peak memory in MiB."""
-    if device == 'cuda':
-        torch.cuda.set_device(rank)
     init_default_scope('mmseg')
     at_rest = peak_mib(device)
     share = Case(case.network, case.size, case.batch // number, case.method, case.precision)
@@ -119,13 +126,13 @@ def turn(case: Case, device: str, rank: int, number: int) -> dict:
 
 
 def train_together(model: nn.Module) -> None:
-    """Let a model's step be that of mmengine's wrapper for several processes."""
-    model.train_step = MMDistributedDataParallel(model).train_step
+    """Let a model's step be that of mmengine's wrapper for several processes, built as its runner builds it."""
+    model.train_step = MMDistributedDataParallel(model, broadcast_buffers=False).train_step
 
 
 def markdown(lines: Sequence[dict]) -> str:
     """One row per method and number of processes, of the last line of each method and size."""
-    newest = {(line['method'], line['size'], line['batch'], line['device']): line for line in lines}
+    newest = {tuple(line[key] for key in ('method', 'size', 'batch', 'device', 'cores')): line for line in lines}
     rows = [
         '| | processes | images of each | a step, s | beside one process | memory of a process, MiB |',
         '|---|---|---|---|---|---|',

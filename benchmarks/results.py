@@ -23,8 +23,8 @@ NAMES = dict(
     simeps_plus='simEps-plus',
     simeps_plus_mixed='simEps-plus, three different networks',
 )
-# Beginnings of options that some lines have and that no longer go with today's configs: what they measured is why.
-REMOVED_OPTIONS = (
+# Beginnings of options of some lines that today's configs do not take.
+EARLIER_OPTIONS = (
     'custom_hooks.0.rampup_iters=',
     'model.cross_pseudo.balance=',
     'model.cross_pseudo.threshold=',

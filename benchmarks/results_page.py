@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import gains
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
-from benchmarks.results import NAMES, REMOVED_OPTIONS, mean_branch, rank, read, shipped
+from benchmarks.results import EARLIER_OPTIONS, NAMES, mean_branch, rank, read, shipped
 
 PAGE = ROOT / 'docs/results.md'
 FIGURE = ROOT / 'docs/images/label_curve.png'
@@ -84,7 +84,7 @@ def by_labels(lines: list[dict], published: dict, key: str = 'mIoU_image') -> st
         row['method']: row for row in published['rows'] if row['dataset'] == 'neu' and 'unet' in (row['models'] or [])
     }
     rows = [
-        '| labelled images | labels only | simEps-plus, one branch | gain | published: labels only | simEps |',
+        '| labelled images | labels only | simEps-plus, one branch | its gain | published: labels only | published: simEps |',
         f'|{"---|" * 6}',
     ]
     for place, seeds in gains.longest_trained(ours).items():
@@ -268,7 +268,7 @@ def original(method: Method) -> Method | None:
 def label_of(method: Method) -> str:
     name, options = method
     shown = NAMES.get(name, name)
-    removed = ' (removed since)' if any(option.startswith(REMOVED_OPTIONS) for option in options) else ''
+    removed = ' (of an earlier config)' if any(option.startswith(EARLIER_OPTIONS) for option in options) else ''
     return f'{shown}, `{" ".join(options)}`{removed}' if options else shown
 
 

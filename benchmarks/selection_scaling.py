@@ -91,7 +91,7 @@ def markdown(lines: Sequence[dict]) -> str:
             f'{line["seconds"]:.1f}',
             f'{line["features_mib"]:,}',
             f'{line["beyond_features_mib"]:,}',
-            f'{line["comparisons"]:,} ({100 * line["of_all_pairs"]:.2g} %)',
+            f'{line["comparisons"]:,} ({100 * line["of_all_pairs"]:.3g} %)',
         ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'

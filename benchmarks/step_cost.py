@@ -31,11 +31,11 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from benchmarks.hooks import backbones_of
-from benchmarks.measuring import peak_mib, seconds_of
+from benchmarks.measuring import device_name, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append
-from benchmarks.steps import PRECISIONS, Case, device_name, make_step
+from benchmarks.steps import PRECISIONS, Case, make_step
 from benchmarks.turns import Step, take_turns
 
 BASE = 'labels only'

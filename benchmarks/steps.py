@@ -115,7 +115,3 @@ def samples_of(labels: torch.Tensor, labeled: int) -> list[SegDataSample]:
     for sample, label in list(zip(samples, labels))[:labeled]:
         sample.gt_sem_seg = PixelData(data=label[None])
     return samples
-
-
-def device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == 'cuda' else f'CPU, {torch.get_num_threads()} threads'

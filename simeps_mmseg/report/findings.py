@@ -24,7 +24,7 @@ WORDS = (
 
 
 def log_findings(log: TrainingLog, run: RunContext | None = None, others: Iterable[Finding] = ()) -> list[Finding]:
-    """Everything that a log tells: the guard's decision and dead branches, then the rest, serious ones first.
+    """Everything that a log tells: dead branches and the guard's decision, then the rest, serious ones first.
 
     Args:
         log: Of a training.

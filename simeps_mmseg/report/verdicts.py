@@ -27,7 +27,7 @@ def verdicts(log: TrainingLog, run: RunContext) -> list[Finding]:
 
 def _decision(record: Mapping) -> Iterator[Finding]:
     """Whether the unlabelled images brought anything beyond what labels alone reached."""
-    key, best, events = record['reference']['key'], record['best'], record['events']
+    key, best = record['reference']['key'], record['best']
     before = record['reference']['metrics'][key]
     if best is not None and best <= before:
         yield Finding(
@@ -37,15 +37,16 @@ def _decision(record: Mapping) -> Iterator[Finding]:
         )
     elif best is not None:
         gain = f'{before:.1f} with labels alone, {best:.1f} with the best checkpoint ({best - before:+.1f})'
-        lost = [f'at iteration {event["iteration"]:,}: {event["text"]}' for event in events[:1]]
-        lost = [f' On the way the guard saw losses, the first {first}.' for first in lost]
-        yield Finding(bool(lost), f'{key} on validation: {gain}.{"".join(lost)}')
+        said = f'{key} on validation: {gain}.'
+        if record['events']:
+            first = record['events'][0]
+            said += f' On the way the guard saw losses, the first at iteration {first["iteration"]:,}: {first["text"]}.'
+        yield Finding(bool(record['events']), said)
 
 
 def _interventions(record: Mapping) -> Iterator[Finding]:
-    """Each loss that the guard saw, in its own words, but the one that the decision quotes."""
-    quoted = record['best'] is not None and record['best'] > record['reference']['metrics'][record['reference']['key']]
-    for event in record['events'][quoted:]:
+    """Each loss that the guard saw."""
+    for event in record['events']:
         yield Finding(True, f'At iteration {event["iteration"]:,}: {event["text"]}.')
 
 

@@ -81,7 +81,7 @@ def test_of_two_starts_the_one_trained_for_longer_counts():
     assert [row.split(' | ')[2] for row in markdown(lines).splitlines()[2:]] == ['3,000; 600', '9,000; 600']
     assert next(verdict(lines)).startswith('foreground IoU: median gain +1.0')
     assert short_table(lines).splitlines()[2:] == [
-        '| NEU-Seg, steel, the least of 1 cases | 31 (1 %) | 1 | 60.0 | 59.0 | 1.0 |'
+        '| NEU-Seg, steel, the least of all 1 | 31 (1 %) | 1 | 60.0 | 59.0 | 1.0 |'
     ]
 
 
@@ -89,8 +89,8 @@ def test_the_short_table_names_the_middle_and_the_least():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
     assert short_table(lines).splitlines()[2:] == [
         '| NEU-Seg, steel | 31 (1 %) | 1 | 50.0 | 53.0 | 5.0 |',
-        '| generated surfaces, the middle of 3 cases | 31 (1 %) | 1 | 30.0 | 30.0 | 2.0 |',
-        '| masonry, brick walls, the least of 3 cases | 31 (1 %) | 1 | 40.0 | 37.0 | -1.0 |',
+        '| generated surfaces, the middle of all 3 | 31 (1 %) | 1 | 30.0 | 30.0 | 2.0 |',
+        '| masonry, brick walls, the least of all 3 | 31 (1 %) | 1 | 40.0 | 37.0 | -1.0 |',
     ]
 
 
@@ -102,8 +102,8 @@ def test_tables_without_runs_say_so():
 def test_a_set_that_is_shown_anyway_has_one_row():
     lines = [*seed(0, 50.0, 50.0, 51.0), *seed(0, 40.0, 40.0, 45.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
     assert [row.split(' | ')[0] for row in short_table(lines).splitlines()[2:]] == [
-        '| NEU-Seg, steel, the least of 3 cases',
-        '| generated surfaces, the middle of 3 cases',
+        '| NEU-Seg, steel, the least of all 3',
+        '| generated surfaces, the middle of all 3',
     ]
 
 

@@ -2,6 +2,9 @@
 
 import inspect
 
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
 from benchmarks.gains import PAGE, WARM
 from benchmarks.one_run import experiment
 from benchmarks.protocols import PROTOCOLS, identity
@@ -34,13 +37,15 @@ def test_a_seed_counts_only_with_both_runs():
 
 
 def test_each_part_is_one_of_the_recipe():
-    """What is left out is there, by the config or by default."""
+    """What is left out is there, by the config or by default, and the model without it is built."""
+    init_default_scope('mmseg')
     defaults = {key: one.default for key, one in inspect.signature(MultiBranchSemiSegmentor).parameters.items()}
     recipe = {**defaults, **experiment(line(0, 0.0)['run']).model}
     for options in PARTS.values():
         for option in options:
             name = option.removeprefix('model.').split('=')[0].split('.')[0]
             assert recipe[name] not in (None, False), option
+        MODELS.build(experiment(line(0, 0.0, options)['run']).model)
 
 
 def test_the_page_has_the_table_of_the_lines():

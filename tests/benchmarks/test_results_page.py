@@ -185,7 +185,7 @@ def test_undefined_scores_are_left_out_of_the_mean():
 def test_options_that_are_gone_are_said_to_be():
     options = [['model.snapshot.type=Snapshot'], ['model.cross_pseudo.loss_weight=1.0']]
     text = results_page.page([line('simeps', 70.0), *(line('simeps', 71.0, options=own) for own in options)], PUBLISHED)
-    assert 'simEps, `model.snapshot.type=Snapshot` (removed since) |' in text
+    assert 'simEps, `model.snapshot.type=Snapshot` (of an earlier config) |' in text
     assert 'simEps, `model.cross_pseudo.loss_weight=1.0` |' in text
 
 

@@ -1,7 +1,7 @@
 """Tables of what grows with the number of images, workers and processes."""
 
 import torch
-from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from benchmarks import list_scaling, loader_speed, processes, selection_scaling
@@ -26,16 +26,18 @@ def test_comparisons_are_shown_with_their_share():
 
 def test_loaders_stand_below_the_step_with_and_without_kept_images():
     def loader(workers, cache_bytes, rate):
-        return dict(what='loader', config='a', workers=workers, cache_bytes=cache_bytes, images_per_second=rate)
+        return dict(
+            what='loader', config='a', device='CPU', workers=workers, cache_bytes=cache_bytes, images_per_second=rate
+        )
 
-    step = dict(what='step', config='a', device='cpu', threads=2, images_per_second=20.0)
+    step = dict(what='step', config='a', device='CPU', images_per_second=20.0)
     rows = loader_speed.markdown(
         [step, loader(1, 0, 900.0), loader(1, 4096, 1800.0), loader(0, 0, 1000.0)]
     ).splitlines()
     assert rows[2:] == [
-        '| `a`, the step alone: cpu, 2 threads | 20 | |',
-        '| the loader, 0 worker processes | 1,000 |  |',
-        '| the loader, 1 worker processes | 900 | 1,800 |',
+        '| `a`, CPU: the step alone | 20.0 |  |',
+        '| `a`, CPU: the loader, num_workers=0 | 1,000.0 |  |',
+        '| `a`, CPU: the loader, num_workers=1 | 900.0 | 1,800.0 |',
     ]
 
 
@@ -55,11 +57,23 @@ def test_processes_share_the_images(monkeypatch):
     assert met == [16, 4, 'together']
 
 
-def test_several_processes_train_through_the_wrapper(monkeypatch):
-    monkeypatch.setattr(MMDistributedDataParallel, '__init__', lambda self, module: nn.Module.__init__(self))
-    model = nn.Linear(1, 1)
+def test_several_processes_train_one_network():
+    """The wrapper gives all the weights of the first; without it the others would keep theirs."""
+    first, second = processes.in_processes(weights_after_a_step, 2, 'cpu')
+    assert first == second
+
+
+def weights_after_a_step(rank, number):
+    """Sum of the weights of each process, of which the second begins with others."""
+    init_default_scope('mmseg')
+    model, step = processes.make_step(Case('unet', 32, 2, 'simeps', 'float32'), 'cpu')
+    with torch.no_grad():
+        next(model.parameters()).add_(rank)
     processes.train_together(model)
-    assert isinstance(model.train_step.__self__, MMDistributedDataParallel)
+    step()
+    sums = [None] * number
+    processes.dist.all_gather_object(sums, sum(float(weight.detach().double().sum()) for weight in model.parameters()))
+    return sums
 
 
 def test_each_number_of_processes_is_beside_one():
@@ -73,7 +87,7 @@ def test_each_number_of_processes_is_beside_one():
 
 
 def test_what_processes_return_is_that_of_the_first():
-    assert processes.in_processes(numbers, 2) == [0, 2, 1.0]
+    assert processes.in_processes(numbers, 2, 'cpu') == [0, 2, 1.0]
 
 
 def numbers(rank, number):

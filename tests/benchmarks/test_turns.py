@@ -1,13 +1,9 @@
 """Steps that take turns, each in a process of its own."""
 
 import os
-import re
 import time
 from functools import partial
 
-import torch
-
-from benchmarks.measuring import processor
 from benchmarks.turns import take_turns
 
 
@@ -25,8 +21,3 @@ def test_each_has_a_process_and_a_turn_in_each_round():
 def test_after_the_end_no_round_starts_but_the_first():
     _, times = take_turns(dict(a=partial(make, 1)), rounds=3, device='cpu', end=time.monotonic())
     assert times == dict(a=[1.0])
-
-
-def test_the_processor_is_named():
-    assert re.fullmatch(r'\S.*, \d+ threads', processor())
-    assert processor().endswith(f', {torch.get_num_threads()} threads')

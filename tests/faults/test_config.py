@@ -127,6 +127,8 @@ CASES = [
     ({'default_hooks.checkpoint.interval': '9'}, "checkpoint.interval must be a whole number of 1 or more, got '9'"),
     ({'model.branch.decode_head.type': None}, 'model.branch.decode_head.type must be the name of a class, got None'),
     ({'log_level': 'LOUD'}, "log_level must be a level of Python's logging, such as 'INFO', got 'LOUD'"),
+    ({'activation_checkpointing': True}, 'must be the name of a module of the model or a list of such, got True'),
+    ({'efficient_conv_bn_eval': ['backbone', 3]}, "a list of such, got ['backbone', 3]"),
     ({'runner_type': 'Runer'}, "runner_type: there is no runner 'Runer'"),
     ({'load_from': ['a.pth', 'b.pth']}, 'load_from must be the path of a checkpoint, got a list'),
     ({'env_cfg': None}, 'env_cfg must be dict(cudnn_benchmark=..., ...), got None'),

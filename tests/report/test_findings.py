@@ -242,23 +242,22 @@ class TestLabelsOnly:
 
     def test_what_was_lost_on_the_way_is_quoted_in_full(self):
         events = [dict(iteration=400, text='pit is gone'), dict(iteration=1600, text='scratch is gone. Back to x.pth')]
-        decision, later = self.findings(self.record(66.5, events))[:2]
+        decision, *quoted = self.findings(self.record(66.5, events))[:3]
         assert decision.serious
         assert decision.text.endswith(
             '(+6.5). On the way the guard saw losses, the first at iteration 400: pit is gone.'
         )
-        assert later == (True, 'At iteration 1,600: scratch is gone. Back to x.pth.')
-        nothing, *all_of_them = self.findings(self.record(60.0, events))[:3]
-        assert 'brought nothing' in nothing.text
-        assert [one.text.split(':')[0] for one in all_of_them] == ['At iteration 400', 'At iteration 1,600']
+        assert quoted == [
+            (True, 'At iteration 400: pit is gone.'),
+            (True, 'At iteration 1,600: scratch is gone. Back to x.pth.'),
+        ]
 
     def test_a_dead_branch_stands_before_the_decision_and_that_before_everything_else(self):
         val = validations(60.0, 40.0, branch_0__mIoU_image=61.0, branch_1__mIoU_image=0.0)
         log = log_of(val=val, decode__loss_ce=lambda step: float('nan'))
-        events = [dict(iteration=400, text='pit is gone'), dict(iteration=500, text='pit is gone')]
-        run = RunContext(max_iters=9000, labels_only=self.record(66.5, events))
+        run = RunContext(max_iters=9000, labels_only=self.record(66.5, [dict(iteration=400, text='pit is gone')]))
         found = [finding.text for finding in log_findings(log, run)]
-        starts = ('Branch 1 is dead', 'mIoU_fg on validation', 'At iteration 500', 'The log ends', 'decode.loss_ce was')
+        starts = ('Branch 1 is dead', 'mIoU_fg on validation', 'At iteration 400', 'The log ends', 'decode.loss_ce was')
         assert [text.startswith(start) for text, start in zip(found, starts)] == [True] * 5
 
     def test_without_a_reference_nothing_is_said(self):

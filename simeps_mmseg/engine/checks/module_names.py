@@ -12,16 +12,18 @@ KEYS = ('activation_checkpointing', 'efficient_conv_bn_eval')
 
 def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
     """Names of :data:`KEYS` that the model has no module for, with what may be meant."""
-    there = dict(model.named_modules())
+    there = [name for name, _ in model.named_modules() if name]
+    branches = len(model.branches) if isinstance(model, BaseSemiSegmentor) else 0
     for key in KEYS:
-        names = cfg.get(key) or []
+        names = cfg.get(key)
+        if names is None:
+            continue
         for name in [names] if isinstance(names, str) else names:
             if name not in there:
-                yield f'{key}: the model has no module {name!r}{_instead(name, there, isinstance(model, BaseSemiSegmentor))}'
-
-
-def _instead(name: str, there: Mapping[str, nn.Module], has_branches: bool) -> str:
-    of_branches = [f'branches.{k}.{name}' for k in range(len(there)) if f'branches.{k}.{name}' in there]
-    if has_branches and of_branches:
-        return f'; those of the branches are {", ".join(of_branches)}'
-    return did_you_mean(name, there)
+                of_branches = [own for k in range(branches) if (own := f'branches.{k}.{name}') in there]
+                instead = (
+                    f'; those of the branches are {", ".join(of_branches)}'
+                    if of_branches
+                    else did_you_mean(name, there)
+                )
+                yield f'{key}: the model has no module {name!r}{instead}'
