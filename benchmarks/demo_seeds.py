@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.gains import PAGE
-from benchmarks.measuring import processor
+from benchmarks.measuring import device_name
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
@@ -47,22 +47,27 @@ def run_seed(seed: int, folder: Path) -> dict:
         steps=[labels.cfg.train_cfg.max_iters, iters],
         best=[labels.checkpoint.name, semi.checkpoint.name],
         seconds=round(time.monotonic() - start, 1),
-        device=processor(),
+        device=device_name('cuda' if torch.cuda.is_available() else 'cpu'),
         torch=torch.__version__,
     )
 
 
 def summary(lines: list[dict]) -> str:
-    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and the gain over the better."""
+    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and the gain over the better.
+
+    Either all lines have *going on*, or it is not yet measured.
+    """
     rows = [
         '| test set, % | labels only | going on | simEps-plus | one branch alone | gain | least gain |',
         '|---|---|---|---|---|---|---|',
     ]
     for key, name in SCORES.items():
-        before, longer, after = ([line[part][key] for line in lines] for part in ('labels_only', 'going_on', 'semi'))
+        before, after = ([line[part][key] for line in lines] for part in ('labels_only', 'semi'))
+        longer = [line['going_on'][key] for line in lines if 'going_on' in line]
         alone = [mean_branch(line['semi'], key) for line in lines]
-        gains = [semi - max(labels) for *labels, semi in zip(before, longer, after)]
-        cells = [*map(spread, (before, longer, after, alone, gains)), f'{min(gains):+.1f}']
+        gains = [semi - max(labels) for *labels, semi in zip(before, longer or before, after)]
+        going_on = spread(longer) if longer else 'not yet measured'
+        cells = [spread(before), going_on, *map(spread, (after, alone, gains)), f'{min(gains):+.1f}']
         rows.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
 

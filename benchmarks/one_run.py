@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import re
 import statistics
 import sys
 import time
@@ -29,7 +30,6 @@ from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
 from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
-from simeps_mmseg.engine.optimizers import bfloat16_is_fast
 from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import merge_options
@@ -285,6 +285,20 @@ def settle(cfg: Config, run: dict, place: Place) -> str:
         precision = 'bfloat16' if bfloat16_is_fast() else 'float32'
     use_precision(cfg, precision, on_gpu)
     return precision
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether this machine computes bfloat16 in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    cpuinfo = Path('/proc/cpuinfo')
+    return cpuinfo.exists() and computes_bfloat16(cpuinfo.read_text())
+
+
+def computes_bfloat16(cpuinfo: str) -> bool:
+    """Whether the processor that Linux describes has instructions for bfloat16."""
+    flags = re.search(r'^flags\s*:(.*)$', cpuinfo, re.MULTILINE)
+    return bool(flags) and not {'avx512_bf16', 'amx_bf16'}.isdisjoint(flags[1].split())
 
 
 def use_precision(cfg: Config, precision: str, on_gpu: bool) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 from mmengine.config import Config
 from prettytable import PrettyTable
 
-from ..engine.optimizers import bfloat16_is_fast
 from ..inference.comparison import compared_image
 from ..inference.evaluation_images import EvaluationImages
 from ..inference.trained_model import TrainedModel
@@ -42,8 +41,6 @@ class Trained(NamedTuple):
 
 def run_demo(folder: str | Path = 'demo', iters: int | None = None, seed: int = 0) -> Path:
     """Prepare the synthetic set, train a network on its labels, then three from there with the unlabelled images; compare.
-
-    Training is in bfloat16 where the processor, or the GPU, computes it.
 
     Args:
         folder: Where data, checkpoints, the picture and the report go.
@@ -94,8 +91,7 @@ def train_best(
     config = CONFIGS[name]
     work_dir = folder / Path(config).parent.name
     schedule = schedule_options(iters) if iters else []
-    precision = ['optim_wrapper.type=BFloat16OptimWrapper'] if bfloat16_is_fast() else []
-    options = [*data_options(config, data), f'randomness.seed={seed}', *precision, *schedule, *options]
+    options = [*data_options(config, data), f'randomness.seed={seed}', *schedule, *options]
     runner = train(config, work_dir=str(work_dir), options=[*options, *([f'load_from={start}'] if start else [])])
     best = Path(runner.message_hub.get_info('best_ckpt'))
     scores = test(config, str(best), work_dir=str(work_dir), options=options)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import compare, results
-from benchmarks.one_run import config_hash, experiment, settle, use_precision
+from benchmarks.one_run import computes_bfloat16, config_hash, experiment, settle, use_precision
 from benchmarks.place import FAILED, UNFINISHED, Place
 from benchmarks.protocols import FIELDS, PROTOCOLS, expand, find_leaf, identity, name_of, protocol_of
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
@@ -136,6 +136,12 @@ def test_the_hash_is_of_the_experiment_and_not_of_the_place(synthetic_root, tmp_
     for option in ('default_hooks.logger.interval=7', 'visualizer.alpha=0.1', 'log_level=DEBUG'):
         assert config_hash(experiment({**run, 'options': [option]})) == digest, option
     assert cfg.test_dataloader.dataset.data_root == str(synthetic_root / 'synthetic')
+
+
+def test_bfloat16_is_for_processors_that_have_it():
+    assert computes_bfloat16('model name : x\nflags\t\t: fpu avx512_bf16 sse\n')
+    assert not computes_bfloat16('flags\t\t: fpu avx2 avx512_vbmi\n')
+    assert not computes_bfloat16('')
 
 
 def test_precision_changes_a_plain_optimiser_wrapper_only():

@@ -20,6 +20,13 @@ def test_gains_are_run_by_run():
     )
 
 
+def test_without_going_on_the_gain_is_over_what_was_trained():
+    found = line(0, 40.0, 39.0, 48.0)
+    del found['going_on']
+    row = summary([found]).splitlines()[2]
+    assert row == '| foreground IoU | 40.0 | not yet measured | 48.0 | 47.0 | 8.0 | +8.0 |'
+
+
 def test_a_file_that_is_not_there_has_no_lines(tmp_path):
     assert read(tmp_path / 'none.jsonl') == []
 

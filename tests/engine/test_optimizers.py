@@ -1,4 +1,4 @@
-"""The optimiser: gradient accumulation, where several small steps count as one of their mean, and mixed precision."""
+"""Gradient accumulation: several small steps count as one of their mean, in the optimiser and in the losses' weights."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,6 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
 from simeps_mmseg.engine.hooks import preflight
-from simeps_mmseg.engine.optimizers.bfloat16 import computes_bfloat16
 from tests.helpers import make_samples, tiny_branch, tiny_model
 
 RATE = 0.1
@@ -92,9 +91,3 @@ def test_maps_of_summed_batches_are_warned_of_at_the_start(model, monkeypatch):
     model.similarity = None
     start(3)
     assert len(said) == 1
-
-
-def test_bfloat16_is_for_processors_that_have_it():
-    assert computes_bfloat16('model name : x\nflags\t\t: fpu avx512_bf16 sse\n')
-    assert not computes_bfloat16('flags\t\t: fpu avx2 avx512_vbmi\n')
-    assert not computes_bfloat16('')

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, data_options, run_demo, schedule_options, train_best
+from simeps_mmseg.apis.demo import CONFIGS, data_options, run_demo, schedule_options
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import load_config
 
@@ -26,19 +26,3 @@ def test_the_demo_puts_its_data_everywhere(config, tmp_path):
         str(tmp_path)
     ]
     assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 6
-
-
-@pytest.mark.parametrize('fast', [False, True])
-def test_the_demo_trains_in_bfloat16_where_the_machine_computes_it(fast, tmp_path, monkeypatch):
-    given = []
-
-    def train(config, work_dir, options):
-        given.extend(options)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr('simeps_mmseg.apis.demo.train', train)
-    monkeypatch.setattr('simeps_mmseg.apis.demo.bfloat16_is_fast', lambda: fast)
-    with pytest.raises(KeyboardInterrupt):
-        train_best(LABELS_ONLY, tmp_path, tmp_path, iters=3)
-    kind = load_config(CONFIGS[LABELS_ONLY], given).optim_wrapper.type
-    assert kind == ('BFloat16OptimWrapper' if fast else 'OptimWrapper')

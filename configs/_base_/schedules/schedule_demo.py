@@ -1,6 +1,5 @@
 _base_ = 'schedule_20k.py'
 
-# Until validation stops rising, short enough for two CPU cores. Validation looks seldom: of many looks, one at a high learning
-# rate is the best by chance.
+# Until validation stops rising, short enough for two CPU cores.
 param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=0.9, begin=0, end=2000, by_epoch=False)]
-train_cfg = dict(max_iters=2000, val_interval=500)
+train_cfg = dict(max_iters=2000, val_interval=250)

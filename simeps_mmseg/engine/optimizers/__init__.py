@@ -1,9 +1,8 @@
-from .bfloat16 import BFloat16OptimWrapper, bfloat16_is_fast
+from .bfloat16 import BFloat16OptimWrapper
 from .branch_layer_decay import BranchLayerDecayOptimizerConstructor, BranchLearningRateDecayOptimizerConstructor
 
 __all__ = [
     'BFloat16OptimWrapper',
     'BranchLayerDecayOptimizerConstructor',
     'BranchLearningRateDecayOptimizerConstructor',
-    'bfloat16_is_fast',
 ]

@@ -1,9 +1,7 @@
 """Mixed precision that needs no loss scaling."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from mmengine.device import get_device
@@ -29,17 +27,3 @@ class BFloat16OptimWrapper(OptimWrapper):
         device_type = torch.device(get_device()).type
         with super().optim_context(model), torch.autocast(device_type=device_type, dtype=torch.bfloat16):
             yield
-
-
-def bfloat16_is_fast() -> bool:
-    """Whether this machine computes bfloat16 in hardware."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    cpuinfo = Path('/proc/cpuinfo')
-    return cpuinfo.exists() and computes_bfloat16(cpuinfo.read_text())
-
-
-def computes_bfloat16(cpuinfo: str) -> bool:
-    """Whether the processor that Linux describes has instructions for bfloat16."""
-    flags = re.search(r'^flags\s*:(.*)$', cpuinfo, re.MULTILINE)
-    return flags is not None and not {'avx512_bf16', 'amx_bf16'}.isdisjoint(flags[1].split())
