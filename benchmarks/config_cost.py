@@ -1,6 +1,6 @@
 """What a training step of each shipped config costs: time, and peak memory.
 
-    python benchmarks/config_cost.py                                    # all configs that have no line yet: takes an hour
+    python benchmarks/config_cost.py                                    # all configs that have no line yet: hours on a CPU
     python benchmarks/config_cost.py --configs simeps/deeplabv3_neu_10pct
     python benchmarks/config_cost.py --update                           # the table of docs/performance.md
 

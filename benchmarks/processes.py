@@ -58,6 +58,7 @@ def main() -> None:
         numbers = [number for number in numbers if number <= torch.cuda.device_count()]
     if uneven := [number for number in numbers if args.images % number]:
         parser.error(f'--images {args.images} cannot be shared by {uneven} processes')
+    torch.set_num_threads(1)  # as each process
     for method in args.methods:
         case = Case('unet', args.size, args.images, method, 'float32')
         line = measured(case, numbers, args.rounds, args.device)
