@@ -25,7 +25,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from benchmarks.measuring import device_name, peak_mib, seconds_of
+from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append, lines_of
@@ -38,12 +38,8 @@ ROUNDS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--configs', nargs='+', default=configs(), help='below configs/, without .py')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    parser.add_argument('--device', default=found_device())
+    args = TABLE.parse(parser)
     device = device_name(args.device)
     done = {line['config'] for line in lines_of(args.results) if line['device'] == device}
     for name in args.configs:

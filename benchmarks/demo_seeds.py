@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.gains import PAGE
-from benchmarks.measuring import device_name
+from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
@@ -47,7 +47,7 @@ def run_seed(seed: int, folder: Path) -> dict:
         steps=[labels.cfg.train_cfg.max_iters, iters],
         best=[labels.checkpoint.name, semi.checkpoint.name],
         seconds=round(time.monotonic() - start, 1),
-        device=device_name('cuda' if torch.cuda.is_available() else 'cpu'),
+        device=device_name(found_device()),
         torch=torch.__version__,
     )
 

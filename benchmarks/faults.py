@@ -102,11 +102,7 @@ def markdown(lines: Sequence[dict]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return 0
+    args = TABLE.parse(parser)
     lines = []
     for kind in args.kinds:
         lines.append(run(kind))

@@ -23,7 +23,7 @@ from mmseg.registry import MODELS
 
 from benchmarks import results
 from benchmarks.gpu_steps import METHODS
-from benchmarks.measuring import device_name
+from benchmarks.measuring import device_name, found_device
 from benchmarks.protocols import SUPERVISED
 from benchmarks.steps import model_config, samples_of
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -42,7 +42,7 @@ def main() -> int:
     args = parser.parse_args()
     init_default_scope('mmseg')
     torch.backends.cudnn.allow_tf32 = False
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = found_device()
     equal = True
     for method in METHODS:
         # Without a GPU the other course is of another memory layout, whose sums are in another order, too.

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
 from benchmarks.hooks import backbones_of
-from benchmarks.measuring import device_name, peak_mib, seconds_of
+from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.protocols import SUPERVISED
 from benchmarks.steps import PRECISIONS, Case, make_step
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument('--small', action='store_true', help='one tiny network')
     args = parser.parse_args()
     end = time.monotonic() + args.seconds
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = found_device()
     init_default_scope('mmseg')
     peaks = {precision: matrix_peak(precision, device) for precision in PRECISIONS}
     results.append(args.lines, dict(what='matrix_peak', device=device_name(device), tflops=peaks))

@@ -54,8 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     parser.add_argument('--data-root', type=Path, default=Path('data'))
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kills'))
-    TABLE.add_arguments(parser)
-    return parser.parse_args()
+    return TABLE.parse(parser)
 
 
 def small(iters: int, workers: int, data: Path) -> list[str]:
@@ -239,9 +238,6 @@ def markdown(lines: Sequence[dict]) -> str:
 
 def main() -> int:
     args = parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return 0
     # Each checkpoint holds the text of the config. To lay it out takes longer than the steps between two checkpoints.
     yapf_api.FormatCode = lambda text, **_: (text, False)
     torch.set_num_threads(1)  # a fork of a process with threads may hang

@@ -90,12 +90,8 @@ def main() -> None:
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS)
     parser.add_argument('--workers', type=int, default=2)
     parser.add_argument('--place', type=Path, default=Path('/dev/shm'), help='folder for the images')
-    TABLE.add_arguments(parser)
     parser.add_argument('--start', help=argparse.SUPPRESS)  # a config, in a process of its own
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    args = TABLE.parse(parser)
     if args.start:
         print(json.dumps(start(args.start)))
         return

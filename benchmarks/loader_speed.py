@@ -31,7 +31,7 @@ from mmseg.registry import MODELS
 from torch.utils.data import DataLoader
 
 import simeps_mmseg  # noqa: F401 - registers the components
-from benchmarks.measuring import device_name
+from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -46,13 +46,9 @@ def main() -> None:
     parser.add_argument('--workers', type=int, nargs='+', default=[0, 1, 4])
     parser.add_argument('--cache-bytes', type=int, nargs='+', default=[0], help='of the data set; 0: no cache')
     parser.add_argument('--step', action='store_true', help='time the training step, too')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='of the step')
+    parser.add_argument('--device', default=found_device(), help='of the step')
     parser.add_argument('--seconds', type=float, default=3.0, help='for each number')
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    args = TABLE.parse(parser)
     init_default_scope('mmseg')
     device = device_name(args.device)
     if args.step:

@@ -27,7 +27,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from PIL import Image
 
-from benchmarks.measuring import device_name
+from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
 from simeps_mmseg.apis.predict import predict
@@ -42,11 +42,7 @@ CALLS: dict[str, Callable] = dict(predict=predict, rank_unlabeled=rank_unlabeled
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, nargs='+', default=[100, 1_000])
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    args = TABLE.parse(parser)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = untrained(Path(folder) / 'untrained.pth')
         milliseconds(checkpoint, 2)
@@ -54,7 +50,7 @@ def main() -> None:
             line = dict(
                 what='many_images',
                 images=images,
-                device=device_name('cuda' if torch.cuda.is_available() else 'cpu'),
+                device=device_name(found_device()),
                 milliseconds_per_image=milliseconds(checkpoint, images),
             )
             append(args.results, line)

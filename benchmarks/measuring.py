@@ -30,6 +30,11 @@ def peak_mib(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+def found_device() -> str:
+    """``cuda`` where there is one, else ``cpu``."""
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
 def device_name(device: str) -> str:
     """Name of the GPU, or of the processor with the threads that PyTorch uses of it.
 

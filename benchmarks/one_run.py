@@ -22,7 +22,7 @@ from mmengine.runner import Runner
 import simeps_mmseg
 from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
-from benchmarks.measuring import device_name, peak_mib
+from benchmarks.measuring import device_name, found_device, peak_mib
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
@@ -87,7 +87,7 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     for hook in (deadline, images, record):
         runner.register_hook(hook)
     runner.train()
-    peak = peak_mib('cuda' if torch.cuda.is_available() else 'cpu')
+    peak = peak_mib(found_device())
     record.record['peak_memory_mib'] = max(peak, record.record.get('peak_memory_mib', 0))
     # Once more, now that the record has everything up to here, the last validation included.
     meta = dict(epoch=runner.epoch, iter=runner.iter)
@@ -362,7 +362,7 @@ def cost_of(runner: Runner, record: dict, place: Place) -> dict:
         seconds_per_step=round(statistics.median(map(float, times)), 4),
         slices=record['slices'],
         peak_memory_mib=record['peak_memory_mib'],
-        device=device_name('cuda' if torch.cuda.is_available() else 'cpu'),
+        device=device_name(found_device()),
         jobs=place.jobs,
     )
 

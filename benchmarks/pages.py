@@ -1,6 +1,6 @@
 """Tables that scripts write into pages, between two comments."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,10 +38,19 @@ class ResultsTable(NamedTuple):
         """The lines that the page is of."""
         return RESULTS / f'{self.script}.jsonl'
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """``--results``, the file of the lines, and ``--update``."""
+    def parse(self, parser: ArgumentParser) -> Namespace:
+        """The arguments of the script, with ``results``, the file of the lines; ends it where these are only to be shown.
+
+        Raises:
+            SystemExit: With 0 after ``--update``, which writes the table into the page.
+        """
         parser.add_argument('--results', type=Path, default=self.results, help='file that lines are added to')
         parser.add_argument('--update', action='store_true', help=f'measure nothing, write the table of {self.page}')
+        args = parser.parse_args()
+        if args.update:
+            self.update(args.results)
+            parser.exit()
+        return args
 
     def of(self, results: Path) -> str:
         """The table of the lines in a file, or that there are none."""

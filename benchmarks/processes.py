@@ -28,7 +28,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 from torch import multiprocessing, nn
 
-from benchmarks.measuring import device_name, peak_mib, seconds_of
+from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.results import NAMES, append
 from benchmarks.steps import Case, make_step
@@ -47,12 +47,8 @@ def main() -> None:
     )
     parser.add_argument('--size', type=int, default=128, help='height and width of the images')
     parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    parser.add_argument('--device', default=found_device())
+    args = TABLE.parse(parser)
     numbers = sorted({1, *(args.processes or (2, 4))})
     if args.device == 'cuda' and not args.processes:
         numbers = [number for number in numbers if number <= torch.cuda.device_count()]

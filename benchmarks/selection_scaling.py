@@ -35,11 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, nargs='+', default=[300, 3_000, 30_000])
     parser.add_argument('--width', type=int, default=WIDTH, help='of the features')
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    args = TABLE.parse(parser)
     for images in args.images:
         features = generated_features(images, args.width)
         before, start = resident_mib('VmRSS'), time.perf_counter()

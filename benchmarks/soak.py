@@ -142,11 +142,7 @@ def main() -> int:
         '--data-root', type=Path, default=Path('data'), help='where prepare_data wrote the synthetic set'
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/soak'))
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return 0
+    args = TABLE.parse(parser)
     return report_user_errors(lambda: append(args.results, soak(args)))
 
 

@@ -31,7 +31,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from benchmarks.hooks import backbones_of
-from benchmarks.measuring import device_name, peak_mib, seconds_of
+from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append
@@ -85,12 +85,8 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=ROUNDS)
     parser.add_argument('--seconds', type=float, default=MOST_SECONDS, help='no round but the first starts after that')
     parser.add_argument('--compiled', action='store_true', help='with torch.compile, too: takes minutes more')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    TABLE.add_arguments(parser)
-    args = parser.parse_args()
-    if args.update:
-        TABLE.update(args.results)
-        return
+    parser.add_argument('--device', default=found_device())
+    args = TABLE.parse(parser)
     start = time.monotonic()
     variants = [*VARIANTS, *(COMPILED if args.compiled else ())]
     for index, precision in enumerate(args.precision, 1):

@@ -1,9 +1,11 @@
 """Tables in pages: those of the results, and where they stand."""
 
+from argparse import ArgumentParser
 from importlib import import_module
 
 import pytest
 
+from benchmarks import pages
 from benchmarks.pages import END, ResultsTable, replaced
 from benchmarks.results import append
 from tests.conftest import ROOT
@@ -49,3 +51,19 @@ def test_only_what_is_between_the_markers_changes():
     begin = '<!-- some -->\n'
     text = f'before\n{begin}old\n{END}after\n'
     assert replaced(text, 'new\n', begin) == f'before\n{begin}new\n{END}after\n'
+
+
+def test_update_writes_the_page_and_ends_the_script(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, 'DOCS', tmp_path)
+    table = ResultsTable('some', 'some.md', lambda lines: f'{len(lines)} lines\n')
+    (tmp_path / 'some.md').write_text(f'{table.begin}old\n{END}')
+    append(tmp_path / 'lines.jsonl', {})
+    arguments = ['some.py', '--results', str(tmp_path / 'lines.jsonl')]
+    monkeypatch.setattr('sys.argv', arguments)
+    assert table.parse(ArgumentParser()).results == tmp_path / 'lines.jsonl'
+    assert 'old' in (tmp_path / 'some.md').read_text()
+    monkeypatch.setattr('sys.argv', [*arguments, '--update'])
+    with pytest.raises(SystemExit) as ended:
+        table.parse(ArgumentParser())
+    assert not ended.value.code
+    assert (tmp_path / 'some.md').read_text() == f'{table.begin}1 lines\n{END}'

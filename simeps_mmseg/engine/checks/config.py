@@ -19,7 +19,7 @@ from ...utils.slips import did_you_mean
 from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS, registered
 from .keys import misspelt_keys, old_key_problems
-from .module_names import KEYS as MODULE_KEYS
+from .module_names import unnamed_modules
 from .scores import metric_problems, save_best_problems
 from .sharding import sharding_problems
 
@@ -101,15 +101,6 @@ def runner_problems(kind: str | None) -> Iterator[str]:
     """A runner that nobody has registered."""
     if kind is not None and registered(kind, RUNNERS) is None:
         yield f'runner_type: there is no runner {kind!r}; leave it out for that of mmengine, or import yours (custom_imports)'
-
-
-def unnamed_modules(cfg: Config) -> Iterator[str]:
-    """Modules that are given by something else than their name; the names are compared with the model later."""
-    for key in MODULE_KEYS:
-        names = cfg.get(key) or ''
-        listed = names if isinstance(names, list | tuple) else [names]
-        if not all(isinstance(name, str) for name in listed):
-            yield f'{key} must be the name of a module of the model or a list of such, got {names!r}'
 
 
 def default_hook_problems(hooks: Mapping[str, Mapping | None]) -> Iterator[str]:

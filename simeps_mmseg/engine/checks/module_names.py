@@ -10,20 +10,26 @@ from ...utils.slips import did_you_mean
 KEYS = ('activation_checkpointing', 'efficient_conv_bn_eval')
 
 
+def unnamed_modules(cfg: Mapping) -> Iterator[str]:
+    """Modules that are given by something else than their name."""
+    for key in KEYS:
+        if not all(isinstance(name, str) for name in _names(cfg, key)):
+            yield f'{key} must be the name of a module of the model or a list of such, got {cfg.get(key)!r}'
+
+
 def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
-    """Names of :data:`KEYS` that the model has no module for, with what may be meant."""
+    """Names that the model has no module for, with what may be meant."""
     there = [name for name, _ in model.named_modules() if name]
     branches = len(model.branches) if isinstance(model, BaseSemiSegmentor) else 0
     for key in KEYS:
-        names = cfg.get(key)
-        if names is None:
-            continue
-        for name in [names] if isinstance(names, str) else names:
+        for name in _names(cfg, key):
             if name not in there:
                 of_branches = [own for k in range(branches) if (own := f'branches.{k}.{name}') in there]
-                instead = (
-                    f'; those of the branches are {", ".join(of_branches)}'
-                    if of_branches
-                    else did_you_mean(name, there)
-                )
-                yield f'{key}: the model has no module {name!r}{instead}'
+                those = f'; those of the branches are {", ".join(of_branches)}'
+                yield f'{key}: the model has no module {name!r}{those if of_branches else did_you_mean(name, there)}'
+
+
+def _names(cfg: Mapping, key: str) -> list:
+    """One or several, as a list; none where there is no such key."""
+    names = cfg.get(key)
+    return [] if names is None else list(names) if isinstance(names, list | tuple) else [names]
