@@ -1,6 +1,7 @@
 """Whether training on this device gives the losses that it gives on the CPU.
 
-    python benchmarks/gpu_losses.py --lines lines.jsonl
+    python benchmarks/gpu_losses.py --results lines.jsonl
+    python benchmarks/gpu_losses.py --update                       # the table of docs/performance.md
 
 The same U-Net, weights and images for 20 steps of each method, in float32 without TF32. What is drawn on the device itself
 (dropout, noise in views) is left out, and the optimiser is SGD: Adam divides by small gradients, which turns rounding into
@@ -24,6 +25,7 @@ from mmseg.registry import MODELS
 from benchmarks import results
 from benchmarks.gpu_steps import METHODS
 from benchmarks.measuring import device_name, found_device
+from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.steps import model_config, samples_of
 from simeps_mmseg.utils.config_tree import walk_dicts
@@ -35,11 +37,10 @@ LEARNING_RATE = 1e-4  # larger ones amplify rounding within a few steps: pseudo-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--lines', type=Path, required=True, help='file that lines are added to')
     parser.add_argument('--size', type=int, default=64, help='height and width of the images')
     parser.add_argument('--batch', type=int, default=4, help='labelled images; as many unlabelled ones')
     parser.add_argument('--steps', type=int, default=STEPS)
-    args = parser.parse_args()
+    args = TABLE.parse(parser)
     init_default_scope('mmseg')
     torch.backends.cudnn.allow_tf32 = False
     device = found_device()
@@ -54,13 +55,14 @@ def main() -> int:
             what='losses',
             method=method,
             device=device_name(device),
+            steps=args.steps,
             largest_relative_difference=difference,
             tolerance=TOLERANCE,
             equal=difference <= TOLERANCE,
             cpu=expected,
             found=found,
         )
-        results.append(args.lines, line)
+        results.append(args.results, line)
         print(json.dumps({key: value for key, value in line.items() if key not in ('cpu', 'found')}), flush=True)
     return 0 if equal else 1
 
@@ -106,6 +108,17 @@ def largest_difference(expected: Sequence[float], found: Sequence[float]) -> flo
     """
     return max(abs(a - b) / abs(a) if a == a and b == b else float('inf') for a, b in zip(expected, found, strict=True))
 
+
+def markdown(lines: Sequence[dict]) -> str:
+    """A row for each line, with the largest difference within the course."""
+    rows = ['| method | device | steps | largest relative difference to the CPU |', '|---|---|---|---|']
+    for line in lines:
+        difference = f'{line["largest_relative_difference"]:.1e}' + ('' if line['equal'] else ', too large')
+        rows.append(f'| {line["method"]} | {line["device"]} | {line["steps"]} | {difference} |')
+    return '\n'.join(rows) + '\n'
+
+
+TABLE = ResultsTable('gpu_losses', 'performance.md', markdown)
 
 if __name__ == '__main__':
     sys.exit(main())

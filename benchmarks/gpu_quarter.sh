@@ -22,10 +22,9 @@ PYTHON=${PYTHON:-python3}
 QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
-JOBS=${JOBS:-1}                          # runs at a time; the state of each unfinished one has to fit
-# Processes that load images, for each run. So many are to be enough: images a second that part `loader` reports for them are to
-# be more than those of the fastest step that part `steps` reports for U-Net at 256, else the training waits for images.
-WORKERS=${WORKERS:-8}
+# Processes that load images, for each of up to six runs. So many are to be enough: images a second that part `loader` reports
+# for them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
+WORKERS=${WORKERS:-3}
 PIECE_MIB=15
 PIECES=4                                 # beside the four other files
 cd "$ROOT" || exit 1
@@ -36,7 +35,11 @@ main() {
     [ "${1:-all}" = unpack ] && exit 0
     : "${OUT:?names the folder for the results}"
     mkdir -p "$OUT" "$PLACE/state"
-    measure
+    if [ -f "$PLACE/plan" ]; then  # a second call on the same machine goes on with the training
+        PLAN=$(cat "$PLACE/plan")
+    else
+        measure
+    fi
     train
     pack_state
 }
@@ -70,41 +73,51 @@ part() {
 }
 
 measure() {
-    local small=() losses=() steps=${STEPS_SECONDS:-70}
-    [ -n "${SMALL:-}" ] && small=(--small) losses=(--size 32 --batch 2 --steps 3)
+    local small=() losses=(--size 32 --batch 2) steps=${STEPS_SECONDS:-100}
+    [ -n "${SMALL:-}" ] && small=(--small) losses+=(--steps 3)
     part machine 20 "$PYTHON" -c 'import platform, torch, os; print(platform.python_version(), torch.__version__, os.cpu_count(),
         torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")'
-    # Alone, as it is timed; the others only have to end.
-    part steps "$((steps + 20))" "$PYTHON" benchmarks/gpu_steps.py --lines "$OUT/lines.jsonl" \
+    # Alone, as they are timed.
+    part steps "$((steps + 20))" "$PYTHON" benchmarks/gpu_steps.py --results "$OUT/lines.jsonl" \
         --profile "$OUT/profile.txt" --seconds "$steps" "${small[@]}"
-    part losses "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/gpu_losses.py --lines "$OUT/lines.jsonl" "${losses[@]}" &
-    part tests "${CHECKS_SECONDS:-60}" "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider tests/gpu &
     part loader "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/loader_speed.py --results "$OUT/lines.jsonl" \
-        --data-root "$PLACE/data" --workers 0 1 4 "$WORKERS" --seconds 2 &
-    wait
+        --data-root "$PLACE/data" --workers 0 1 4 8 --seconds 1
+    # These only have to end. A thread for every core would take the host's time from the training that begins meanwhile.
+    OMP_NUM_THREADS=2 part losses "$((2 * ${CHECKS_SECONDS:-60}))" "$PYTHON" benchmarks/gpu_losses.py \
+        --results "$OUT/lines.jsonl" "${losses[@]}" &
+    OMP_NUM_THREADS=2 part tests "$((2 * ${CHECKS_SECONDS:-60}))" \
+        "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider tests/gpu &
 }
 
-# What to train, in order: `iterations percentage`. The first that is not finished is gone on with.
+# The paper's protocol with as many iterations as fit: from nothing, and beside it from the network that this table has on
+# labels alone; then the next percentage of labels. What is not finished is gone on with in the next call.
 train() {
-    local grids=("12000 10" "12000 1" "48000 10" "48000 1") methods=(supervised simeps simeps_plus) grid seconds code
-    local changes=(--protocol paper)
-    if [ -n "${SMALL:-}" ]; then
-        grids=("16 10" "16 1")
-        changes+=(--size 32 --batch 2)
-    fi
-    for grid in "${grids[@]}"; do
-        read -r iterations percentage <<< "$grid"
-        seconds=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
-        [ "$seconds" -gt 15 ] || break
-        part "train_${iterations}_${percentage}pct" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py \
-            "${changes[@]}" --iters "$iterations" --fractions "$percentage" --methods "${methods[@]}" --seeds 0 \
-            --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" --jobs "$JOBS" --workers "$WORKERS" \
-            --minutes "$("$PYTHON" -c "print($seconds / 60)")"
-        code=$?
-        cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
-        tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
-        [ "$code" -eq 75 ] && break  # the time is over
+    local percentage left plan
+    left=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
+    plan=${PLAN:-$("$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$left")}
+    [ -n "${SMALL:-}" ] && plan='18 auto'
+    echo "$plan" > "$PLACE/plan"
+    echo "{\"what\": \"plan\", \"iterations_and_precision\": \"$plan\", \"seconds\": $left}" | tee -a "$OUT/lines.jsonl"
+    read -r iterations precision <<< "$plan"
+    for percentage in 10 1; do
+        grid "from_nothing_${percentage}pct" "$percentage" "$iterations" 0 &
+        sleep 2  # its run on labels alone is what the others wait for
+        grid "from_labels_${percentage}pct" "$percentage" "$((iterations / 3))" "$iterations" &
+        wait
     done
+    cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
+    tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
+}
+
+# grid NAME PERCENTAGE ITERATIONS START: labels only and our methods, side by side.
+grid() {
+    local seconds=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS)) changes=(--protocol paper)
+    [ "$seconds" -gt 15 ] || return 0
+    [ -n "${SMALL:-}" ] && changes+=(--size 32 --batch 2)
+    part "$1" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" --fractions "$2" --iters "$3" \
+        --start "$4" --precision "$precision" --methods supervised simeps simeps_plus --seeds 0 --data-root "$PLACE/data" \
+        --work-dir "$PLACE/work" --state "$PLACE/state" --jobs 3 --workers "$WORKERS" \
+        --minutes "$("$PYTHON" -c "print($seconds / 60)")"
 }
 
 # The states of unfinished runs, the latest first, as many as fit.

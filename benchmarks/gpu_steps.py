@@ -1,7 +1,8 @@
 """What a training step costs on this device, by network, size, method and precision, eager and compiled.
 
-    python benchmarks/gpu_steps.py --lines lines.jsonl --profile profile.txt --seconds 80
-    python benchmarks/gpu_steps.py --lines lines.jsonl --small --seconds 30          # a try on the CPU
+    python benchmarks/gpu_steps.py --results lines.jsonl --profile profile.txt --seconds 80
+    python benchmarks/gpu_steps.py --results lines.jsonl --small --seconds 30          # a try on the CPU
+    python benchmarks/gpu_steps.py --update                                          # the tables of docs/performance.md
 
 One JSON line a case, written at once: seconds per step, images per second, peak memory, floating point operations of a step
 and their share of what a large matrix product of the same precision reaches on this device. ``ratio`` is the time beside that
@@ -17,7 +18,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,11 +27,13 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 from mmengine.registry import init_default_scope
+from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
 from benchmarks.hooks import backbones_of
 from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
+from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
 from benchmarks.steps import PRECISIONS, Case, make_step
 
@@ -42,40 +45,40 @@ PROFILED_STEPS = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--lines', type=Path, required=True, help='file that lines are added to')
     parser.add_argument('--profile', type=Path, help='file for tables of where a step goes')
     parser.add_argument('--seconds', type=float, default=80, help='no case starts after that')
     parser.add_argument('--small', action='store_true', help='one tiny network')
-    args = parser.parse_args()
+    args = TABLE.parse(parser)
     end = time.monotonic() + args.seconds
     device = found_device()
     init_default_scope('mmseg')
     peaks = {precision: matrix_peak(precision, device) for precision in PRECISIONS}
-    results.append(args.lines, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
+    results.append(args.results, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
     seconds: dict[Case, float] = {}
     for case in cases(SMALL if args.small else NETWORKS):
         if time.monotonic() > end:
             break
-        line = dict(what='step', **asdict(case))
+        line = dict(what='step', device=device_name(device), **asdict(case))
         try:
             line.update(measure(case, device, peaks[case.precision]))
             seconds[case] = line['seconds']
             line['ratio'] = ratio(case, seconds)
             if args.profile and is_profiled(case):
-                profile(case, device, args.profile)
+                results.append(args.results, {**line, **profile(case, device, args.profile)})
         except Exception as error:  # out of memory, or a compiler's: the other cases go on
             line['error'] = f'{type(error).__name__}: {error}'[:500]
-        results.append(args.lines, line)
+        results.append(args.results, line)
         print(json.dumps(line), flush=True)
 
 
 def cases(networks: tuple[tuple[str, int, int], ...]) -> Iterator[Case]:
-    """All cases. Compiling takes longest, so eager ones come first, but for one answer to whether it pays."""
+    """All cases. Compiling takes longest, so that eager ones come first, those in bfloat16 before their likes in float32."""
     first, others = networks[:1], networks[1:]
     eager, compiled = False, True
     yield from _combined(first, PRECISIONS, eager)
+    yield from _combined(others, PRECISIONS[:1], eager)
     yield from _combined(first, PRECISIONS[:1], compiled)
-    yield from _combined(others, PRECISIONS, eager)
+    yield from _combined(others, PRECISIONS[1:], eager)
     yield from _combined(first, PRECISIONS[1:], compiled)
     yield from _combined(others, PRECISIONS, compiled)
 
@@ -138,8 +141,13 @@ def matrix_peak(precision: str, device: str) -> float:
     return round(2 * size**3 / seconds / 1e12, 3)
 
 
-def profile(case: Case, device: str, file: Path) -> None:
-    """Add a table of where a step of a case goes to a file, headed by what is launched and waited for per step."""
+def profile(case: Case, device: str, file: Path) -> dict:
+    """Add a table of where a step of a case goes to a file.
+
+    Returns:
+        Fields of a line: milliseconds of a step that host and device were busy, kernels launched, copies, and waits for the
+        device.
+    """
     _, step = make_step(case, device)
     seconds_of(step, 3, device)
     activities = [torch.profiler.ProfilerActivity.CPU]
@@ -148,12 +156,69 @@ def profile(case: Case, device: str, file: Path) -> None:
     with torch.profiler.profile(activities=activities) as profiler:
         seconds_of(step, PROFILED_STEPS, device)
     averages = profiler.key_averages()
-    names = ('cudaLaunchKernel', 'cudaMemcpyAsync', 'cudaStreamSynchronize', 'cudaDeviceSynchronize', 'aten::item')
-    counts = {event.key: event.count / PROFILED_STEPS for event in averages if event.key in names}
     table = averages.table(sort_by=f'self_{device}_time_total', row_limit=30, max_name_column_width=70)
     with file.open('a') as text:
-        text.write(f'{case}\nper step: {json.dumps(counts)}\n{table}\n\n')
+        text.write(f'{case}\n{table}\n\n')
 
+    def each(values: Iterable[float]) -> float:
+        return round(sum(values) / PROFILED_STEPS, 1)
+
+    counts = {event.key: event.count for event in averages}
+    return dict(
+        what='profile',
+        steps=PROFILED_STEPS,
+        host_ms=each(event.self_cpu_time_total / 1000 for event in averages),
+        device_ms=each(
+            event.self_device_time_total / 1000 for event in averages if event.device_type == DeviceType.CUDA
+        ),
+        launches=each([counts.get('cudaLaunchKernel', 0)]),
+        copies=each([counts.get('cudaMemcpyAsync', 0)]),
+        waits=each([counts.get('cudaStreamSynchronize', 0)]),
+    )
+
+
+# -- the tables ------------------------------------------------------------------------------------------------------
+
+
+def markdown(lines: Sequence[dict]) -> str:
+    """What a step takes, then what the host and the device do in it; of each case and device the last line."""
+    peaks = {line['device']: line['tflops'] for line in lines if line['what'] == 'matrix_peak'}
+    rows = [
+        '| step | seconds | images a second | peak memory, MiB | beside three labels-only steps | share of the matrix peak |',
+        '|---|---|---|---|---|---|',
+    ]
+    for name, line in _last(lines, 'step').items():
+        if 'error' in line:
+            rows.append(f'| {name} | {line["error"].split(":")[0]} | | | | |')
+            continue
+        memory = '' if line['peak_memory_mib'] is None else f'{line["peak_memory_mib"]:,}'
+        cells = [name, f'{line["seconds"]:.3f}', f'{line["images_per_second"]:.0f}', memory]
+        cells += [f'{line["ratio"]:.2f}', f'{100 * line["share_of_matrix_peak"]:.1f} %']
+        rows.append(f'| {" | ".join(cells)} |')
+    rows += ['', '| step | host busy, ms | device busy, ms | kernels | copies | waits |', '|---|---|---|---|---|---|']
+    for name, line in _last(lines, 'profile').items():
+        counts = ' | '.join(f'{line[key]:,.0f}' for key in ('host_ms', 'device_ms', 'launches', 'copies', 'waits'))
+        rows.append(f'| {name} | {counts} |')
+    found = (
+        f'{device}: {" and ".join(f"{found:.0f} in {name}" for name, found in peak.items())}'
+        for device, peak in peaks.items()
+    )
+    return '\n'.join([*rows, '', f'TFLOP/s of a large matrix product: {"; ".join(found)}.']) + '\n'
+
+
+def _last(lines: Iterable[dict], what: str) -> dict[str, dict]:
+    """The last line of each case, by its name in a table."""
+    found = {}
+    for line in lines:
+        if line['what'] == what:
+            images = f'{line["batch"]} + {line["batch"]} of {line["size"]} x {line["size"]}'
+            compiled = ', compiled backbones' if line['compiled'] else ''
+            name = f'{line["device"]}, {line["network"]}, {images}, {line["precision"]}{compiled}: {line["method"]}'
+            found[name] = line
+    return found
+
+
+TABLE = ResultsTable('gpu_steps', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

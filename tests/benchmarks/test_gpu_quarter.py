@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import loader_speed
 from benchmarks.gpu_losses import largest_difference, without_draws
+from benchmarks.gpu_plan import plan
 from benchmarks.gpu_steps import METHODS, NETWORKS, cases, ratio
 from benchmarks.loader_speed import rates
 from benchmarks.steps import Case, model_config
@@ -20,14 +21,31 @@ SCRIPT = ROOT / 'benchmarks/gpu_quarter.sh'
 
 
 def test_eager_cases_come_first_and_labels_only_before_what_is_compared_with_it():
-    """Behind the six of the U-Net its compiled ones in bfloat16, so that a slow start still tells whether that pays."""
+    """Behind the eager ones of all networks in bfloat16 the U-Net's compiled ones: a slow start still tells whether that pays."""
     order = list(cases(NETWORKS))
     assert len(set(order)) == len(order) == 2 * 3 * 2 * 3
-    assert [case.compiled for case in order] == [False] * 6 + [True] * 3 + [False] * 12 + [True] * 15
-    assert {(case.network, case.precision) for case in order[6:9]} == {('unet', 'bfloat16')}
-    assert {case.network for case in order[:9]} == {'unet'}
+    assert [case.compiled for case in order] == [False] * 12 + [True] * 3 + [False] * 6 + [True] * 15
+    assert {case.network for case in order[:6]} == {case.network for case in order[12:15]} == {'unet'}
+    assert {case.precision for case in order[6:15]} == {'bfloat16'}
     assert [case.method for case in order[:3]] == list(METHODS)
     assert METHODS[0] == 'supervised'
+
+
+def test_the_plan_is_what_fits_in_float32_unless_bfloat16_is_much_faster():
+    def measured(precision, *seconds, **changes):
+        line = dict(what='step', network='unet', size=256, compiled=False, precision=precision)
+        return [{**line, 'method': method, 'seconds': taken, **changes} for method, taken in zip(METHODS, seconds)]
+
+    slow = measured('float32', 0.1, 0.3, 0.4)
+    # 0.8 s an iteration, a third of that beside it, 1.4 times as fast side by side.
+    assert plan(slow, 0.8 * 4 / 3 / 1.4 * 6000 + 1) == (6000, 'float32')
+    assert plan(slow, 0.8 * 4 / 3 / 1.4 * 6000 - 1) == (5000, 'float32')
+    assert plan(slow, 1) == (1000, 'float32')
+    assert plan([*slow, *measured('bfloat16', 0.1, 0.25, 0.3)], 1) == (1000, 'float32')
+    assert plan([*slow, *measured('bfloat16', 0.05, 0.15, 0.2)], 0.4 * 4 / 3 / 1.4 * 6000 + 1) == (6000, 'bfloat16')
+    others = measured('bfloat16', 0.01, 0.01, 0.01, compiled=True) + measured('bfloat16', 0.01, 0.01)
+    assert plan([dict(what='part'), *slow, *others, dict(what='step', error='memory')], 1) == (1000, 'float32')
+    assert plan(others, 1) == (12000, 'auto')
 
 
 def test_ratio_is_to_three_steps_of_the_same_case():

@@ -20,7 +20,10 @@ PLUS = dict(
 )
 UAPS = dict(cross_pseudo=dict(type='UncertaintyMixedLoss'))
 STAGES = dict(type='SimilarityConsistencyLoss', stages=dict(encoder=1.0, decoder=1.0, logits=1.0))
-METHODS = dict(simeps={}, simeps_plus=PLUS, uaps=UAPS, all_stages=dict(similarity=STAGES))
+NO_CONSISTENCY = dict(
+    cross_pseudo=None, similarity=None, consistency_on_labeled=False
+)  # unlabelled images teach nothing
+METHODS = dict(simeps={}, simeps_plus=PLUS, uaps=UAPS, all_stages=dict(similarity=STAGES), ensemble=NO_CONSISTENCY)
 
 
 class OnePass(OptimWrapper):

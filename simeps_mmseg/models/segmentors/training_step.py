@@ -49,6 +49,8 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
             for images, samples in parts:
                 with optim_wrapper.optim_context(self):
                     losses = self(images, samples, mode='loss')
+                if not losses:  # of unlabelled images where all consistency is left out
+                    continue
                 loss, values = self.parse_losses(losses)
                 optim_wrapper.backward(optim_wrapper.scale_loss(loss))
                 optim_wrapper._inner_count -= 1  # of backward passes: parts are not batches
