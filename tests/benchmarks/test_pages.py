@@ -14,6 +14,8 @@ SCRIPTS = (
     *(
         'config_cost',
         'faults',
+        'gpu_losses',
+        'gpu_steps',
         'kills',
         'list_scaling',
         'loader_speed',
