@@ -72,19 +72,20 @@ $(CONSTRAINTS): constraints.txt
 	$(if $(TORCH),sed '/^torch/d',cat) constraints.txt > $@
 	$(if $(filter-out newest,$(TORCH)),echo 'torch==$(TORCH)' >> $@)
 
-# torch comes first and alone: with it in place, its pin keeps the others from pulling another build.
+# torch comes first and alone: with it in place, its pin keeps the others from pulling another build. --no-compile: Python
+# compiles what is imported, which is half of it.
 $(INSTALLED): setup.py $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 ifdef HASHES
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 else
-	$(PIP) install -c $(CONSTRAINTS) torch torchvision
+	$(PIP) install --no-compile -c $(CONSTRAINTS) torch torchvision
 ifeq ($(STACK),openmmlab)
 	$(PIP) install "setuptools<81" wheel ninja psutil
 	FORCE_CUDA=0 MMCV_WITH_OPS=1 $(PIP) install --no-build-isolation -c $(CONSTRAINTS) mmcv
 endif
-	$(PIP) install -c $(CONSTRAINTS) -e ".[$(STACK)]"
+	$(PIP) install --no-compile -c $(CONSTRAINTS) -e ".[$(STACK)]"
 endif
 	touch $@
 

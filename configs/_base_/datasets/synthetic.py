@@ -35,5 +35,5 @@ train_dataloader = dict(
     num_workers=1,
     dataset=dict(ann_file='splits/seed0/2pct_labeled.txt', pipeline=train_pipeline, **source),
 )
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
-test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
+val_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
+test_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
