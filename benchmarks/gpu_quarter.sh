@@ -35,8 +35,8 @@ main() {
     [ "${1:-all}" = unpack ] && exit 0
     : "${OUT:?names the folder for the results}"
     mkdir -p "$OUT" "$PLACE/state"
-    if [ -f "$PLACE/plan" ]; then  # a second call on the same machine goes on with the training
-        PLAN=$(cat "$PLACE/plan")
+    if [ -f "$PLACE/state/plan" ]; then  # a call before this one measured: go on with its training
+        PLAN=$(cat "$PLACE/state/plan")
     else
         measure
     fi
@@ -96,7 +96,7 @@ train() {
     left=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
     plan=${PLAN:-$("$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$left")}
     [ -n "${SMALL:-}" ] && plan='18 auto'
-    echo "$plan" > "$PLACE/plan"
+    echo "$plan" > "$PLACE/state/plan"
     echo "{\"what\": \"plan\", \"iterations_and_precision\": \"$plan\", \"seconds\": $left}" | tee -a "$OUT/lines.jsonl"
     read -r iterations precision <<< "$plan"
     for percentage in 10 1; do
@@ -133,7 +133,9 @@ pack_state() {
         fi
         names+=("state/${file##*/}")
     done < <(ls -t "$PLACE"/state/*.pth 2> /dev/null)
-    [ -f "$PLACE/state/results.jsonl" ] && names+=(state/results.jsonl)
+    for file in results.jsonl plan; do
+        [ -f "$PLACE/state/$file" ] && names+=("state/$file")
+    done
     [ ${#names[@]} -gt 0 ] || return 0
     tar -C "$PLACE" -cf - "${names[@]}" | xz -T0 -1 | split -b "${PIECE_MIB}M" -d - "$OUT/state.tar.xz."
     ls -l "$OUT"

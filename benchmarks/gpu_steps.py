@@ -109,7 +109,9 @@ def measure(case: Case, device: str, peak: float) -> dict:
         step()
     if case.compiled:
         for backbone in backbones_of(model):
-            backbone.compile(mode='reduce-overhead')  # CUDA graphs on a GPU, where the host is what a small network waits for
+            backbone.compile(
+                mode='reduce-overhead'
+            )  # CUDA graphs on a GPU, where the host is what a small network waits for
     first = seconds_of(step, 1, device)
     seconds_of(step, 2, device)
     if device == 'cuda':
