@@ -1,7 +1,11 @@
 """Weights of one trained network as those of every branch."""
 
+import json
+
 import pytest
 import torch
+from mmcv.cnn.bricks import DropPath
+from mmengine.optim import OptimWrapper
 from mmengine.runner import load_state_dict
 from mmseg.registry import MODELS
 
@@ -9,6 +13,7 @@ from simeps_mmseg.engine.checks import check_start
 from simeps_mmseg.utils import UserError
 from tests.helpers import make_samples, tiny_branch, tiny_model
 
+VIEW = dict(type='RandomView', transforms=[dict(type='GreyNoise')])
 TEACHER = dict(type='ExponentialMovingAverage', momentum=0.01)
 
 
@@ -103,8 +108,50 @@ def test_of_a_plain_network_what_does_not_fit_is_said(plain, tmp_path, said):
 
 def test_a_plain_checkpoint_that_fits_is_accepted(plain, tmp_path, said):
     torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
-    check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model()))
+    check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model(view=VIEW)))
     assert said == []
+
+
+def test_branches_that_start_equal_and_stay_equal_are_warned_of(plain, tmp_path, said):
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model()))
+    (text,) = said
+    assert 'nothing in the config makes them differ (no view, no dropout)' in text
+    model = MODELS.build(tiny_model())
+    load_state_dict(model, plain)
+    model.train().set_rampup(1.0)
+    wrapper = OptimWrapper(torch.optim.Adam(model.parameters(), lr=0.01))
+    for seed in range(3):
+        images = torch.randint(0, 256, (4, 3, 16, 16), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        samples = make_samples(2, True) + make_samples(2, False)
+        model.train_step(dict(inputs=list(images), data_samples=samples), wrapper)
+    first, *others = (branch.state_dict() for branch in model.branches)
+    assert all(torch.equal(first[key], other[key]) for other in others for key in first)
+
+
+@pytest.mark.parametrize('place', ['decode_head', 'backbone', 'checkpoint'])
+def test_what_makes_branches_differ_is_seen(place, plain, tmp_path, said):
+    branch = tiny_branch()
+    if place == 'decode_head':
+        branch.decode_head.dropout_ratio = 0.1
+    model = MODELS.build(tiny_model(branch=branch))
+    if place == 'backbone':
+        model.branches[0].backbone.drop_path = DropPath(0.1)  # of MMSegmentation's transformers
+    state = model.state_dict() if place == 'checkpoint' else plain
+    torch.save(dict(state_dict=state), tmp_path / 'start.pth')
+    check_start(str(tmp_path / 'start.pth'), model)
+    assert said == []
+
+
+def test_a_start_that_was_still_learning_is_warned_of(plain, tmp_path, said):
+    torch.save(dict(state_dict=plain, meta=dict(iter=600)), tmp_path / 'iter_600.pth')
+    log = tmp_path / '20260101_000000/vis_data/scalars.json'
+    log.parent.mkdir(parents=True)
+    scores = {200: 10.0, 400: 30.0, 600: 42.0}
+    log.write_text(''.join(json.dumps(dict(mIoU_fg=score, step=step)) + '\n' for step, score in scores.items()))
+    check_start(str(tmp_path / 'iter_600.pth'), MODELS.build(tiny_model(view=VIEW)))
+    (text,) = said
+    assert 'rose above all before, by 60.0 points per 1,000 steps' in text
 
 
 def test_weights_of_something_else_are_refused(tmp_path):

@@ -7,13 +7,21 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from ...deploy import read_checkpoint
 from ...models.checks import class_weight_problems
 from ...models.segmentors import BaseSemiSegmentor
-from ...models.utils import below, fitting, loaded_share
+from ...models.utils import below, fitting, is_query_head, loaded_share
 from ...utils import UserError
 from ...utils.weights import without_wrapper
+from .trained_network import rise_notes
+
+STAY_EQUAL = (
+    'every branch starts as this network, and nothing in the config makes them differ (no view, no dropout): they stay one '
+    'network and teach each other nothing. Give each its view (model.view), as simeps_plus does '
+    '(simeps make_semi --method simeps_plus)'
+)
 
 
 def check_class_weights(model: nn.Module) -> None:
@@ -38,10 +46,10 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     if not path.is_file():
         raise UserError(f'load_from={checkpoint} is not there')
     try:
-        state = read_checkpoint(path)['state_dict']
+        checkpoint = read_checkpoint(path)
     except UserError as error:
         raise UserError(f'load_from={checkpoint}: {error}') from error
-    found = without_wrapper(state)
+    found = without_wrapper(checkpoint['state_dict'])
     branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []
     has_branches = any(key.startswith('branches.') for key in found)
     states = [below(found, f'branches.{k}.') if has_branches else found for k in range(len(branches))]
@@ -67,6 +75,19 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
+    if branches and not has_branches:
+        equal = not any(share.missing for share in shares) and not _differ_in_training(model)
+        for text in [*rise_notes(path, checkpoint['meta']), *([STAY_EQUAL] if equal else [])]:
+            print_log(f'load_from={checkpoint}: {text}', logger='current', level=logging.WARNING)
+
+
+def _differ_in_training(model: BaseSemiSegmentor) -> bool:
+    """Whether anything is drawn for each branch on its own: a view, what is dropped, the points that a query head looks at."""
+    if len(model.branches) == 1 or getattr(model, 'views', None) is not None:
+        return True
+    layers = [layer for branch in model.branches for layer in branch.modules()]
+    dropped = (layer.p if isinstance(layer, _DropoutNd) else getattr(layer, 'drop_prob', 0) for layer in layers)
+    return any(dropped) or any(is_query_head(branch) for branch in model.branches)
 
 
 def check_resumed_schedule(runner: Runner) -> None:

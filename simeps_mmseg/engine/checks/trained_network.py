@@ -70,7 +70,7 @@ def start_notes(path: Path, key: str, network: BaseSegmentor | None) -> list[str
         UserError: If the checkpoint is damaged, holds more than weights, or has no weight of the network's backbone.
     """
     checkpoint = read_checkpoint(path)
-    rise = list(_rise_notes(path, checkpoint['meta']))
+    rise = list(rise_notes(path, checkpoint['meta']))
     if network is None:
         return rise
     state = network_states(without_wrapper(checkpoint['state_dict']), student=True)[0]
@@ -102,7 +102,8 @@ def _difference(share: LoadedShare, state: Mapping[str, Tensor], network: BaseSe
     return f'{name} of the network is not in the file, which has {next(iter(state), "no weight")}, ...'
 
 
-def _rise_notes(path: Path, meta: Mapping) -> Iterator[str]:
+def rise_notes(path: Path, meta: Mapping) -> Iterator[str]:
+    """What to know of a checkpoint whose validations, by its meta data or the log beside it, were still rising."""
     name, scores = validations(path, meta.get('iter', -1))
     rise = late_rise(scores)
     if rise > STILL_RISING:
