@@ -31,6 +31,7 @@ PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
+SAID = '<!-- benchmarks/gains.py: verdict -->\n'
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
@@ -104,6 +105,15 @@ class Comparison(NamedTuple):
     def gain(self, key: str) -> float:
         """Points that the method has over the better of the two."""
         return self.score(key) - max(self.labels_only(key))
+
+    def collapsed(self) -> bool:
+        """Whether the last weights find less than half of what labels only found on the test set, or a class no longer.
+
+        The guard, and with it the best weights, would not show that.
+        """
+        before, last = self.plateau['best']['test'], self.semi['last']['test']
+        lost = [key for key, iou in before.items() if key.startswith('IoU.') and iou > 0 and not last[key] > 0]
+        return bool(lost) or last['mIoU_fg'] < before['mIoU_fg'] / 2
 
     def gain_alone(self, key: str) -> float:
         """Points that one network of the method has over the better of the two."""
@@ -207,21 +217,33 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
 def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     """What to take for how many labelled images, and what it brought: median, least and most of the gains.
 
-    A case is a set with so many labels.
+    A case is a set with so many labels. What is taken is the method with the highest median, of those that have all the cases
+    of the recommended one; labels only where no median is above zero.
     """
-    found = longest_trained(comparisons(lines, METHOD))
-    gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
-    sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
+    lines = list(lines)
+    gains: dict[str, dict[Place, float]] = {}
+    sizes: dict[Place, int] = {}
+    for method in NAMES:
+        found = longest_trained(comparisons(lines, method)) if method != SUPERVISED else {}
+        gains[method] = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+        sizes |= {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
     for name, low, high in (
         (f'up to {FEW}', 0, FEW),
         (f'{FEW + 1} to {MORE}', FEW, MORE),
         (f'more than {MORE}', MORE, sys.maxsize),
     ):
-        inside = [gain for place, gain in gains.items() if low < sizes[place] <= high]
-        cells = [name, f'`{METHOD}`', str(len(inside))] if inside else [name, 'not yet measured', '0']
-        cells += [f'{figure(inside):+.1f}' if inside else '' for figure in (statistics.median, min, max)]
-        rows.append(f'| {" | ".join(cells)} |')
+        places = [place for place in gains[METHOD] if low < sizes[place] <= high]
+        if not places:
+            rows.append(f'| {name} | not yet measured | 0 | | | |')
+            continue
+        inside = {
+            method: [own[place] for place in places] for method, own in gains.items() if own.keys() >= set(places)
+        }
+        best = max(inside, key=lambda method: statistics.median(inside[method]))
+        taken = f'`{best}`' if statistics.median(inside[best]) > 0 else 'labels only'
+        figures = [f'{figure(inside[best]):+.1f}' for figure in (statistics.median, min, max)]
+        rows.append(f'| {" | ".join([name, taken, str(len(places)), *figures])} |')
     return '\n'.join(rows) + '\n'
 
 
@@ -243,16 +265,29 @@ def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
 
 
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
-    """The gain of the worst set and of the one in the middle, in both scores."""
-    found = longest_trained(comparisons(lines, method))
+    """The gain of the worst set and of the one in the middle, in both scores; how many runs collapsed."""
+    found = comparisons(lines, method)
     for key, name in SCORES.items():
-        gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+        gains = {
+            place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in longest_trained(found).items()
+        }
         if gains:
             worst = min(gains, key=gains.get)
             yield (
                 f'{name}: median gain {statistics.median(gains.values()):+.1f}, worst {gains[worst]:+.1f} '
                 f'({SETS[worst.dataset]}, {worst.percent:g} %), of {len(gains)} cases'
             )
+    runs = [one for seeds in found.values() for one in seeds]
+    if runs:
+        yield (
+            f'collapsed: {sum(one.collapsed() for one in runs)} of {len(runs)} runs, that is, the last weights find less than '
+            'half of what labels only found on the test set, or a class no longer'
+        )
+
+
+def said(lines: Iterable[dict], method: str = METHOD) -> str:
+    """The verdict as a list in Markdown."""
+    return ''.join(f'- {text}.\n' for text in verdict(lines, method))
 
 
 def main() -> None:
@@ -266,11 +301,12 @@ def main() -> None:
     table = markdown(lines, args.method, args.score)
     if args.update:
         update(PAGE, table, BEGIN)
+        update(PAGE, said(lines, args.method), SAID)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)
         update(README, short_table(lines, args.method, args.score), BEGIN)
         return
-    print(table, *verdict(lines, args.method), sep='\n')
+    print(table, said(lines, args.method), sep='\n')
 
 
 if __name__ == '__main__':

@@ -72,7 +72,7 @@ def warm_start() -> str:
     if not gains.comparisons(lines, gains.METHOD):
         return ''
     tables = [f'### {name}\n\n{gains.markdown(lines, key=key)}' for key, name in gains.HEADINGS.items()]
-    said = '\n'.join(f'- {text}.' for text in gains.verdict(lines))
+    said = gains.said(lines).rstrip('\n')
     first = ['## NEU-Seg by number of labels', by_labels(lines, load_published())]
     return '\n\n'.join([*first, '## From a network on labels', gains.EXPLAINED, *tables, said])
 

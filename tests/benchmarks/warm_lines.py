@@ -22,7 +22,7 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
         )
     )
     validations = {str(third * iters // 3): fg for third in (1, 2, 3)}
-    return dict(run=run, labeled=31, best=dict(test=test), validations=validations)
+    return dict(run=run, labeled=31, best=dict(test=test), last=dict(test=test), validations=validations)
 
 
 def seed(number, plateau, longer, semi, dataset='neu', start=3000):
