@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.gains_figure import write_figure
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import SUPERVISED, start_of
@@ -27,7 +28,7 @@ from simeps_mmseg.engine.checks import STILL_RISING
 
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, README = ROOT / 'docs/gains.md', ROOT / 'README.md'
+PAGE, README, FIGURE = ROOT / 'docs/gains.md', ROOT / 'README.md', ROOT / 'docs/images/gains.png'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
@@ -302,6 +303,7 @@ def main() -> None:
     if args.update:
         update(PAGE, table, BEGIN)
         update(PAGE, said(lines, args.method), SAID)
+        write_figure(longest_trained(comparisons(lines, args.method)), SETS, FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)
         update(README, short_table(lines, args.method, args.score), BEGIN)

@@ -7,19 +7,23 @@ from benchmarks import results
 from benchmarks.gains import (
     BEGIN,
     GUIDE,
+    METHOD,
     PAGE,
     README,
     RIVALS,
     SAID,
+    SETS,
     WARM,
     comparisons,
     guide,
+    longest_trained,
     markdown,
     methods_table,
     said,
     short_table,
     verdict,
 )
+from benchmarks.gains_figure import gains_figure, write_figure
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
 from simeps_mmseg.apis import make_semi
@@ -139,6 +143,19 @@ def test_other_methods_stand_beside_it_where_they_began_at_the_same_networks():
         '| simEps-plus | -0.5 ± 2.1 (2) |',
     ]
     assert methods_table(lines[:-1]) == 'Not yet measured.\n'
+
+
+def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
+    lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 49.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
+    found = longest_trained(comparisons(lines, METHOD))
+    (axes,) = gains_figure(found, SETS).axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[52.0, 53.0], [50.0, 48.0], [40.0, 43.0]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [
+        'NEU-Seg, steel, 31 labels',
+        'masonry, brick walls, 31 labels',
+    ]
+    write_figure(found, SETS, tmp_path / 'deep/gains.png')
+    assert (tmp_path / 'deep/gains.png').stat().st_size > 1000
 
 
 def test_the_pages_hold_the_tables_of_the_results():

@@ -46,10 +46,10 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
     if not path.is_file():
         raise UserError(f'load_from={checkpoint} is not there')
     try:
-        checkpoint = read_checkpoint(path)
+        content = read_checkpoint(path)
     except UserError as error:
         raise UserError(f'load_from={checkpoint}: {error}') from error
-    found = without_wrapper(checkpoint['state_dict'])
+    found = without_wrapper(content['state_dict'])
     branches = list(model.branches) if isinstance(model, BaseSemiSegmentor) else []
     has_branches = any(key.startswith('branches.') for key in found)
     states = [below(found, f'branches.{k}.') if has_branches else found for k in range(len(branches))]
@@ -75,9 +75,9 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
-    if branches and not has_branches:
+    if isinstance(model, BaseSemiSegmentor) and not has_branches:
         equal = not any(share.missing for share in shares) and not _differ_in_training(model)
-        for text in [*rise_notes(path, checkpoint['meta']), *([STAY_EQUAL] if equal else [])]:
+        for text in [*rise_notes(path, content['meta']), *([STAY_EQUAL] if equal else [])]:
             print_log(f'load_from={checkpoint}: {text}', logger='current', level=logging.WARNING)
 
 
