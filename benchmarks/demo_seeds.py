@@ -14,16 +14,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import mmseg
 import torch
+from mmengine.config import Config
 
 from benchmarks.gains import PAGE
 from benchmarks.measuring import device_name, found_device
+from benchmarks.one_run import config_hash
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
-from simeps_mmseg.apis.demo import LABELS_ONLY, PERCENT, SEMI, train_best
+from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors
+from simeps_mmseg.utils.paths import find_config
 
 DEMO = RESULTS / 'demo.jsonl'
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per-image mIoU'}
@@ -48,26 +52,27 @@ def run_seed(seed: int, folder: Path) -> dict:
         best=[labels.checkpoint.name, semi.checkpoint.name],
         seconds=round(time.monotonic() - start, 1),
         device=device_name(found_device()),
-        torch=torch.__version__,
+        config_hashes=config_hashes(),
+        versions=dict(torch=torch.__version__, mmseg=mmseg.__version__),
     )
 
 
-def summary(lines: list[dict]) -> str:
-    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and the gain over the better.
+def config_hashes() -> list[str]:
+    """Of the two configs of the demo as they are: which lines are of these."""
+    return [config_hash(Config.fromfile(find_config(CONFIGS[name]))) for name in (LABELS_ONLY, SEMI)]
 
-    Either all lines have *going on*, or it is not yet measured.
-    """
+
+def summary(lines: list[dict]) -> str:
+    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and the gain over the better."""
     rows = [
         '| test set, % | labels only | going on | simEps-plus | one branch alone | gain | least gain |',
         '|---|---|---|---|---|---|---|',
     ]
     for key, name in SCORES.items():
-        before, after = ([line[part][key] for line in lines] for part in ('labels_only', 'semi'))
-        longer = [line['going_on'][key] for line in lines if 'going_on' in line]
+        before, longer, after = ([line[part][key] for line in lines] for part in ('labels_only', 'going_on', 'semi'))
         alone = [mean_branch(line['semi'], key) for line in lines]
-        gains = [semi - max(labels) for *labels, semi in zip(before, longer or before, after)]
-        going_on = spread(longer) if longer else 'not yet measured'
-        cells = [spread(before), going_on, *map(spread, (after, alone, gains)), f'{min(gains):+.1f}']
+        gains = [semi - max(labels) for *labels, semi in zip(before, longer, after)]
+        cells = [*map(spread, (before, longer, after, alone, gains)), f'{min(gains):+.1f}']
         rows.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
 
