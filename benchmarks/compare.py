@@ -156,7 +156,8 @@ class Driver:
         name, log = name_of(run), self.place.folder(run) / 'log.txt'
         self.say(f'[{self.begun}/{self.count}] {name}: started')
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(ONE_RUN), task(run, replace(self.place, seconds=left))]
+        end = None if left is None else time.time() + left
+        command = [sys.executable, str(ONE_RUN), task(run, replace(self.place, end=end))]
         with log.open('a') as file:
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **self.environment}

@@ -107,15 +107,6 @@ class Comparison(NamedTuple):
         """Points that the method has over the better of the two."""
         return self.score(key) - max(self.labels_only(key))
 
-    def collapsed(self) -> bool:
-        """Whether the last weights find less than half of what labels only found on the test set, or a class no longer.
-
-        The guard, and with it the best weights, would not show that.
-        """
-        before, last = self.plateau['best']['test'], self.semi['last']['test']
-        lost = [key for key, iou in before.items() if key.startswith('IoU.') and iou > 0 and not last[key] > 0]
-        return bool(lost) or last['mIoU_fg'] < before['mIoU_fg'] / 2
-
     def gain_alone(self, key: str) -> float:
         """Points that one network of the method has over the better of the two."""
         return self.alone(key) - max(self.labels_only(key))
@@ -190,7 +181,7 @@ def still_rising(seeds: Iterable[Comparison]) -> str:
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
     """At most five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
     found = longest_trained(comparisons(lines, method))
-    gains = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+    gains = mean_gains(found, key)
     ranked = sorted(gains, key=gains.get)
     notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
@@ -216,36 +207,51 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
 
 
 def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
-    """What to take for how many labelled images, and what it brought: median, least and most of the gains.
+    """What to take for how many labelled images, and what the recommended method brought: median, least and most of the gains.
 
-    A case is a set with so many labels. What is taken is the method with the highest median, of those that have all the cases
-    of the recommended one; labels only where no median is above zero.
+    A case is a set with so many labels. Where the median is not above zero, labels only are to be taken.
     """
-    lines = list(lines)
-    gains: dict[str, dict[Place, float]] = {}
-    sizes: dict[Place, int] = {}
-    for method in NAMES:
-        found = longest_trained(comparisons(lines, method)) if method != SUPERVISED else {}
-        gains[method] = {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
-        sizes |= {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
+    found = longest_trained(comparisons(lines, METHOD))
+    gains = mean_gains(found, key)
+    sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
     for name, low, high in (
         (f'up to {FEW}', 0, FEW),
         (f'{FEW + 1} to {MORE}', FEW, MORE),
         (f'more than {MORE}', MORE, sys.maxsize),
     ):
-        places = [place for place in gains[METHOD] if low < sizes[place] <= high]
-        if not places:
+        inside = [gain for place, gain in gains.items() if low < sizes[place] <= high]
+        if inside:
+            taken = f'`{METHOD}`' if statistics.median(inside) > 0 else 'labels only'
+            figures = [f'{figure(inside):+.1f}' for figure in (statistics.median, min, max)]
+            rows.append(f'| {" | ".join([name, taken, str(len(inside)), *figures])} |')
+        else:
             rows.append(f'| {name} | not yet measured | 0 | | | |')
-            continue
-        inside = {
-            method: [own[place] for place in places] for method, own in gains.items() if own.keys() >= set(places)
-        }
-        best = max(inside, key=lambda method: statistics.median(inside[method]))
-        taken = f'`{best}`' if statistics.median(inside[best]) > 0 else 'labels only'
-        figures = [f'{figure(inside[best]):+.1f}' for figure in (statistics.median, min, max)]
-        rows.append(f'| {" | ".join([name, taken, str(len(places)), *figures])} |')
     return '\n'.join(rows) + '\n'
+
+
+def mean_gains(found: Mapping[Place, list[Comparison]], key: str) -> dict[Place, float]:
+    """The gain of each row, the mean over its seeds."""
+    return {place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in found.items()}
+
+
+def collapses(lines: Iterable[dict], method: str) -> list[bool]:
+    """Of each run of a method that started from a network: whether its last weights find less than half of what that one finds
+    on the test set, all branches or one, or a class no longer.
+
+    The guard, and with it the best weights, would not show that.
+    """
+    by_run = {key_of(line['run']): line for line in lines}
+    found = []
+    for line in by_run.values():
+        run = line['run']
+        if run['method'] != method or not run['start'] or run['options'] or key_of(start_of(run)) not in by_run:
+            continue
+        before, last = by_run[key_of(start_of(run))]['best']['test'], line['last']['test']
+        scores = [score or 0 for name, score in last.items() if name.endswith('mIoU_fg')]
+        classes = [name for name, iou in before.items() if name.startswith('IoU.') and (iou or 0) > 0]
+        found.append(min(scores) < before['mIoU_fg'] / 2 or any(not last[name] for name in classes))
+    return found
 
 
 def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
@@ -267,22 +273,20 @@ def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
 
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores; how many runs collapsed."""
-    found = comparisons(lines, method)
+    lines = list(lines)
+    found = longest_trained(comparisons(lines, method))
     for key, name in SCORES.items():
-        gains = {
-            place: statistics.mean(one.gain(key) for one in seeds) for place, seeds in longest_trained(found).items()
-        }
+        gains = mean_gains(found, key)
         if gains:
             worst = min(gains, key=gains.get)
             yield (
                 f'{name}: median gain {statistics.median(gains.values()):+.1f}, worst {gains[worst]:+.1f} '
                 f'({SETS[worst.dataset]}, {worst.percent:g} %), of {len(gains)} cases'
             )
-    runs = [one for seeds in found.values() for one in seeds]
-    if runs:
+    if runs := collapses(lines, method):
         yield (
-            f'collapsed: {sum(one.collapsed() for one in runs)} of {len(runs)} runs, that is, the last weights find less than '
-            'half of what labels only found on the test set, or a class no longer'
+            'collapsed (last weights, all branches or one, below half of labels only on the test set, or a class lost): '
+            f'{sum(runs)} of {len(runs)} runs'
         )
 
 

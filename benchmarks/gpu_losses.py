@@ -55,6 +55,8 @@ def main() -> int:
             what='losses',
             method=method,
             device=device_name(device),
+            size=args.size,
+            batch=args.batch,
             steps=args.steps,
             largest_relative_difference=difference,
             tolerance=TOLERANCE,
@@ -110,11 +112,12 @@ def largest_difference(expected: Sequence[float], found: Sequence[float]) -> flo
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """A row for each line, with the largest difference within the course."""
-    rows = ['| method | device | steps | largest relative difference to the CPU |', '|---|---|---|---|']
-    for line in lines:
+    """A row for each method and case, of its last line: the largest difference within the course."""
+    rows = ['| method | device | images | steps | largest relative difference to the CPU |', '|---|---|---|---|---|']
+    last = {tuple(line[key] for key in ('method', 'device', 'size', 'batch', 'steps')): line for line in lines}
+    for (method, device, size, batch, steps), line in last.items():
         difference = f'{line["largest_relative_difference"]:.1e}' + ('' if line['equal'] else ', too large')
-        rows.append(f'| {line["method"]} | {line["device"]} | {line["steps"]} | {difference} |')
+        rows.append(f'| {method} | {device} | {batch} + {batch} of {size} x {size} | {steps} | {difference} |')
     return '\n'.join(rows) + '\n'
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/gpu_plan.py --lines lines.jsonl --seconds 420
 
-Prints the number of iterations and the precision: float32 unless bfloat16 is much faster, as it costs points. Both tables,
-from nothing and from the network on labels alone, are to be finished, one as long as the other's share of it.
+Prints the iterations of the table from nothing, those of the table from its network on labels alone, and the precision:
+float32, unless bfloat16, which costs small networks points, is much faster. Both tables are to be finished.
 """
 
 import argparse
@@ -18,12 +18,10 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.gpu_steps import METHODS, NETWORKS
 
 CHOICES = (48000, 24000, 12000, 8000, 6000, 5000, 4000, 3000, 2000, 1500, 1000)
-SHARE = 3  # from the network on labels alone, one step for so many of the table from nothing
-OVERLAP = (
-    1.4  # so much less do runs at a time take than one after the other, their start and validation included (H200)
-)
+SHARE = 3  # the table from labels alone has one iteration for so many of the table from nothing
+# Runs side by side take so much less than one after the other, starts and validations included, on an H200 and 16 slow cores.
+OVERLAP = 1.4
 MUCH_FASTER = 1.25
-UNKNOWN = (12000, 'auto')
 
 
 def main() -> None:
@@ -31,11 +29,12 @@ def main() -> None:
     parser.add_argument('--lines', type=Path, required=True, help='file that gpu_steps.py wrote')
     parser.add_argument('--seconds', type=float, required=True, help='for training')
     args = parser.parse_args()
-    print(*plan(map(json.loads, args.lines.read_text().splitlines()), args.seconds))
+    iterations, precision = plan(map(json.loads, args.lines.read_text().splitlines()), args.seconds)
+    print(iterations, iterations // SHARE, precision)
 
 
 def plan(lines: Iterable[dict], seconds: float) -> tuple[int, str]:
-    """Iterations from nothing, and the precision. The fewest there are to choose from where none fits."""
+    """Iterations from nothing, and the precision. The fewest there are to choose from where none fits, or nothing is known."""
     network, size, _ = NETWORKS[0]
     took = {
         (line['precision'], line['method']): line['seconds']
@@ -48,7 +47,7 @@ def plan(lines: Iterable[dict], seconds: float) -> tuple[int, str]:
         if all((precision, method) in took for method in METHODS):
             totals[precision] = sum(took[precision, method] for method in METHODS)
     if not totals:
-        return UNKNOWN
+        return CHOICES[-1], 'auto'
     fastest = min(totals, key=totals.__getitem__)
     precision = 'float32' if totals.get('float32', float('inf')) <= MUCH_FASTER * totals[fastest] else fastest
     fitting = seconds * OVERLAP / (totals[precision] * (1 + 1 / SHARE))

@@ -4,14 +4,15 @@
 #   benchmarks/gpu_quarter_pack.sh                       # before, where there is a package index
 #   OUT=results benchmarks/gpu_quarter.sh                # on the machine with the GPU
 #   benchmarks/gpu_quarter.sh unpack                     # only unpack; a later call may then lack build/gpu_quarter/data.tar.xz
-#   SMALL=1 QUARTER_SECONDS=600 OUT=/tmp/out benchmarks/gpu_quarter.sh           # a try on the CPU
+#   SMALL=1 PLACE=/tmp/small OUT=/tmp/out benchmarks/gpu_quarter.sh              # a try on the CPU
 #
 # Everything is written into $OUT as soon as it is known, at most eight files of 16 MiB:
 #   lines.jsonl        costs of steps, equality of losses, speed of the loader, parts and their times
 #   profile.txt        where a step goes
 #   log.txt            what all parts said
 #   results.jsonl      finished runs of benchmarks/compare.py, to be added to benchmarks/results/
-#   state.tar.xz.*     unfinished runs; the next quarter goes on from them (STATE=results benchmarks/gpu_quarter_pack.sh)
+#   state.tar.xz.*     unfinished runs, as many as fit. The next quarter goes on with them and with the plan (STATE=results
+#                      benchmarks/gpu_quarter_pack.sh), and measures nothing, unless MEASURE=1
 # Each part has a time of its own, and none stops the others.
 set -uo pipefail
 
@@ -22,9 +23,9 @@ PYTHON=${PYTHON:-python3}
 QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
-# Processes that load images, for each of up to six runs. So many are to be enough: images a second that part `loader` reports
-# for them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
-WORKERS=${WORKERS:-3}
+# Processes that load images, for each of three runs. So many are to be enough: images a second that part `loader` reports for
+# them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
+WORKERS=${WORKERS:-4}
 PIECE_MIB=15
 PIECES=4                                 # beside the four other files
 cd "$ROOT" || exit 1
@@ -35,11 +36,8 @@ main() {
     [ "${1:-all}" = unpack ] && exit 0
     : "${OUT:?names the folder for the results}"
     mkdir -p "$OUT" "$PLACE/state"
-    if [ -f "$PLACE/state/plan" ]; then  # a call before this one measured: go on with its training
-        PLAN=$(cat "$PLACE/state/plan")
-    else
-        measure
-    fi
+    # A plan is there where a call before this one measured: go on with its training.
+    if [ ! -s "$PLACE/state/plan" ] || [ -n "${MEASURE:-}" ]; then measure; fi
     train
     pack_state
 }
@@ -81,7 +79,7 @@ measure() {
     part steps "$((steps + 20))" "$PYTHON" benchmarks/gpu_steps.py --results "$OUT/lines.jsonl" \
         --profile "$OUT/profile.txt" --seconds "$steps" "${small[@]}"
     part loader "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/loader_speed.py --results "$OUT/lines.jsonl" \
-        --data-root "$PLACE/data" --workers 0 1 4 8 --seconds 1
+        --data-root "$PLACE/data" --workers 0 1 "$WORKERS" 8 --seconds 1
     # These only have to end. A thread for every core would take the host's time from the training that begins meanwhile.
     OMP_NUM_THREADS=2 part losses "$((2 * ${CHECKS_SECONDS:-60}))" "$PYTHON" benchmarks/gpu_losses.py \
         --results "$OUT/lines.jsonl" "${losses[@]}" &
@@ -89,39 +87,46 @@ measure() {
         "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider tests/gpu &
 }
 
-# The paper's protocol with as many iterations as fit: from nothing, and beside it from the network that this table has on
-# labels alone; then the next percentage of labels. What is not finished is gone on with in the next call.
+# The paper's protocol with as many iterations as fit, one table after the other: from nothing, then from the network that this
+# table has on labels alone; then the next percentage of labels. What is not finished is gone on with in the next call.
 train() {
-    local percentage left plan
-    left=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
-    plan=${PLAN:-$("$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$left")}
-    [ -n "${SMALL:-}" ] && plan='18 auto'
-    echo "$plan" > "$PLACE/state/plan"
-    echo "{\"what\": \"plan\", \"iterations_and_precision\": \"$plan\", \"seconds\": $left}" | tee -a "$OUT/lines.jsonl"
-    read -r iterations precision <<< "$plan"
+    local plan=$PLACE/state/plan percentage iterations further precision
+    if [ ! -s "$plan" ]; then
+        "$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$(seconds_left)" > "$plan" \
+            || echo '1000 333 auto' > "$plan"
+        if [ -n "${SMALL:-}" ]; then echo '18 6 auto' > "$plan"; fi
+    fi
+    read -r iterations further precision < "$plan"
+    echo "{\"what\": \"plan\", \"iterations\": [$iterations, $further], \"precision\": \"$precision\"}" \
+        | tee -a "$OUT/lines.jsonl"
     for percentage in 10 1; do
-        grid "from_nothing_${percentage}pct" "$percentage" "$iterations" 0 &
-        sleep 2  # its run on labels alone is what the others wait for
-        grid "from_labels_${percentage}pct" "$percentage" "$((iterations / 3))" "$iterations" &
-        wait
+        table "from_nothing_${percentage}pct" --precision "$precision" --fractions "$percentage" --iters "$iterations"
+        table "from_labels_${percentage}pct" --precision "$precision" --fractions "$percentage" --iters "$further" \
+            --start "$iterations"
     done
     cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
     tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
 }
 
-# grid NAME PERCENTAGE ITERATIONS START: labels only and our methods, side by side.
-grid() {
-    local seconds=$((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS)) changes=(--protocol paper)
+seconds_left() {
+    echo $((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
+}
+
+# table NAME CHANGES...: labels only and our methods, side by side, if there is time left.
+table() {
+    local name=$1 seconds changes=(--protocol paper)
+    shift
+    seconds=$(seconds_left)
     [ "$seconds" -gt 15 ] || return 0
-    [ -n "${SMALL:-}" ] && changes+=(--size 32 --batch 2)
-    part "$1" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" --fractions "$2" --iters "$3" \
-        --start "$4" --precision "$precision" --methods supervised simeps simeps_plus --seeds 0 --data-root "$PLACE/data" \
-        --work-dir "$PLACE/work" --state "$PLACE/state" --jobs 3 --workers "$WORKERS" \
-        --minutes "$("$PYTHON" -c "print($seconds / 60)")"
+    if [ -n "${SMALL:-}" ]; then changes+=(--size 32 --batch 2); fi
+    part "$name" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" "$@" --seeds 0 \
+        --methods supervised simeps simeps_plus --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" \
+        --jobs 3 --threads 2 --workers "$WORKERS" --minutes "$("$PYTHON" -c "print($seconds / 60)")"
 }
 
 # The states of unfinished runs, the latest first, as many as fit.
 pack_state() {
+    rm -f "$OUT"/state.tar.xz.*  # of a call before
     local names=() file bytes=0 limit=$((PIECE_MIB * PIECES * 1024 * 1024))
     while read -r file; do
         bytes=$((bytes + $(stat -c %s "$file")))

@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 import torch
 from mmengine.registry import init_default_scope
 from torch.autograd import DeviceType
+from torch.autograd.profiler_util import FunctionEventAvg
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def cases(networks: tuple[tuple[str, int, int], ...]) -> Iterator[Case]:
-    """All cases. Compiling takes longest, so that eager ones come first, those in bfloat16 before their likes in float32."""
+    """All cases, those first that answer most: compiling takes longest, and float32 says least of the larger networks."""
     first, others = networks[:1], networks[1:]
     eager, compiled = False, True
     yield from _combined(first, PRECISIONS, eager)
@@ -109,9 +110,8 @@ def measure(case: Case, device: str, peak: float) -> dict:
         step()
     if case.compiled:
         for backbone in backbones_of(model):
-            backbone.compile(
-                mode='reduce-overhead'
-            )  # CUDA graphs on a GPU, where the host is what a small network waits for
+            # With CUDA graphs on a GPU: the host is what a small network waits for.
+            backbone.compile(mode='reduce-overhead')
     first = seconds_of(step, 1, device)
     seconds_of(step, 2, device)
     if device == 'cuda':
@@ -147,8 +147,8 @@ def profile(case: Case, device: str, file: Path) -> dict:
     """Add a table of where a step of a case goes to a file.
 
     Returns:
-        Fields of a line: milliseconds of a step that host and device were busy, kernels launched, copies, and waits for the
-        device.
+        Fields of a line: milliseconds of a step on the host, under the profiler and with its waits, and of the device's work;
+        calls that launch kernels, copies, and waits for the device.
     """
     _, step = make_step(case, device)
     seconds_of(step, 3, device)
@@ -170,13 +170,16 @@ def profile(case: Case, device: str, file: Path) -> dict:
         what='profile',
         steps=PROFILED_STEPS,
         host_ms=each(event.self_cpu_time_total / 1000 for event in averages),
-        device_ms=each(
-            event.self_device_time_total / 1000 for event in averages if event.device_type == DeviceType.CUDA
-        ),
+        device_ms=each(event.self_device_time_total / 1000 for event in averages if is_device_work(event)),
         launches=each([counts.get('cudaLaunchKernel', 0)]),
         copies=each([counts.get('cudaMemcpyAsync', 0)]),
         waits=each([counts.get('cudaStreamSynchronize', 0)]),
     )
+
+
+def is_device_work(event: FunctionEventAvg) -> bool:
+    """Whether an event is a kernel or a copy, and no annotation that spans some, such as the optimiser's step."""
+    return event.device_type == DeviceType.CUDA and not event.is_user_annotation
 
 
 # -- the tables ------------------------------------------------------------------------------------------------------
@@ -195,9 +198,16 @@ def markdown(lines: Sequence[dict]) -> str:
             continue
         memory = '' if line['peak_memory_mib'] is None else f'{line["peak_memory_mib"]:,}'
         cells = [name, f'{line["seconds"]:.3f}', f'{line["images_per_second"]:.0f}', memory]
-        cells += [f'{line["ratio"]:.2f}', f'{100 * line["share_of_matrix_peak"]:.1f} %']
+        cells += [
+            '' if line['ratio'] is None else f'{line["ratio"]:.2f}',
+            f'{100 * line["share_of_matrix_peak"]:.1f} %',
+        ]
         rows.append(f'| {" | ".join(cells)} |')
-    rows += ['', '| step | host busy, ms | device busy, ms | kernels | copies | waits |', '|---|---|---|---|---|---|']
+    rows += [
+        '',
+        '| step | host under the profiler, ms | device busy, ms | kernels | copies | waits |',
+        '|---|---|---|---|---|---|',
+    ]
     for name, line in _last(lines, 'profile').items():
         counts = ' | '.join(f'{line[key]:,.0f}' for key in ('host_ms', 'device_ms', 'launches', 'copies', 'waits'))
         rows.append(f'| {name} | {counts} |')

@@ -21,15 +21,15 @@ class DeadlineHook(Hook):
     """End training after the step in which the time is over, with a checkpoint of that step.
 
     Args:
-        seconds: From now on. None: never.
-        clock: What tells the time.
+        end: By the clock. None: never.
+        clock: What tells the time, in seconds.
     """
 
     priority = 'LOW'  # before CheckpointHook, which is to save this very step
 
-    def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, end: float | None, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self.deadline = None if seconds is None else clock() + seconds
+        self.deadline = end
 
     @property
     def over(self) -> bool:

@@ -71,16 +71,18 @@ def train_and_score(run: dict, place: Place) -> dict | None:
         The line; None if the time was over before.
     """
     folder, state = place.folder(run), place.state_file(run)
-    deadline, images = DeadlineHook(place.seconds), ImageCountHook()
-    start = start_weights(run, place) if run['start'] else None
-    if run['start'] and start is None:
-        return None
+    deadline, images = DeadlineHook(place.end), ImageCountHook()
+    if state and state.is_file() and latest_checkpoint(folder) is None:
+        restore_state(state, folder)
+    start = None
+    if run['start'] and latest_checkpoint(folder) is None:
+        start = start_weights(run, place)
+        if start is None:
+            return None
     cfg = experiment(run)
     digest = config_hash(cfg)
     precision = settle(cfg, run, place)
-    if state and state.is_file() and latest_checkpoint(folder) is None:
-        restore_state(state, folder)
-    if start and latest_checkpoint(folder) is None:
+    if start:
         cfg.update(resume=False, load_from=str(start))
     runner = Runner.from_cfg(cfg)
     record = RecordHook(digest, images)
@@ -257,7 +259,7 @@ def config_hash(cfg: Config) -> str:
     content = ConfigDict({key: cfg[key] for key in EXPERIMENT if key in cfg}).to_dict()
     content['save_best'] = cfg.default_hooks.checkpoint.get('save_best')
     content['optim_wrapper'].get('optimizer', {}).pop('fused', None)
-    for part in ('val_dataloader', 'test_dataloader'):
+    for part in {'val_dataloader', 'test_dataloader'} & content.keys():
         content[part]['batch_size'] = 1
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

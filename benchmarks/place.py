@@ -18,7 +18,7 @@ class Place:
         work_dir: Parent of the run's work folder.
         results: File of the finished runs' lines.
         state: Folder for the state of unfinished runs between slices, if any.
-        seconds: Until the run has to stop; None: never.
+        end: When the run has to stop, in seconds since 1970: its imports, and its waiting for others, count. None: never.
         threads: Of PyTorch on the CPU; None: as it comes.
         workers: That load images.
         jobs: Runs at a time, for the line: times of steps are measured under that load.
@@ -29,7 +29,7 @@ class Place:
     work_dir: str = 'work_dirs/compare'
     results: str = 'results.jsonl'
     state: str | None = None
-    seconds: float | None = None
+    end: float | None = None
     threads: int | None = None
     workers: int = 1
     jobs: int = 1

@@ -133,7 +133,8 @@ def test_the_hash_is_of_the_experiment_and_not_of_the_place(synthetic_root, tmp_
     assert config_hash(experiment(run)) == digest
     for option in ('model.decode_head.dropout_ratio=0.5', 'optim_wrapper.optimizer.lr=0.5', 'randomness.seed=7'):
         assert config_hash(experiment({**run, 'options': [option]})) != digest, option
-    for option in ('default_hooks.logger.interval=7', 'visualizer.alpha=0.1', 'log_level=DEBUG'):
+    faster = ('optim_wrapper.optimizer.fused=True', 'val_dataloader.batch_size=3', 'test_dataloader.batch_size=3')
+    for option in ('default_hooks.logger.interval=7', 'visualizer.alpha=0.1', 'log_level=DEBUG', *faster):
         assert config_hash(experiment({**run, 'options': [option]})) == digest, option
     assert cfg.test_dataloader.dataset.data_root == str(synthetic_root / 'synthetic')
 

@@ -88,7 +88,7 @@ def test_a_line_says_what_was_trained_and_scored(whole):
 
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(whole, synthetic_root, tmp_path):
     _, expected = whole
-    stopped = place_of(synthetic_root, tmp_path, seconds=0)
+    stopped = place_of(synthetic_root, tmp_path, end=0.0)
     for step in (1, 2):  # at the second the validation is due
         assert train_and_score(run_of(), stopped) is None
         checkpoint = load(latest_checkpoint(stopped.folder(run_of())))
@@ -106,7 +106,7 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(whole, synthetic_ro
 def test_a_run_moves_to_a_machine_that_has_its_state_file_only(whole, synthetic_root, tmp_path):
     _, expected = whole
     state = tmp_path / 'state'
-    first = place_of(synthetic_root, tmp_path / 'a', state=str(state), seconds=0)
+    first = place_of(synthetic_root, tmp_path / 'a', state=str(state), end=0.0)
     train_and_score(run_of(), first)
     train_and_score(run_of(), first)
     file = state / f'{name_of(run_of())}.pth'
@@ -166,7 +166,7 @@ def test_a_folder_is_trained_in_by_one_process(tmp_path):
 
 def test_the_deadline_is_checked_against_the_clock():
     now = [100.0]
-    hook = DeadlineHook(5, clock=lambda: now[0])
+    hook = DeadlineHook(105.0, clock=lambda: now[0])
     assert not hook.over
     now[0] = 105.0
     assert hook.over

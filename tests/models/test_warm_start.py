@@ -129,12 +129,20 @@ def test_branches_that_start_equal_and_stay_equal_are_warned_of(plain, tmp_path,
     assert all(torch.equal(first[key], other[key]) for other in others for key in first)
 
 
-@pytest.mark.parametrize('place', ['decode_head', 'backbone', 'checkpoint'])
+def test_one_mix_for_all_branches_does_not_make_them_differ(plain, tmp_path, said):
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    check_start(str(tmp_path / 'plain.pth'), MODELS.build(tiny_model(cut_mix=dict(type='CutMix'))))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize('place', ['decode_head', 'backbone', 'points', 'checkpoint'])
 def test_what_makes_branches_differ_is_seen(place, plain, tmp_path, said):
     branch = tiny_branch()
     if place == 'decode_head':
         branch.decode_head.dropout_ratio = 0.1
     model = MODELS.build(tiny_model(branch=branch))
+    if place == 'points':
+        model.branches[0].decode_head.get_points_train = None  # PointRend's
     if place == 'backbone':
         model.branches[0].backbone.drop_path = DropPath(0.1)  # of MMSegmentation's transformers
     state = model.state_dict() if place == 'checkpoint' else plain

@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from ...deploy import read_checkpoint
 from ...models.checks import class_weight_problems
 from ...models.segmentors import BaseSemiSegmentor
-from ...models.utils import below, fitting, is_query_head, loaded_share
+from ...models.utils import below, fitting, is_query_head, loaded_share, main_head
 from ...utils import UserError
 from ...utils.weights import without_wrapper
 from .trained_network import rise_notes
@@ -20,7 +20,7 @@ from .trained_network import rise_notes
 STAY_EQUAL = (
     'every branch starts as this network, and nothing in the config makes them differ (no view, no dropout): they stay one '
     'network and teach each other nothing. Give each its view (model.view), as simeps_plus does '
-    '(simeps make_semi --method simeps_plus)'
+    '(simeps make_semi --method simeps_plus), or the heads dropout (model.branch.decode_head.dropout_ratio=0.1)'
 )
 
 
@@ -83,11 +83,15 @@ def check_start(checkpoint: str, model: nn.Module) -> None:
 
 def _differ_in_training(model: BaseSemiSegmentor) -> bool:
     """Whether anything is drawn for each branch on its own: a view, what is dropped, the points that a query head looks at."""
-    if len(model.branches) == 1 or getattr(model, 'views', None) is not None:
+    views = getattr(model, 'views', None)  # one mix is for all branches
+    if len(model.branches) == 1 or (views is not None and views.view is not None):
         return True
     layers = [layer for branch in model.branches for layer in branch.modules()]
     dropped = (layer.p if isinstance(layer, _DropoutNd) else getattr(layer, 'drop_prob', 0) for layer in layers)
-    return any(dropped) or any(is_query_head(branch) for branch in model.branches)
+    draws_points = any(
+        is_query_head(branch) or hasattr(main_head(branch), 'get_points_train') for branch in model.branches
+    )
+    return any(dropped) or draws_points
 
 
 def check_resumed_schedule(runner: Runner) -> None:

@@ -70,7 +70,7 @@ def start_notes(path: Path, key: str, network: BaseSegmentor | None) -> list[str
         UserError: If the checkpoint is damaged, holds more than weights, or has no weight of the network's backbone.
     """
     checkpoint = read_checkpoint(path)
-    rise = list(rise_notes(path, checkpoint['meta']))
+    rise = [f'{key} {path}: {note}' for note in rise_notes(path, checkpoint['meta'])]
     if network is None:
         return rise
     state = network_states(without_wrapper(checkpoint['state_dict']), student=True)[0]
@@ -108,7 +108,6 @@ def rise_notes(path: Path, meta: Mapping) -> Iterator[str]:
     rise = late_rise(scores)
     if rise > STILL_RISING:
         yield (
-            f'{path}: in the last third of that training {name} on validation rose above all before, by {rise:.1f} points per '
-            '1,000 steps. Train it on with '
-            'labels alone first: a step of that costs a sixth, and what it teaches, the unlabelled images need not'
+            f'in the last third of that training {name} on validation rose above all before, by {rise:.1f} points per '
+            '1,000 steps. Train on with labels alone first: a step of that costs a sixth to a seventh'
         )
