@@ -116,16 +116,21 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparis
     """The seeds for which all three runs are there."""
     by_run = {key_of(line['run']): line for line in lines}
     found = defaultdict(list)
+    for plateau, line in with_starts(by_run, method):
+        run = line['run']
+        longer = {**run, 'method': SUPERVISED}
+        if key_of(longer) in by_run:
+            place = Place(run['dataset'], run['percent'], run['start'], run['iters'])
+            found[place].append(Comparison(plateau, by_run[key_of(longer)], line))
+    return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
+
+
+def with_starts(by_run: Mapping[tuple, dict], method: str) -> Iterator[tuple[dict, dict]]:
+    """The runs of a method, with the recipe as it is, whose start is there: the line of the start, and that of the run."""
     for line in by_run.values():
         run = line['run']
-        if run['method'] != method or not run['start'] or run['options']:
-            continue
-        start = start_of(run)
-        longer = {**run, 'method': SUPERVISED}
-        if key_of(start) in by_run and key_of(longer) in by_run:
-            place = Place(run['dataset'], run['percent'], run['start'], run['iters'])
-            found[place].append(Comparison(by_run[key_of(start)], by_run[key_of(longer)], line))
-    return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
+        if run['method'] == method and run['start'] and not run['options'] and key_of(start_of(run)) in by_run:
+            yield by_run[key_of(start_of(run))], line
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
@@ -243,11 +248,8 @@ def collapses(lines: Iterable[dict], method: str) -> list[bool]:
     """
     by_run = {key_of(line['run']): line for line in lines}
     found = []
-    for line in by_run.values():
-        run = line['run']
-        if run['method'] != method or not run['start'] or run['options'] or key_of(start_of(run)) not in by_run:
-            continue
-        before, last = by_run[key_of(start_of(run))]['best']['test'], line['last']['test']
+    for plateau, line in with_starts(by_run, method):
+        before, last = plateau['best']['test'], line['last']['test']
         scores = [score or 0 for name, score in last.items() if name.endswith('mIoU_fg')]
         classes = [name for name, iou in before.items() if name.startswith('IoU.') and (iou or 0) > 0]
         found.append(min(scores) < before['mIoU_fg'] / 2 or any(not last[name] for name in classes))

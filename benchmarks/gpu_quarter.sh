@@ -104,8 +104,6 @@ train() {
         table "from_labels_${percentage}pct" --precision "$precision" --fractions "$percentage" --iters "$further" \
             --start "$iterations"
     done
-    cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
-    tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
 }
 
 seconds_left() {
@@ -122,6 +120,8 @@ table() {
     part "$name" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" "$@" --seeds 0 \
         --methods supervised simeps simeps_plus --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" \
         --jobs 3 --threads 2 --workers "$WORKERS" --minutes "$("$PYTHON" -c "print($seconds / 60)")"
+    cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
+    tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
 }
 
 # The states of unfinished runs, the latest first, as many as fit.

@@ -18,8 +18,9 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,11 +32,11 @@ from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEventAvg
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import results
 from benchmarks.hooks import backbones_of
 from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
+from benchmarks.results import append
 from benchmarks.steps import PRECISIONS, Case, make_step
 
 METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
@@ -54,22 +55,27 @@ def main() -> None:
     device = found_device()
     init_default_scope('mmseg')
     peaks = {precision: matrix_peak(precision, device) for precision in PRECISIONS}
-    results.append(args.results, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
+    append(args.results, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
     seconds: dict[Case, float] = {}
     for case in cases(SMALL if args.small else NETWORKS):
         if time.monotonic() > end:
             break
-        line = dict(what='step', device=device_name(device), **asdict(case))
-        try:
-            line.update(measure(case, device, peaks[case.precision]))
-            seconds[case] = line['seconds']
-            line['ratio'] = ratio(case, seconds)
-            if args.profile and is_profiled(case):
-                results.append(args.results, {**line, **profile(case, device, args.profile)})
-        except Exception as error:  # out of memory, or a compiler's: the other cases go on
-            line['error'] = f'{type(error).__name__}: {error}'[:500]
-        results.append(args.results, line)
-        print(json.dumps(line), flush=True)
+        whose = dict(device=device_name(device), **asdict(case))
+        line = attempt(args.results, 'step', whose, partial(measure, case, device, peaks[case.precision], seconds))
+        if args.profile and is_profiled(case) and 'error' not in line:
+            attempt(args.results, 'profile', whose, partial(profile, case, device, args.profile))
+
+
+def attempt(path: Path, what: str, whose: dict, measured: Callable[[], dict]) -> dict:
+    """Add a line with what was measured or, as the other cases are to go on, with the error."""
+    line = dict(what=what, **whose)
+    try:
+        line.update(measured())
+    except Exception as error:  # out of memory, or a compiler's
+        line['error'] = f'{type(error).__name__}: {error}'[:500]
+    append(path, line)
+    print(json.dumps(line), flush=True)
+    return line
 
 
 def cases(networks: tuple[tuple[str, int, int], ...]) -> Iterator[Case]:
@@ -99,11 +105,12 @@ def is_profiled(case: Case) -> bool:
     return (case.network, case.precision, case.compiled) == ('unet', 'bfloat16', False)
 
 
-def measure(case: Case, device: str, peak: float) -> dict:
+def measure(case: Case, device: str, peak: float, known: dict[Case, float]) -> dict:
     """What a case takes, as fields of its line.
 
     Args:
         peak: What a matrix product of that precision reaches, in TFLOP/s.
+        known: Seconds of a step of the cases before; gets those of this one.
     """
     model, step = make_step(case, device)
     with FlopCounterMode(display=False) as counter:
@@ -120,6 +127,7 @@ def measure(case: Case, device: str, peak: float) -> dict:
     steps = max(1, min(30, int(1 / once)))
     seconds = seconds_of(step, steps, device)
     tflops = counter.get_total_flops() / seconds / 1e12
+    known[case] = seconds
     return dict(
         seconds=round(seconds, 5),
         images_per_second=round(2 * case.batch / seconds, 1),
@@ -128,6 +136,7 @@ def measure(case: Case, device: str, peak: float) -> dict:
         share_of_matrix_peak=round(tflops / peak, 4),
         first_step_seconds=round(first, 3),
         steps=steps,
+        ratio=ratio(case, known),
     )
 
 
@@ -167,7 +176,6 @@ def profile(case: Case, device: str, file: Path) -> dict:
 
     counts = {event.key: event.count for event in averages}
     return dict(
-        what='profile',
         steps=PROFILED_STEPS,
         host_ms=each(event.self_cpu_time_total / 1000 for event in averages),
         device_ms=each(event.self_device_time_total / 1000 for event in averages if is_device_work(event)),
@@ -208,7 +216,7 @@ def markdown(lines: Sequence[dict]) -> str:
         '| step | host under the profiler, ms | device busy, ms | kernels | copies | waits |',
         '|---|---|---|---|---|---|',
     ]
-    for name, line in _last(lines, 'profile').items():
+    for name, line in _last((line for line in lines if 'error' not in line), 'profile').items():
         counts = ' | '.join(f'{line[key]:,.0f}' for key in ('host_ms', 'device_ms', 'launches', 'copies', 'waits'))
         rows.append(f'| {name} | {counts} |')
     found = (
