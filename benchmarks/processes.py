@@ -3,9 +3,9 @@
     python benchmarks/processes.py                       # 1, 2 and 4 processes, 16 + 16 images of 128 x 128 in all
     python benchmarks/processes.py --update              # the table of docs/performance.md
 
-The U-Net of the shipped configs. Several processes train through mmengine's wrapper, over gloo on the CPU and NCCL on GPUs,
-each with its share of the images, and one thread on the CPU. Numbers of processes take turns in rounds; each time, steps
-are timed after two that are not. Medians over all. One JSON line for each method.
+The U-Net of the shipped configs. Several processes train through the wrapper of ``simeps train``, over gloo on the CPU and
+NCCL on GPUs, each with its share of the images, and one thread on the CPU. Numbers of processes take turns in rounds; each
+time, steps are timed after two that are not. Medians over all. One JSON line for each method.
 """
 
 import argparse
@@ -24,7 +24,6 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 import torch.distributed as dist
-from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 from torch import multiprocessing, nn
 
@@ -32,6 +31,7 @@ from benchmarks.measuring import device_name, found_device, peak_mib, seconds_of
 from benchmarks.pages import ResultsTable
 from benchmarks.results import NAMES, append
 from benchmarks.steps import Case, make_step
+from simeps_mmseg.models import ByPartsDistributedDataParallel
 
 STEPS = 3  # of each turn
 
@@ -123,8 +123,8 @@ def turn(case: Case, device: str, rank: int, number: int) -> dict:
 
 
 def train_together(model: nn.Module) -> None:
-    """Let a model's step be that of mmengine's wrapper for several processes, built as its runner builds it."""
-    model.train_step = MMDistributedDataParallel(model, broadcast_buffers=False).train_step
+    """Let a model's step be that of several processes, wrapped as ``simeps train`` wraps it."""
+    model.train_step = ByPartsDistributedDataParallel(model, broadcast_buffers=False).train_step
 
 
 def markdown(lines: Sequence[dict]) -> str:

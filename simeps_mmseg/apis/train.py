@@ -21,6 +21,7 @@ from ..engine.hooks.stop_signals import end_if_asked
 from ..engine.resume import choose_checkpoint
 from ..engine.safe_hooks import add_safe_hooks
 from ..engine.work_folder import only_training, set_aside
+from ..models.segmentors import TrainingStep
 from ..models.utils.pretrained import check_pretrained, remove_pretrained
 from ..models.utils.sync_bn import replace_where_sync_bn_fails
 from ..utils import UserError
@@ -28,6 +29,7 @@ from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
 from ..utils.log_files import prepare_log_files
+from ..utils.own_types import inherits
 from ..utils.processes import join_processes
 
 
@@ -79,6 +81,7 @@ def train(
         if amp:
             use_amp(cfg)
         add_safe_hooks(cfg)
+        step_by_parts_in_processes(cfg)
         check_folder_writable(cfg.work_dir)
         # The runner builds some parts at its first iteration only.
         with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
@@ -118,6 +121,19 @@ def prepare_model(cfg: Config, from_scratch: bool) -> None:
     else:
         check_pretrained(cfg)
     replace_where_sync_bn_fails([('model', cfg.model)], cfg.launcher != 'none')
+
+
+def step_by_parts_in_processes(cfg: Config) -> None:
+    """Let each of several processes go backward after each part of its batch, as one alone does, in place.
+
+    A ``model_wrapper_cfg`` in the config stays.
+    """
+    if (
+        cfg.get('launcher', 'none') != 'none'
+        and not cfg.get('model_wrapper_cfg')
+        and inherits(cfg.model.type, TrainingStep)
+    ):
+        cfg.model_wrapper_cfg = dict(type='ByPartsDistributedDataParallel', broadcast_buffers=False)
 
 
 def use_amp(cfg: Config) -> None:

@@ -16,8 +16,10 @@ from .segmentors import (
     UniMatchSegmentor,
 )
 from .views import CutMix, RandomView
+from .wrappers import ByPartsDistributedDataParallel
 
 __all__ = [
+    'ByPartsDistributedDataParallel',
     'ConfidentPseudoLoss',
     'ConvSegHead',
     'CrossPseudoLoss',

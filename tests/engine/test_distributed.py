@@ -1,5 +1,6 @@
 """Data parallelism: several processes train the same model on different images, and learn what one would of all of them."""
 
+import weakref
 from itertools import combinations
 from pathlib import Path
 
@@ -8,16 +9,18 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 
-import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
+from simeps_mmseg.apis.train import step_by_parts_in_processes
 from simeps_mmseg.engine.hooks import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth
 from simeps_mmseg.engine.resume import choose_checkpoint
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
+from simeps_mmseg.models import ByPartsDistributedDataParallel
 from simeps_mmseg.models.segmentors import StepRecord
 from simeps_mmseg.models.utils import average_statistics, replace_sync_bn
 from simeps_mmseg.utils import UserError
@@ -33,15 +36,14 @@ def runner_of(rank, port, world_size, root, folder, max_iters, safe=False, **cha
     cfg = experiment(root, folder / 'run', max_iters=max_iters, **changes)
     replace_sync_bn(cfg.model)  # the CPU has none
     cfg.launcher = 'pytorch'
+    step_by_parts_in_processes(cfg)
     if safe:
         add_safe_hooks(cfg)
     return Runner.from_cfg(cfg)
 
 
 def save_and_leave(rank, runner, folder, **more):
-    from mmengine.model import MMDistributedDataParallel
-
-    assert isinstance(runner.model, MMDistributedDataParallel)
+    assert isinstance(runner.model, ByPartsDistributedDataParallel)
     weights = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
     torch.save(dict(weights=weights, **more), folder / f'{rank}.pth')
     leave()
@@ -105,9 +107,6 @@ def train_interrupted(rank, port, world_size, root, folder):
     weights = []
     for name, stop, resume in (('whole', 4, False), ('cut', 2, False), ('cut', 4, True)):
         changes = dict(model=tiny_model(branch=branch.copy()), custom_hooks=hooks, experiment_name=f'{name}{stop}')
-        # Else DDP brings the gradients into another order after its first step, and with it the sums over the processes,
-        # of which more than two are another one to the bit.
-        changes.update(find_unused_parameters=world_size > 2)
         runner = runner_of(
             rank, port, world_size, root, folder / name, max_iters=4, safe=True, resume=resume, **changes
         )
@@ -186,15 +185,17 @@ class StopAfter(Hook):
 # -- the same batches in one, two and four processes -----------------------------------------------------------------
 
 IMAGES, STEPS, CLASSES, SIZE = 8, 3, 4, 16  # of each part of a batch
+COUNTS = (1, 2)  # batches per update
 
 
-def linear_model(**changes):
+def linear_model(auxiliary=False, **changes):
     """simEps with teachers whose losses are means over the images or span the processes: no batch norm, no Dice."""
     init_default_scope('mmseg')
-    branch = tiny_branch(CLASSES)
-    norm = dict(type='GN', num_groups=2)
-    branch.backbone.norm_cfg = branch.decode_head.norm_cfg = norm
-    branch.decode_head.loss_decode = dict(type='CrossEntropyLoss')
+    branch = tiny_branch(CLASSES, auxiliary=auxiliary)
+    branch.backbone.norm_cfg = dict(type='GN', num_groups=2)
+    for head in [branch.decode_head, *([branch.auxiliary_head] if auxiliary else [])]:
+        head.norm_cfg = branch.backbone.norm_cfg
+        head.loss_decode = dict(type='CrossEntropyLoss')
     torch.manual_seed(0)
     model = MODELS.build(
         tiny_model(
@@ -238,6 +239,24 @@ def train_steps(model, rank, world_size):
     return dict(gradients=torch.stack(gradients), teachers=teachers)
 
 
+def train_by_parts(model, rank, world_size, counts):
+    """As ``train_steps``, by the model's own step; gradients before each update, of a model with an auxiliary head."""
+    segmentor = getattr(model, 'module', model)
+    wrapper = OptimWrapper(torch.optim.SGD(segmentor.branches.parameters(), lr=0.05), accumulative_counts=counts)
+    wrapper.initialize_count_status(model, 0, STEPS * counts)
+    gradients, activations, alive = [], [], []
+    wrapper.optimizer.register_step_pre_hook(
+        lambda *args: gradients.append(torch.cat([p.grad.flatten() for p in segmentor.branches.parameters()]))
+    )
+    first = next(m for m in segmentor.branches[0].modules() if isinstance(m, torch.nn.Conv2d))
+    first.register_forward_hook(lambda module, args, output: activations.append(weakref.ref(output)))
+    segmentor.register_forward_pre_hook(lambda *args: alive.append([ref() is not None for ref in activations]))
+    for step in range(STEPS * counts):
+        images, samples = part_of_batch(step, rank, world_size)
+        model.train_step(dict(inputs=list(128 + 64 * images), data_samples=samples), wrapper)
+    return dict(gradients=torch.stack(gradients), alive=alive[:2])
+
+
 def train_part(rank, port, world_size, folder):
     from mmengine.model import MMDistributedDataParallel
 
@@ -246,6 +265,8 @@ def train_part(rank, port, world_size, folder):
     results = train_steps(model, rank, world_size)
     less_memory = MMDistributedDataParallel(linear_model(branch_by_branch=True).train())
     results.update(branch_by_branch=train_steps(less_memory, rank, world_size))
+    by_parts = (ByPartsDistributedDataParallel(linear_model(auxiliary=True).train()) for _ in COUNTS)
+    results.update(by_parts=[train_by_parts(model, rank, world_size, n) for model, n in zip(by_parts, COUNTS)])
     results.update(statistics=averaged_statistics(rank), health=added_health(rank))
     results.update(resumed=resumed_from(rank, folder))
     torch.save(results, folder / f'{rank}.pth')
@@ -354,6 +375,33 @@ def test_branch_by_branch_gives_the_same_bits_in_several_processes(found):
     for own in found:
         for key, value in own['branch_by_branch'].items():
             assert torch.equal(value, own[key])
+
+
+def test_parts_of_a_batch_in_several_processes_are_those_of_one(found):
+    """Also where an auxiliary head learns from the labelled images alone, and over two batches per update."""
+    for index, counts in enumerate(COUNTS):
+        expected = train_by_parts(linear_model(auxiliary=True).train(), 0, 1, counts)
+        assert expected['gradients'].abs().amax(dim=1).min() > 1e-2
+        for own in (one['by_parts'][index] for one in found):
+            assert torch.equal(own['gradients'], found[0]['by_parts'][index]['gradients'])
+            assert own['alive'] == expected['alive'] == [[], [False]]  # of the labelled images, when the others pass
+            torch.testing.assert_close(own['gradients'], expected['gradients'], atol=1e-6, rtol=1e-6)
+
+
+def test_a_wrapper_of_the_config_stays(synthetic_root, tmp_path):
+    cfg = experiment(synthetic_root, tmp_path)
+    for changes, wrapper in [
+        (dict(launcher='none'), None),
+        (dict(launcher='pytorch'), 'ByPartsDistributedDataParallel'),
+        (
+            dict(launcher='pytorch', model_wrapper_cfg=dict(type='MMDistributedDataParallel')),
+            'MMDistributedDataParallel',
+        ),
+        (dict(launcher='pytorch', model=cfg.model.branch), None),
+    ]:
+        changed = Config({**cfg, **changes})
+        step_by_parts_in_processes(changed)
+        assert (changed.get('model_wrapper_cfg') or {}).get('type') == wrapper
 
 
 # -- a whole runner in two and four processes -------------------------------------------------------------------------

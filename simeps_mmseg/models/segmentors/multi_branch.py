@@ -62,6 +62,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         super().__init__(branches=_branch_configs(branch, num_branches, branches), **kwargs)
         self.cross_pseudo = MODELS.build(cross_pseudo) if cross_pseudo else None
         self.similarity = MODELS.build(similarity) if similarity else None
+        self.has_consistency = bool(cross_pseudo or similarity)
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
         self.consistency_on_labeled = consistency_on_labeled
         self.branch_by_branch = branch_by_branch

@@ -1,9 +1,10 @@
 """A training step on a batch of labelled and unlabelled images, one part of it after the other."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmseg.models import BaseSegmentor
 from mmseg.utils import SampleList
@@ -32,42 +33,52 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
         """A step in which the backward pass of each part of the batch follows its forward pass, and frees its activations.
 
         The gradients are, bit for bit, those of one backward pass of all losses (under autocast up to rounding, as it sums
-        the parts' gradients in half precision where both passes share a weight). mmengine's wrappers for several processes
-        have a step of their own, with that one pass.
+        the parts' gradients in half precision where both passes share a weight).
 
         Returns:
             Scalars for the log. ``loss`` is the number 0 where the batch has nothing to learn from.
         """
-        if type(optim_wrapper).update_params is not OptimWrapper.update_params:
+        if updates_in_its_own_way(optim_wrapper):
             return super().train_step(data, optim_wrapper)
-        with optim_wrapper.optim_context(self):
+        with gradients_of_this_step(self.branches):
+            logged = self.backward_by_parts(data, optim_wrapper)
+        return updated(optim_wrapper, logged)
+
+    def backward_by_parts(
+        self, data: dict, optim_wrapper: OptimWrapper, wrapper: MMDistributedDataParallel | None = None
+    ) -> list[dict[str, Tensor]]:
+        """Forward and backward pass of each part of a batch; values for the log, of each part.
+
+        Args:
+            data: The batch, as a loader has it.
+            optim_wrapper: Scales the losses.
+            wrapper: What is around this segmentor in several processes. It adds the gradients up over them once, in the
+                backward pass of the last part.
+        """
+        called = self if wrapper is None else wrapper
+        with optim_wrapper.optim_context(called):
             batch = self.data_preprocessor(data, True)
         self.begin_step()
+        parts = self.parts_to_learn(**batch)
         logged: list[dict[str, Tensor]] = []
-        with gradients_of_this_step(self.branches), self._one_step():
-            parts = self.parts_to_learn(**batch)
-            for images, samples in parts:
-                with optim_wrapper.optim_context(self):
-                    losses = self(images, samples, mode='loss')
-                if not losses:  # of unlabelled images where all consistency is left out
-                    continue
+        with self._one_step():
+            for index, (images, samples) in enumerate(parts, 1):
+                alone = wrapper.no_sync() if wrapper and index < len(parts) else nullcontext()
+                with optim_wrapper.optim_context(called), alone:
+                    losses = called(images, samples, mode='loss')
                 loss, values = self.parse_losses(losses)
                 optim_wrapper.backward(optim_wrapper.scale_loss(loss))
                 optim_wrapper._inner_count -= 1  # of backward passes: parts are not batches
                 logged.append({name: value.detach() for name, value in values.items()})
         optim_wrapper._inner_count += 1
-        if optim_wrapper.should_update():
-            optim_wrapper.step()
-            optim_wrapper.zero_grad()
-        total: Tensor | int = sum(values.pop('loss') for values in logged)
-        return {'loss': total, **{name: value for values in logged for name, value in values.items()}}
+        return logged
 
     def parts_to_learn(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[Tensor, SampleList]]:
-        """The labelled images and, unless consistency is off, the unlabelled ones, each with its samples, as far as there are
-        any.
+        """The labelled images and, unless consistency is off or the method has none, the unlabelled ones, each with its
+        samples, as far as there are any.
         """
         labeled, unlabeled = split_by_label(data_samples)
-        wanted = [labeled] if self.consistency_is_off else [labeled, unlabeled]
+        wanted = [labeled] if self.consistency_is_off or not self.has_consistency else [labeled, unlabeled]
         return [chosen(inputs, data_samples, indices) for indices in wanted if indices]
 
     def begin_step(self) -> None:
@@ -94,6 +105,20 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
         """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
         if self.training and self.teachers is not None and self.teachers_are_due:
             self.teachers.update(self.branches, restart=self.consistency_is_off)
+
+
+def updates_in_its_own_way(optim_wrapper: OptimWrapper) -> bool:
+    """Whether a wrapper of the optimiser has an ``update_params`` of its own, which one backward pass has to go through."""
+    return type(optim_wrapper).update_params is not OptimWrapper.update_params
+
+
+def updated(optim_wrapper: OptimWrapper, logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor | int]:
+    """Change the weights, if it is time, after the backward passes of a batch; its values for the log, of all parts."""
+    if optim_wrapper.should_update():
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+    total: Tensor | int = sum(values.pop('loss') for values in logged)
+    return {'loss': total, **{name: value for values in logged for name, value in values.items()}}
 
 
 def split_by_label(data_samples: SampleList) -> tuple[list[int], list[int]]:

@@ -1,0 +1,3 @@
+from .by_parts import ByPartsDistributedDataParallel
+
+__all__ = ['ByPartsDistributedDataParallel']
