@@ -1,15 +1,16 @@
-"""What `predict` and `rank_unlabeled` take per image where there are many: does it stay the same?
+"""What commands that read every image take per image where there are many: does it stay the same?
 
-    python benchmarks/many_images.py --images 100 1000
+    python benchmarks/many_images.py --images 100 1000 10000
     python benchmarks/many_images.py --update                # the table of docs/performance.md
 
-The three small U-Nets of configs/simeps/unet_synthetic_2pct.py with random weights, noise of 64 x 64 pixels, one process. The
-time is that of the whole call, with the loading of the model and the files that it writes, after a first call with two images.
-One JSON line for each number of images.
+The three small U-Nets of configs/simeps/unet_synthetic_2pct.py with random weights, noise of 64 x 64 pixels, one process. For
+check_dataset all images but eight are the unlabelled ones of that config. The time is that of the whole call, with the
+loading of the model and the files that it writes, after a first call with few images. One JSON line for each number of images.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -30,13 +32,35 @@ from PIL import Image
 from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
+from simeps_mmseg.apis.check_dataset import check_dataset
+from simeps_mmseg.apis.demo import CONFIGS, SEMI, data_options
 from simeps_mmseg.apis.predict import predict
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.utils.configs import load_config
 
 CONFIG = str(ROOT / 'configs/simeps/unet_synthetic_2pct.py')
 SIZE = 64
-CALLS: dict[str, Callable] = dict(predict=predict, rank_unlabeled=rank_unlabeled)
+IMAGES, MASKS, SPLITS = 'images/training', 'annotations/training', 'splits/seed0'
+LABELED, VALIDATED = 6, 2  # of the images; those of validation are tested on, too
+
+
+def check(root: Path, checkpoint: Path) -> None:
+    """Open all files of a data root; what is found sound is kept there, not in the user's cache."""
+    with patch.dict(os.environ, XDG_CACHE_HOME=str(root / 'cache')):
+        check_dataset(CONFIG, data_options(CONFIGS[SEMI], root), workers=0)
+
+
+def predict_folder(root: Path, checkpoint: Path) -> None:
+    predict(CONFIG, str(checkpoint), str(root / IMAGES), str(root / 'predicted'))
+
+
+def rank_folder(root: Path, checkpoint: Path) -> None:
+    rank_unlabeled(CONFIG, str(checkpoint), str(root / IMAGES), str(root / 'ranked'))
+
+
+CALLS: dict[str, Callable[[Path, Path], None]] = dict(
+    predict=predict_folder, rank_unlabeled=rank_folder, check_dataset=check
+)
 
 
 def main() -> None:
@@ -45,7 +69,7 @@ def main() -> None:
     args = TABLE.parse(parser)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = untrained(Path(folder) / 'untrained.pth')
-        milliseconds(checkpoint, 2)
+        milliseconds(checkpoint, 2 * (LABELED + VALIDATED))
         for images in args.images:
             line = dict(
                 what='many_images',
@@ -69,20 +93,39 @@ def untrained(path: Path) -> Path:
 
 def milliseconds(checkpoint: Path, images: int) -> dict[str, float]:
     """Time of each call over the number of images."""
-    generator = np.random.default_rng(0)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / 'images'
-        source.mkdir()
-        for index in range(images):
-            noise = generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(source / f'{index:06d}.png')
+        root = make_data(Path(folder), images)
         for name, call in CALLS.items():
             start = time.perf_counter()
             with redirect_stdout(StringIO()):
-                call(CONFIG, str(checkpoint), str(source), str(Path(folder) / name))
+                call(root, checkpoint)
             found[name] = round(1000 * (time.perf_counter() - start) / images, 2)
     return found
+
+
+def make_data(root: Path, images: int) -> Path:
+    """A data root of the config: noise, masks of the first images, and the lists of its parts."""
+    generator = np.random.default_rng(0)
+    names = [f'{index:06d}' for index in range(images)]
+    for folder in (IMAGES, MASKS, SPLITS):
+        (root / folder).mkdir(parents=True)
+    for index, name in enumerate(names):
+        noise = generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / IMAGES / f'{name}.png')
+        if index < LABELED + VALIDATED:
+            mask = generator.integers(0, 4, (SIZE, SIZE), dtype=np.uint8)
+            Image.fromarray(mask).save(root / MASKS / f'{name}.png')
+    validated = names[LABELED : LABELED + VALIDATED]
+    parts = {
+        f'{SPLITS}/2pct_labeled.txt': names[:LABELED],
+        f'{SPLITS}/2pct_unlabeled.txt': names[LABELED + VALIDATED :],
+        f'{SPLITS}/val.txt': validated,
+        'splits/test.txt': validated,
+    }
+    for path, listed in parts.items():
+        (root / path).write_text(''.join(f'training/{name}\n' for name in listed))
+    return root
 
 
 def markdown(lines: Sequence[dict]) -> str:
