@@ -1,85 +1,147 @@
-"""What each part of the recommended recipe brings: the recipe without it, from the same start.
+"""What each part of the recommended recipe brings: the demo without it, from the same networks on labels.
 
-    python benchmarks/compare.py --protocol warm --methods simeps_plus --datasets synthetic --fractions 2 --seeds 0 1 2 \\
-        --cfg-options model.similarity=None                                     # and so on, for each of PARTS
-    python benchmarks/recipe_parts.py --update                                  # the table of docs/gains.md
+    python benchmarks/recipe_parts.py --seeds 0 1 2       # a JSON line per change and seed; finished ones are passed over
+    python benchmarks/recipe_parts.py --update            # the table of docs/gains.md
 
-Scores are of the test set, with the weights best on validation. The difference is to the recipe as it is, seed by seed.
+The networks on labels are those that demo_seeds.py left in the folder; where they are not there, they are trained. The recipe
+as it is has its lines in results/demo.jsonl. A change is compared with the recipe where both started from the same network: a
+seed alone does not say so, as two trainings of one seed differ by their rounding. Scores are of the test set, with the
+weights best on validation.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gains import METHOD, PAGE, WARM, key_of
+import mmseg
+import torch
+
+from benchmarks.demo_seeds import DEMO, config_hashes
+from benchmarks.gains import PAGE
+from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
-from benchmarks.protocols import PROTOCOLS
-from benchmarks.results import mean_branch, read
+from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
+from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, data_options, train_best
+from simeps_mmseg.apis.prepare_data import prepare_data
+from simeps_mmseg.apis.test import test
+from simeps_mmseg.utils import report_user_errors
 
+RECIPE_PARTS = RESULTS / 'recipe_parts.jsonl'
 BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
-WANTED = dict(PROTOCOLS['warm'], method=METHOD, dataset='synthetic', percent=2)  # of a run
 KEY = 'mIoU_fg'
-PARTS: dict[str, list[str]] = {
-    'the similarity loss': ['model.similarity=None'],
-    'strong views and CutMix': ['model.view=None', 'model.cut_mix=None'],
-    'averaged teachers: the branches teach each other': ['model.teacher=None'],
-    'consistency on the labelled images': ['model.consistency_on_labeled=False'],
-    'pseudo-labels': ['model.cross_pseudo.loss_weight=0.0'],
+NO_VIEWS = ['model.view=None', 'model.cut_mix=None']
+NO_TEACHER = ['model.teacher=None']
+CHANGES: dict[str, list[str]] = {
+    'without the similarity loss': ['model.similarity=None'],
+    'without strong views and CutMix': NO_VIEWS,
+    'without averaged teachers: the branches teach each other': NO_TEACHER,
+    'without consistency on the labelled images': ['model.consistency_on_labeled=False'],
+    'without pseudo-labels': ['model.cross_pseudo.loss_weight=0.0'],
+    'simEps: without views, CutMix and teachers, weight and ramp of the paper': [
+        *NO_VIEWS,
+        *NO_TEACHER,
+        'model.cross_pseudo.ensemble=max',
+        'model.cross_pseudo.loss_weight=0.1',
+        'custom_hooks.0.rampup_share=0.625',
+    ],
 }
 
 
-def pairs(lines: Iterable[dict], options: list[str]) -> list[tuple[dict, dict]]:
-    """Of each seed that has both under the protocol: the line of the recipe, and that of the recipe with these options."""
-    by_run = {key_of(line['run']): line for line in lines}
-    runs = [
-        line['run']
-        for line in by_run.values()
-        if WANTED.items() <= {**line['run'], 'options': None}.items() and line['run']['options'] == options
-    ]
-    found = ((key_of({**run, 'options': []}), key_of(run)) for run in sorted(runs, key=lambda one: one['seed']))
-    return [(by_run[full], by_run[changed]) for full, changed in found if full in by_run]
+def run_change(change: str, seed: int, folder: Path) -> dict:
+    """Train simEps-plus of the demo with a change, from the network on labels of a seed; one line."""
+    data = prepare_data('synthetic', data_root=folder / 'data', fractions=[PERCENT])
+    start = network_on_labels(seed, folder, data)
+    labels = CONFIGS[LABELS_ONLY]
+    of_start = test(labels, str(start), work_dir=str(start.parent), options=data_options(labels, data))
+    began = time.monotonic()
+    options = CHANGES[change]
+    changed = train_best(
+        SEMI,
+        folder / f'seed{seed}/changes/{list(CHANGES).index(change)}',
+        data,
+        seed=seed,
+        start=start,
+        options=options,
+    )
+    return dict(
+        seed=seed,
+        options=options,
+        labels_only=kept(of_start),
+        semi=kept(changed.scores),
+        best=changed.checkpoint.name,
+        seconds=round(time.monotonic() - began, 1),
+        device=device_name(found_device()),
+        config_hashes=config_hashes(),
+        versions=dict(torch=torch.__version__, mmseg=mmseg.__version__),
+    )
 
 
-def markdown(lines: Iterable[dict]) -> str:
-    """One row per part that was left out, below the recipe as it is."""
-    lines = list(lines)
-    rows = [
-        '| simEps-plus | seeds | all branches | one branch | difference, all branches |',
-        '|---|---|---|---|---|',
-    ]
-    for name, options in {'as it is': [], **{f'without {part}': options for part, options in PARTS.items()}}.items():
-        seeds = pairs(lines, options)
-        if not seeds:
+def network_on_labels(seed: int, folder: Path, data: Path) -> Path:
+    """What demo_seeds.py started from in this folder, or one that is trained now."""
+    found = sorted((folder / f'seed{seed}/supervised').glob('best_*.pth'))
+    return found[0] if found else train_best(LABELS_ONLY, folder / f'seed{seed}', data, seed=seed).checkpoint
+
+
+def pairs(recipe: Sequence[dict], changed: Sequence[dict], options: list[str]) -> list[tuple[dict, dict]]:
+    """The line of the recipe and that of a change, for each seed in which both started from the same network."""
+    by_start = {(line['seed'], line['labels_only'][KEY]): line for line in recipe}
+    found = (
+        (by_start.get((line['seed'], line['labels_only'][KEY])), line) for line in changed if line['options'] == options
+    )
+    return [(full, line) for full, line in found if full]
+
+
+def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
+    """One row per change, below the recipe as it is."""
+    rows = ['| simEps-plus | seeds | all branches | one branch | difference, all branches |', '|---|---|---|---|---|']
+    for name, options in {'as it is': None, **CHANGES}.items():
+        both = [(line, line) for line in recipe] if options is None else pairs(recipe, changed, options)
+        if not both:
             rows.append(f'| {name} | not yet measured | | | |')
             continue
-        full, changed = ([line['best']['test'] for line in column] for column in zip(*seeds))
-        differences = [one[KEY] - other[KEY] for one, other in zip(changed, full)]
+        scores = [line['semi'] for _, line in both]
         cells = [
             name,
-            str(len(seeds)),
-            spread([scores[KEY] for scores in changed]),
-            spread([mean_branch(scores, KEY) for scores in changed]),
-            spread(differences) if options else '',
+            str(len(both)),
+            spread([one[KEY] for one in scores]),
+            spread([mean_branch(one, KEY) for one in scores]),
+            '' if options is None else spread([line['semi'][KEY] - full['semi'][KEY] for full, line in both]),
         ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[], help='train these; none: the table of the lines there are'
+    )
+    parser.add_argument(
+        '--changes', nargs='+', type=int, default=range(len(CHANGES)), help='by their place in the table'
+    )
+    parser.add_argument('--results', type=Path, default=RECIPE_PARTS)
     parser.add_argument('--update', action='store_true', help='write the table into docs/gains.md')
+    parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
     args = parser.parse_args()
-    table = markdown(read(args.results))
-    if args.update:
-        update(PAGE, table, BEGIN)
-    else:
+
+    def run() -> None:
+        for seed in args.seeds:
+            for change in (list(CHANGES)[index] for index in args.changes):
+                done = [(line['seed'], line['options']) for line in lines_of(args.results)]
+                if (seed, CHANGES[change]) not in done:
+                    append(args.results, run_change(change, seed, args.folder))
+        table = markdown(lines_of(DEMO), lines_of(args.results))
+        if args.update:
+            update(PAGE, table, BEGIN)
         print(table)
+
+    return report_user_errors(run)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

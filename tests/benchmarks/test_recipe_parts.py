@@ -2,51 +2,71 @@
 
 import inspect
 
+import pytest
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from benchmarks.gains import PAGE, WARM
-from benchmarks.one_run import experiment
-from benchmarks.protocols import PROTOCOLS, identity
-from benchmarks.recipe_parts import BEGIN, PARTS, markdown, pairs
-from benchmarks.results import read
+from benchmarks.demo_seeds import DEMO, config_hashes
+from benchmarks.gains import PAGE
+from benchmarks.recipe_parts import BEGIN, CHANGES, RECIPE_PARTS, markdown, network_on_labels, pairs
+from benchmarks.results import lines_of
+from simeps_mmseg.apis.demo import CONFIGS, SEMI
 from simeps_mmseg.models.segmentors import MultiBranchSemiSegmentor
+from simeps_mmseg.utils.configs import load_config
 
 
-def line(seed, score, options=(), dataset='synthetic', **more):
-    test = {'mIoU_fg': score, 'branch_0.mIoU_fg': score - 1.0, 'branch_1.mIoU_fg': score - 2.0}
-    run = dict(PROTOCOLS['warm'], method='simeps_plus', dataset=dataset, percent=2, seed=seed, options=options) | more
-    return dict(run=identity(run), best=dict(test=test))
+def line(seed, score, options=None, start=40.0):
+    semi = {'mIoU_fg': score, 'branch_0.mIoU_fg': score - 1.0, 'branch_1.mIoU_fg': score - 2.0}
+    return dict(
+        seed=seed, labels_only={'mIoU_fg': start}, semi=semi, **({} if options is None else dict(options=options))
+    )
 
 
-SIMILARITY = PARTS['the similarity loss']
+SIMILARITY = CHANGES['without the similarity loss']
 
 
 def test_a_difference_is_one_within_a_seed():
-    lines = [line(0, 50.0), line(1, 54.0), line(0, 49.0, SIMILARITY), line(1, 52.0, SIMILARITY)]
-    table = markdown(lines)
-    assert '| as it is | 2 | 52.0 ± 2.8 | 50.5 ± 2.8 |  |' in table
+    recipe = [line(0, 50.0), line(1, 54.0), line(2, 90.0)]
+    table = markdown(recipe, [line(0, 49.0, SIMILARITY), line(1, 52.0, SIMILARITY)])
+    assert '| as it is | 3 | 64.7 ± 22.0 | 63.2 ± 22.0 |  |' in table
     assert '| without the similarity loss | 2 | 50.5 ± 2.1 | 49.0 ± 2.1 | -1.5 ± 0.7 |' in table
     assert '| without pseudo-labels | not yet measured | | | |' in table
 
 
-def test_a_seed_counts_only_with_both_runs():
-    assert pairs([line(0, 49.0, SIMILARITY), line(1, 50.0)], SIMILARITY) == []
-    assert pairs([line(0, 49.0, SIMILARITY, iters=600), line(0, 50.0, iters=600)], SIMILARITY) == []
-    assert pairs([line(0, 49.0, SIMILARITY, 'neu'), line(0, 50.0, dataset='neu')], SIMILARITY) == []
+@pytest.mark.parametrize('other', [line(1, 50.0), line(0, 50.0, start=41.0)])
+def test_a_seed_counts_only_where_both_runs_have_the_same_start(other):
+    assert pairs([other], [line(0, 49.0, SIMILARITY)], SIMILARITY) == []
 
 
 def test_each_part_is_one_of_the_recipe():
     """What is left out is there, by the config or by default, and the model without it is built."""
     init_default_scope('mmseg')
     defaults = {key: one.default for key, one in inspect.signature(MultiBranchSemiSegmentor).parameters.items()}
-    recipe = {**defaults, **experiment(line(0, 0.0)['run']).model}
-    for options in PARTS.values():
-        for option in options:
+    recipe = {**defaults, **load_config(CONFIGS[SEMI]).model}
+    for options in CHANGES.values():
+        for option in (one for one in options if one.startswith('model.')):
             name = option.removeprefix('model.').split('=')[0].split('.')[0]
             assert recipe[name] not in (None, False), option
-        MODELS.build(experiment(line(0, 0.0, options)['run']).model)
+        MODELS.build(load_config(CONFIGS[SEMI], options).model)
+
+
+def test_simeps_is_that_of_its_config():
+    options = next(options for name, options in CHANGES.items() if name.startswith('simEps:'))
+    changed, shipped = load_config(CONFIGS[SEMI], options), load_config('simeps/unet_synthetic_2pct.py')
+    assert {key: value for key, value in changed.model.items() if value is not None} == shipped.model
+    assert changed.custom_hooks == shipped.custom_hooks
+
+
+def test_the_network_on_labels_is_the_one_that_is_there(tmp_path):
+    best = tmp_path / 'seed1/supervised/best_mIoU_fg_iter_2000.pth'
+    best.parent.mkdir(parents=True)
+    best.touch()
+    assert network_on_labels(1, tmp_path, tmp_path) == best
+
+
+def test_lines_are_of_the_configs_as_they_are():
+    assert all(one['config_hashes'] == config_hashes() for one in lines_of(RECIPE_PARTS))
 
 
 def test_the_page_has_the_table_of_the_lines():
-    assert BEGIN + markdown(read([WARM])) in PAGE.read_text()
+    assert BEGIN + markdown(lines_of(DEMO), lines_of(RECIPE_PARTS)) in PAGE.read_text()
