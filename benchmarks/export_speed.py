@@ -2,6 +2,7 @@
 
     python benchmarks/export_speed.py work_dirs/simeps/unet_neu_10pct/iter_20000.pth
     python benchmarks/export_speed.py --size 128 --batch 1           # untrained U-Nets: the time is the same
+    python benchmarks/export_speed.py --update                       # the table of docs/deploy.md
 
 Compared over the same images, from pixels to logits:
 
@@ -10,18 +11,22 @@ Compared over the same images, from pixels to logits:
 * ``ensemble``: all branches inside the semi-supervised segmentor;
 * ``branch`` and ``ensemble`` as TorchScript, and as ONNX in onnxruntime where that is installed.
 
-Times are medians over rounds in which each takes its turn, so that other work on the machine hits all alike.
+Times are medians over rounds in which each takes its turn, so that other work on the machine hits all alike. One JSON line.
 """
 
 import argparse
 import copy
 import json
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 import torch
 from mmengine.config import Config
@@ -30,6 +35,9 @@ from mmseg.apis import init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from benchmarks.measuring import device_name
+from benchmarks.pages import ResultsTable
+from benchmarks.results import append
 from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.deploy import network_states, read_checkpoint
 from simeps_mmseg.deploy.graph import run_onnx, run_torchscript
@@ -39,6 +47,15 @@ from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'simeps/unet_neu_10pct.py'
+TITLES = {
+    'stock': 'stock `EncoderDecoder`',
+    'branch': 'exported branch, `pth`',
+    'ensemble': 'ensemble in MMSegmentation',
+    'branch.pt': 'branch, `torchscript`',
+    'ensemble.pt': 'ensemble, `torchscript`',
+    'branch.onnx': 'branch, `onnx` in onnxruntime',
+    'ensemble.onnx': 'ensemble, `onnx` in onnxruntime',
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,7 +65,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, default=256, help='height and width of the images')
     parser.add_argument('--batch', type=int, default=1)
     parser.add_argument('--rounds', type=int, default=21)
-    return parser.parse_args()
+    return TABLE.parse(parser)
 
 
 def main() -> None:
@@ -67,11 +84,12 @@ def main() -> None:
     result = dict(
         size=args.size,
         batch=args.batch,
-        device=f'CPU, {torch.get_num_threads()} threads',
+        device=device_name('cpu'),
         rounds=args.rounds,
         milliseconds={name: round(1000 * value, 2) for name, value in medians.items()},
         ratio={name: round(value / medians['stock'], 3) for name, value in medians.items()},
     )
+    append(args.results, result)
     print(json.dumps(result))
 
 
@@ -129,6 +147,24 @@ def by_mmseg(model: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
     return run
 
+
+def markdown(lines: Sequence[dict]) -> str:
+    """One column per size, batch and device, of the last line of each: times beside those of the stock model."""
+    newest = {(line['size'], line['batch'], line['device']): line for line in lines}
+    heads = [f'{batch} image{"s" if batch > 1 else ""} of {size} x {size}, {device}' for size, batch, device in newest]
+    rows = [f'| | {" | ".join(heads)} |', f'|---{"|---" * len(newest)}|']
+    for name, title in TITLES.items():
+        cells = [
+            f'{line["ratio"][name]:.2f}' + (f' ({line["milliseconds"][name]:.0f} ms)' if name == 'stock' else '')
+            if name in line['ratio']
+            else ''
+            for line in newest.values()
+        ]
+        rows.append(f'| {title} | {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+TABLE = ResultsTable('export_speed', 'deploy.md', markdown)
 
 if __name__ == '__main__':
     main()

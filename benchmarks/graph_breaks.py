@@ -1,6 +1,6 @@
 """Where ``torch.compile`` leaves the graph in a training step: what it met there and why it left, counted.
 
-    python benchmarks/graph_breaks.py                        # one JSON line each
+    python benchmarks/graph_breaks.py                        # count; one JSON line
     python benchmarks/graph_breaks.py --update               # the table of docs/performance.md
 
 The step is that of ``compile=True`` with the config simeps/unet_neu_10pct.py. Its graphs are made, on the CPU, and run as they
@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,25 +22,22 @@ import torch
 from mmengine.registry import init_default_scope
 from torch._dynamo.utils import counters
 
-from benchmarks.pages import update
+from benchmarks.pages import ResultsTable
+from benchmarks.results import NAMES, append
 from benchmarks.steps import Case, make_step
 
-PAGE = ROOT / 'docs/performance.md'
 PACKAGES = ('simeps_mmseg', 'mmseg', 'mmengine', 'mmcv', 'torch')
-BEGIN = '<!-- benchmarks/graph_breaks.py -->\n'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--method', default='simeps', help='folder below configs/')
-    parser.add_argument('--update', action='store_true', help='write the table into docs/performance.md')
-    args = parser.parse_args()
+    args = TABLE.parse(parser)
     init_default_scope('mmseg')
-    found = graph_breaks(args.method)
-    for (reason, met), count in found.items():
-        print(json.dumps(dict(method=args.method, reason=reason, met=met, count=count)), flush=True)
-    if args.update:
-        update(PAGE, markdown(found), BEGIN)
+    breaks = [dict(why=why, at=met, count=count) for (why, met), count in graph_breaks(args.method).most_common()]
+    line = dict(method=args.method, torch=torch.__version__, breaks=breaks)
+    append(args.results, line)
+    print(json.dumps(line), flush=True)
 
 
 def graph_breaks(method: str) -> Counter[tuple[str, str]]:
@@ -64,22 +62,39 @@ def described(text: str) -> tuple[str, str]:
     reason = text.strip().splitlines()[0]
     place = re.search(r'File "(.+?)", line (\d+)', text)
     if place:
-        parts = Path(place[1]).parts
-        package = next(index for index, part in enumerate(parts) if part in PACKAGES)
-        return reason, f'{Path(*parts[package:]).as_posix()}:{place[2]}'
+        return reason, f'{in_package(place[1])}:{place[2]}'
     context = re.search(r'Developer debug context: (.+)', text)
-    return reason, re.sub(r'int: \d+', 'int', context[1].strip()) if context else ''  # such as a count of hooks
+    met = re.sub(r'/[^\s`,)]+', lambda path: in_package(path[0]), context[1].strip()) if context else ''
+    return reason, re.sub(r'int: \d+', 'int', met)  # such as a count of hooks
 
 
-def markdown(found: Counter[tuple[str, str]]) -> str:
-    """One row per reason and what was met, the most frequent first."""
-    rows = [f'{found.total()} graph breaks in a step:\n', '| why | at | how often |', '|---|---|---|']
-    rows += [
-        f'| {reason.replace("|", " ")} | `{met.replace("`", "")}` | {count} |'
-        for (reason, met), count in found.most_common()
+def in_package(path: str) -> str:
+    """The path of a file from the folder of its package on.
+
+    Example:
+        >>> in_package('/usr/lib/site-packages/torch/_compile.py')
+        'torch/_compile.py'
+    """
+    parts = Path(path).parts
+    package = next((index for index, part in enumerate(parts) if part in PACKAGES), len(parts) - 1)
+    return Path(*parts[package:]).as_posix()
+
+
+def markdown(lines: Sequence[dict]) -> str:
+    """Of the last line: one row per reason and what was met, the most frequent first."""
+    line = lines[-1]
+    count = sum(one['count'] for one in line['breaks'])
+    rows = [
+        f'{count} graph breaks in a step of {NAMES[line["method"]]}, PyTorch {line["torch"].split("+")[0]}:\n',
+        '| why | at | how often |',
+        '|---|---|---|',
     ]
+    for one in line['breaks']:
+        rows.append(f'| {one["why"].replace("|", " ")} | `{one["at"].replace("`", "")}` | {one["count"]} |')
     return '\n'.join(rows) + '\n'
 
+
+TABLE = ResultsTable('graph_breaks', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

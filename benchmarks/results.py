@@ -77,8 +77,10 @@ def read(paths: Iterable[Path]) -> list[dict]:
 
 
 def shipped() -> list[Path]:
-    """The files of finished runs in this repository: one per protocol. (Other scripts keep theirs beside them.)"""
-    return [RESULTS / f'{name}.jsonl' for name in PROTOCOLS]
+    """The files of finished runs in this repository: one per protocol, and one of what was trained on a GPU. (Other scripts
+    keep theirs beside them.)
+    """
+    return [RESULTS / f'{name}.jsonl' for name in (*PROTOCOLS, 'gpu_quarter')]
 
 
 def _parsed(text: str, where: str) -> dict:

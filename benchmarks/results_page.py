@@ -51,19 +51,19 @@ BESIDE_PUBLISHED = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--results', type=Path, nargs='+', default=from_nothing())
+    parser.add_argument('--results', type=Path, nargs='+', default=shipped())
     parser.add_argument('--page', type=Path, default=PAGE)
     parser.add_argument('--figure', type=Path, default=FIGURE)
     args = parser.parse_args()
-    lines = read(args.results)
+    lines = started_from_nothing(args.results)
     args.page.parent.mkdir(parents=True, exist_ok=True)
     args.page.write_text(page(lines, load_published(), notes(), figure_link(args.page, args.figure), warm_start()))
     write_figure(lines, args.figure)
 
 
-def from_nothing() -> list[Path]:
-    """The shipped files of runs that start from nothing."""
-    return [path for path in shipped() if path != gains.WARM]
+def started_from_nothing(paths: Iterable[Path]) -> list[dict]:
+    """The lines of some files, without those of protocol ``warm`` and of others that go on from a network on labels."""
+    return [line for line in read(path for path in paths if path != gains.WARM) if not line['run']['start']]
 
 
 def warm_start() -> str:

@@ -1,6 +1,6 @@
 """What a training step launches and waits for on a device, counted without one.
 
-    python benchmarks/step_counts.py                # one JSON line a step
+    python benchmarks/step_counts.py                # count; one JSON line a step
     python benchmarks/step_counts.py --update       # the table of docs/performance.md
 
 The steps run on PyTorch's ``meta`` device: shapes without values. As on a GPU, a result there is one launch, and a value can
@@ -44,13 +44,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import simeps_mmseg  # noqa: F401 - registers the components
-from benchmarks.pages import update
+from benchmarks.pages import ResultsTable
 from benchmarks.protocols import SUPERVISED
+from benchmarks.results import append
 from benchmarks.steps import from_scratch, samples_of
 from simeps_mmseg.engine.hooks import NonFiniteHook
 
-PAGE = ROOT / 'docs/performance.md'
-BEGIN = '<!-- benchmarks/step_counts.py -->\n'
 METHODS = dict(
     simeps='simEps',
     simeps_plus='simEps-plus',
@@ -284,6 +283,7 @@ def line_of(name: str, counters: Sequence[StepCounter], beside: dict[str, float]
     mean = statistics.mean(launches)
     return dict(
         step=name,
+        torch=torch.__version__,
         seeds=len(counters),
         launches=round(mean),
         range=[min(launches), max(launches)],
@@ -305,15 +305,16 @@ def lines(seeds: int) -> Iterator[dict]:
 
 
 def markdown(found: Sequence[dict]) -> str:
-    """One row per step."""
-    base, passes = (next(line['launches'] for line in found if line['step'] == name) for name in BASES)
+    """One row per step, of its last line."""
+    newest = {line['step']: line for line in found}
+    base, passes = (newest[name]['launches'] for name in BASES)
     names = {**BASES, **METHODS, 'NonFiniteHook': 'what `NonFiniteHook` adds to simEps'}
     rows = [
         '| step | operations | beside three labels-only steps | beside the same passes | values asked for | copies to the '
         'device that wait |',
         '|---|---|---|---|---|---|',
     ]
-    for line in found:
+    for line in newest.values():
         low, high = line['range']
         launches = f'{line["launches"]:,}' + ('' if low == high else f' ({low:,} to {high:,})')
         ratios = ' | '.join(f'{line["launches"] / other:.2f}' for other in (base, passes))
@@ -324,15 +325,13 @@ def markdown(found: Sequence[dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', type=int, default=SEEDS)
-    parser.add_argument('--update', action='store_true', help='write the table into docs/performance.md')
-    args = parser.parse_args()
-    found = []
+    args = TABLE.parse(parser)
     for line in lines(args.seeds):
-        found.append(line)
+        append(args.results, line)
         print(json.dumps(line), flush=True)
-    if args.update:
-        update(PAGE, markdown(found), BEGIN)
 
+
+TABLE = ResultsTable('step_counts', 'performance.md', markdown)
 
 if __name__ == '__main__':
     main()

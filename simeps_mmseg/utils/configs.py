@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -37,11 +38,29 @@ def read_config(file: str | Path) -> Config:
     Raises:
         UserError: If it or one of its bases cannot be read.
     """
+    with missing_imports_named(file):
+        try:
+            return Config.fromfile(file)
+        except ImportError:
+            raise
+        except Exception as error:  # configs are programs, which may raise anything
+            problem = f'{type(error).__name__}: {str(error)[:300]}'
+            raise UserError(f'config {file} cannot be read: {problem}{hint_for_bases(problem)}') from error
+
+
+@contextmanager
+def missing_imports_named(file: str | Path) -> Iterator[None]:
+    """Say what a config imports and is not there, in place of mmengine's error, which names the folders that it looked in."""
     try:
-        return Config.fromfile(file)
-    except Exception as error:  # configs are programs, which may raise anything
-        problem = f'{type(error).__name__}: {str(error)[:300]}'
-        raise UserError(f'config {file} cannot be read: {problem}{hint_for_bases(problem)}') from error
+        yield
+    except ImportError as error:
+        cause: BaseException = error
+        while earlier := cause.__cause__ or cause.__context__:
+            cause = earlier
+        raise UserError(
+            f'config {file} cannot be read, as what it imports is not there: {cause}. Install the package, or put the folder '
+            'of a module of your own on PYTHONPATH'
+        ) from error
 
 
 def load_config(
@@ -55,8 +74,9 @@ def load_config(
     """
     file = find_config(path)
     cfg = read_config(file)
-    merge_options(cfg, options)
-    check_kinds(cfg)
+    with missing_imports_named(file):  # a config in pure Python imports when it is looked into
+        merge_options(cfg, options)
+        check_kinds(cfg)
     check_class_weight_files(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))

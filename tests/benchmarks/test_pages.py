@@ -13,9 +13,12 @@ from tests.conftest import ROOT
 SCRIPTS = (
     *(
         'config_cost',
+        'conversions',
+        'export_speed',
         'faults',
         'gpu_losses',
         'gpu_steps',
+        'graph_breaks',
         'kills',
         'list_scaling',
         'loader_speed',
@@ -23,7 +26,7 @@ SCRIPTS = (
         'processes',
         'selection_scaling',
     ),
-    *('soak', 'step_cost'),
+    *('soak', 'step_cost', 'step_counts'),
 )
 TABLES = [import_module(f'benchmarks.{name}').TABLE for name in SCRIPTS]
 

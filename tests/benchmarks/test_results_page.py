@@ -221,7 +221,7 @@ def test_every_published_row_has_a_source_and_percentages():
 
 
 def test_the_page_in_docs_is_that_of_the_results():
-    lines = results.read(results_page.from_nothing())
+    lines = results_page.started_from_nothing(results.shipped())
     parts = results_page.notes(), results_page.figure_link(), results_page.warm_start()
     expected = results_page.page(lines, PUBLISHED, *parts)
     page = ROOT / 'docs/results.md'

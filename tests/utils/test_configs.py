@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils import configs as config
-from simeps_mmseg.utils.configs import doubtful_options, merge_options
+from simeps_mmseg.utils.configs import doubtful_options, load_config, merge_options
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,15 @@ def test_options_are_merged_and_doubts_are_said_once(monkeypatch):
     monkeypatch.setenv('RANK', '1')
     merge_options(cfg, ['train_cfg.val_begin=1'])
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    'statement', ["custom_imports = dict(imports='not_there.losses')", 'from not_there import losses']
+)
+def test_a_package_that_a_config_imports_is_named(tmp_path, statement):
+    file = tmp_path / 'config.py'
+    file.write_text(f'{statement}\n')
+    with pytest.raises(
+        UserError, match=r"config .*config.py cannot be read, .*No module named 'not_there'. Install the package"
+    ):
+        load_config(file)
