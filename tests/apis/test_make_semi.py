@@ -696,7 +696,6 @@ class TestRefused:
             ('broken.py', 'model = dict(\n', 'SyntaxError: '),
             ('broken.json', '{', 'JSONDecodeError: '),
             ('broken.py', 'model = dict(depth=depht)\n', "NameError: name 'depht'"),
-            ('broken.py', "custom_imports = dict(imports=['no_such_module'])\n", 'ImportError: '),
         ],
     )
     def test_what_is_no_config(self, here, name, content, message):
