@@ -7,13 +7,15 @@
 A step is ``train_step`` over one fixed batch of noise, of the config's own size and number of images, in float32, without
 pretrained weights. Beside it stands a step of the config's labels-only twin (``configs/supervised/``, same file name) over the
 same images, all labelled. Each has a process of its own; its peak is that of two first steps, less what that took before.
-Then both take turns; times are medians over these. One JSON line a config, written at once.
+Then both take turns, five or as many as begin within a minute; times are medians over these. One JSON line a config, written
+at once.
 """
 
 import argparse
 import json
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,7 @@ from benchmarks.steps import from_scratch, make_step_of
 from benchmarks.turns import Step, take_turns
 
 ROUNDS = 5
+SECONDS = 60  # no later round begins after these
 
 
 def main() -> None:
@@ -79,8 +82,8 @@ def cost(name: str, device: str) -> dict:
         for which, found in names.items()
         if found
     }
-    reports, times = take_turns(makers, ROUNDS, device)
-    line: dict = dict(size=size, labeled=labeled, images=images, labels_only=None)
+    reports, times = take_turns(makers, ROUNDS, device, end=time.monotonic() + SECONDS)
+    line: dict = dict(size=size, labeled=labeled, images=images, rounds=len(times['step']), labels_only=None)
     for which, report in reports.items():
         line[which] = dict(**report, seconds=round(statistics.median(times[which]), 3))
     return line

@@ -31,7 +31,7 @@ def test_all_other_configs_are_measured_beside_their_twins():
 def test_a_config_is_built_at_its_own_size_and_its_twin_gets_all_images_labelled(monkeypatch):
     makers = {}
 
-    def turns(found, rounds, device):
+    def turns(found, rounds, device, end):
         makers.update(found)
         return {name: dict(parameters=1.0, peak_mib=100) for name in found}, {name: [2.0, 9.0, 1.0] for name in found}
 
