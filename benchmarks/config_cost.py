@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -82,7 +81,7 @@ def cost(name: str, device: str) -> dict:
         for which, found in names.items()
         if found
     }
-    reports, times = take_turns(makers, ROUNDS, device, end=time.monotonic() + SECONDS)
+    reports, times = take_turns(makers, ROUNDS, device, seconds=SECONDS)
     line: dict = dict(size=size, labeled=labeled, images=images, rounds=len(times['step']), labels_only=None)
     for which, report in reports.items():
         line[which] = dict(**report, seconds=round(statistics.median(times[which]), 3))
@@ -106,8 +105,9 @@ def markdown(lines: Sequence[dict]) -> str:
     """One row per config and device: the last line of each."""
     newest = {(line['device'], line['config']): line for line in lines}
     rows = [
-        '| config | images a step | parameters, million | step, s | beside labels only | peak, MiB | beside labels only |',
-        '|---|---|---|---|---|---|---|',
+        '| config | images a step | parameters, million | step, s | beside labels only | rounds | peak, MiB | beside '
+        'labels only |',
+        '|---|---|---|---|---|---|---|---|',
     ]
     for (_, config), line in sorted(newest.items()):
         height, width = line['size']
@@ -116,7 +116,7 @@ def markdown(lines: Sequence[dict]) -> str:
         rows.append(
             f'| `{config}` | {line["labeled"]} + {line["images"] - line["labeled"]} of {height} x {width} '
             f'| {step["parameters"]:,} | {step["seconds"]:.3g} | {beside["seconds"]} '
-            f'| {step["peak_mib"]:,} | {beside["peak_mib"]} |'
+            f'| {line.get("rounds", ROUNDS)} | {step["peak_mib"]:,} | {beside["peak_mib"]} |'
         )
     rows.append(f'\nDevice: {"; ".join(sorted({device for device, _ in newest}))}.')
     return '\n'.join(rows) + '\n'

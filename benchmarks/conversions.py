@@ -84,18 +84,20 @@ def refusal(config: Path) -> str:
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """Of the last line: how many are converted, then one row per config that is refused."""
-    line = lines[-1]
-    converted = line['converted']
-    rows = [
-        f'{converted["configs"]} of {line["configs"]} configs of MMSegmentation {line["mmseg"]} are converted, of '
-        f'{converted["families"]} of {line["families"]} families. The others:',
-        '',
-        '| config | what `make_semi` says |',
-        '|---|---|',
-        *(f'| `{name}` | {brief(reason, name)} |' for name, reason in line['refused'].items()),
-    ]
-    return '\n'.join(rows) + '\n'
+    """For each version of MMSegmentation, of its last line: how many are converted, then one row per config that is not."""
+    tables = []
+    for line in {line['mmseg']: line for line in lines}.values():
+        converted = line['converted']
+        rows = [
+            f'{converted["configs"]} of {line["configs"]} configs of MMSegmentation {line["mmseg"]} are converted, of '
+            f'{converted["families"]} of {line["families"]} families. The others:',
+            '',
+            '| config | what `make_semi` says |',
+            '|---|---|',
+            *(f'| `{name}` | {brief(reason, name)} |' for name, reason in line['refused'].items()),
+        ]
+        tables.append('\n'.join(rows) + '\n')
+    return '\n'.join(tables)
 
 
 def brief(reason: str, name: str) -> str:

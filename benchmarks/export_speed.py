@@ -82,6 +82,7 @@ def main() -> None:
                 times[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values[2:]) for name, values in times.items()}  # two rounds to warm up
     result = dict(
+        network=Path(args.checkpoint or CONFIG).name.partition('.')[0],
         size=args.size,
         batch=args.batch,
         device=device_name('cpu'),
@@ -149,9 +150,12 @@ def by_mmseg(model: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """One column per size, batch and device, of the last line of each: times beside those of the stock model."""
-    newest = {(line['size'], line['batch'], line['device']): line for line in lines}
-    heads = [f'{batch} image{"s" if batch > 1 else ""} of {size} x {size}, {device}' for size, batch, device in newest]
+    """One column per network, size, batch and device, of the last line of each: times beside those of the stock model."""
+    newest = {tuple(line[key] for key in ('network', 'size', 'batch', 'device')): line for line in lines}
+    heads = [
+        f'`{network}`, {batch} image{"s" if batch > 1 else ""} of {size} x {size}, {device}'
+        for network, size, batch, device in newest
+    ]
     rows = [f'| | {" | ".join(heads)} |', f'|---{"|---" * len(newest)}|']
     for name, title in TITLES.items():
         cells = [

@@ -81,17 +81,19 @@ def in_package(path: str) -> str:
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """Of the last line: one row per reason and what was met, the most frequent first."""
-    line = lines[-1]
-    count = sum(one['count'] for one in line['breaks'])
-    rows = [
-        f'{count} graph breaks in a step of {NAMES[line["method"]]}, PyTorch {line["torch"].split("+")[0]}:\n',
-        '| why | at | how often |',
-        '|---|---|---|',
-    ]
-    for one in line['breaks']:
-        rows.append(f'| {one["why"].replace("|", " ")} | `{one["at"].replace("`", "")}` | {one["count"]} |')
-    return '\n'.join(rows) + '\n'
+    """A table for each method, of its last line: one row per reason and what was met, the most frequent first."""
+    tables = []
+    for line in {line['method']: line for line in lines}.values():
+        count = sum(one['count'] for one in line['breaks'])
+        rows = [
+            f'{count} graph breaks in a step of {NAMES[line["method"]]}, PyTorch {line["torch"].split("+")[0]}:\n',
+            '| why | at | how often |',
+            '|---|---|---|',
+        ]
+        for one in line['breaks']:
+            rows.append(f'| {one["why"].replace("|", " ")} | `{one["at"].replace("`", "")}` | {one["count"]} |')
+        tables.append('\n'.join(rows) + '\n')
+    return '\n'.join(tables)
 
 
 TABLE = ResultsTable('graph_breaks', 'performance.md', markdown)

@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS, RUNNERS
 from ..datasets.checks.before_training import MOST_UNLABELED, check_before_training
 from ..datasets.checks.missing_data import TRAINED_AND_VALIDATED, check_data_is_there, leave_out_evaluation_images
 from ..datasets.listing import listings_kept
+from ..datasets.samplers import LabeledUnlabeledSampler
 from ..datasets.unreadable import guarded_loader, replaced_images, worker_errors_named
 from ..engine import PreflightHook
 from ..engine.checks.config import check_config
@@ -126,13 +127,12 @@ def prepare_model(cfg: Config, from_scratch: bool) -> None:
 def step_by_parts_in_processes(cfg: Config) -> None:
     """Let each of several processes go backward after each part of its batch, as one alone does, in place.
 
-    A ``model_wrapper_cfg`` in the config stays.
+    A ``model_wrapper_cfg`` in the config stays. Another sampler may give some processes batches with fewer parts, for which
+    the others would wait for ever.
     """
-    if (
-        cfg.get('launcher', 'none') != 'none'
-        and not cfg.get('model_wrapper_cfg')
-        and inherits(cfg.model.type, TrainingStep)
-    ):
+    sampler = (cfg.train_dataloader.get('sampler') or {}).get('type')
+    by_parts = inherits(cfg.model.type, TrainingStep) and inherits(sampler, LabeledUnlabeledSampler)
+    if by_parts and cfg.get('launcher', 'none') != 'none' and not cfg.get('model_wrapper_cfg'):
         cfg.model_wrapper_cfg = dict(type='ByPartsDistributedDataParallel', broadcast_buffers=False)
 
 

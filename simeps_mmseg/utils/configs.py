@@ -54,12 +54,13 @@ def missing_imports_named(file: str | Path) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        cause: BaseException = error
-        while earlier := cause.__cause__ or cause.__context__:
+        cause = error
+        while isinstance(earlier := cause.__cause__ or cause.__context__, ImportError):
             cause = earlier
+        advice = 'Install the package, or put the folder of a module of your own on PYTHONPATH'
+        is_missing = isinstance(cause, ModuleNotFoundError)
         raise UserError(
-            f'config {file} cannot be read, as what it imports is not there: {cause}. Install the package, or put the folder '
-            'of a module of your own on PYTHONPATH'
+            f'config {file} cannot be read, as an import fails: {cause}{f". {advice}" if is_missing else ""}'
         ) from error
 
 

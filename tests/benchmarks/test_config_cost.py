@@ -31,7 +31,7 @@ def test_all_other_configs_are_measured_beside_their_twins():
 def test_a_config_is_built_at_its_own_size_and_its_twin_gets_all_images_labelled(monkeypatch):
     makers = {}
 
-    def turns(found, rounds, device, end):
+    def turns(found, rounds, device, seconds):
         makers.update(found)
         return {name: dict(parameters=1.0, peak_mib=100) for name in found}, {name: [2.0, 9.0, 1.0] for name in found}
 
@@ -56,6 +56,6 @@ def test_the_size_is_that_of_the_pipeline(name):
 
 def test_the_table_has_the_newest_line_of_each_config():
     table = markdown([line('simeps/a', 9.0, (1.0,)), line('simeps/a', 6.0, (1.5,)), line('simeps/mixed', 2.0, ())])
-    assert '| `simeps/a` | 4 + 4 of 96 x 128 | 1.4 | 6 | 4.0 | 600 | 4.0 |' in table
-    assert '| `simeps/mixed` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 200 |  |' in table
+    assert '| `simeps/a` | 4 + 4 of 96 x 128 | 1.4 | 6 | 4.0 | 5 | 600 | 4.0 |' in table
+    assert '| `simeps/mixed` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 5 | 200 |  |' in table
     assert '9' not in table.split('simeps/a')[1].splitlines()[0].replace('96', '')

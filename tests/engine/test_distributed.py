@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 from simeps_mmseg.apis.train import step_by_parts_in_processes
 from simeps_mmseg.engine.hooks import PseudoLabelStatisticsHook
@@ -185,7 +186,13 @@ class StopAfter(Hook):
 # -- the same batches in one, two and four processes -----------------------------------------------------------------
 
 IMAGES, STEPS, CLASSES, SIZE = 8, 3, 4, 16  # of each part of a batch
-COUNTS = (1, 2)  # batches per update
+# Changes of the model, and batches per update. An auxiliary head learns from the labelled images alone.
+BY_PARTS = [
+    (dict(auxiliary=True), 1),
+    (dict(auxiliary=True), 2),
+    (dict(auxiliary=True, branch_by_branch=True), 1),
+    (dict(cross_pseudo=None, similarity=None, consistency_on_labeled=False), 1),  # nothing to learn from the others
+]
 
 
 def linear_model(auxiliary=False, **changes):
@@ -197,15 +204,12 @@ def linear_model(auxiliary=False, **changes):
         head.norm_cfg = branch.backbone.norm_cfg
         head.loss_decode = dict(type='CrossEntropyLoss')
     torch.manual_seed(0)
-    model = MODELS.build(
-        tiny_model(
-            branch=branch,
-            cross_pseudo=dict(type='CrossPseudoLoss', dice_share=0.0, loss_weight=1.0),
-            similarity=dict(type='SimilarityConsistencyLoss', loss_weight=1.0),
-            teacher=dict(type='ExponentialMovingAverage', momentum=0.5),
-            **changes,
-        )
+    parts = dict(
+        cross_pseudo=dict(type='CrossPseudoLoss', dice_share=0.0, loss_weight=1.0),
+        similarity=dict(type='SimilarityConsistencyLoss', loss_weight=1.0),
+        teacher=dict(type='ExponentialMovingAverage', momentum=0.5),
     )
+    model = MODELS.build(tiny_model(branch=branch, **{**parts, **changes}))
     model.init_weights()
     return model
 
@@ -244,7 +248,11 @@ def train_by_parts(model, rank, world_size, counts):
     segmentor = getattr(model, 'module', model)
     wrapper = OptimWrapper(torch.optim.SGD(segmentor.branches.parameters(), lr=0.05), accumulative_counts=counts)
     wrapper.initialize_count_status(model, 0, STEPS * counts)
-    gradients, activations, alive = [], [], []
+    gradients, activations, alive, sums = [], [], [], []
+    if model is not segmentor:
+        model.register_comm_hook(
+            None, lambda state, bucket: sums.append(bucket.index()) or allreduce_hook(None, bucket)
+        )
     wrapper.optimizer.register_step_pre_hook(
         lambda *args: gradients.append(torch.cat([p.grad.flatten() for p in segmentor.branches.parameters()]))
     )
@@ -254,7 +262,7 @@ def train_by_parts(model, rank, world_size, counts):
     for step in range(STEPS * counts):
         images, samples = part_of_batch(step, rank, world_size)
         model.train_step(dict(inputs=list(128 + 64 * images), data_samples=samples), wrapper)
-    return dict(gradients=torch.stack(gradients), alive=alive[:2])
+    return dict(gradients=torch.stack(gradients), alive=alive[:2], sums=sums)
 
 
 def train_part(rank, port, world_size, folder):
@@ -265,8 +273,10 @@ def train_part(rank, port, world_size, folder):
     results = train_steps(model, rank, world_size)
     less_memory = MMDistributedDataParallel(linear_model(branch_by_branch=True).train())
     results.update(branch_by_branch=train_steps(less_memory, rank, world_size))
-    by_parts = (ByPartsDistributedDataParallel(linear_model(auxiliary=True).train()) for _ in COUNTS)
-    results.update(by_parts=[train_by_parts(model, rank, world_size, n) for model, n in zip(by_parts, COUNTS)])
+    by_parts = (ByPartsDistributedDataParallel(linear_model(**changes).train()) for changes, _ in BY_PARTS)
+    results.update(
+        by_parts=[train_by_parts(model, rank, world_size, counts) for model, (_, counts) in zip(by_parts, BY_PARTS)]
+    )
     results.update(statistics=averaged_statistics(rank), health=added_health(rank))
     results.update(resumed=resumed_from(rank, folder))
     torch.save(results, folder / f'{rank}.pth')
@@ -377,15 +387,32 @@ def test_branch_by_branch_gives_the_same_bits_in_several_processes(found):
             assert torch.equal(value, own[key])
 
 
-def test_parts_of_a_batch_in_several_processes_are_those_of_one(found):
-    """Also where an auxiliary head learns from the labelled images alone, and over two batches per update."""
-    for index, counts in enumerate(COUNTS):
-        expected = train_by_parts(linear_model(auxiliary=True).train(), 0, 1, counts)
-        assert expected['gradients'].abs().amax(dim=1).min() > 1e-2
-        for own in (one['by_parts'][index] for one in found):
-            assert torch.equal(own['gradients'], found[0]['by_parts'][index]['gradients'])
-            assert own['alive'] == expected['alive'] == [[], [False]]  # of the labelled images, when the others pass
-            torch.testing.assert_close(own['gradients'], expected['gradients'], atol=1e-6, rtol=1e-6)
+@pytest.mark.parametrize('index', range(len(BY_PARTS)))
+def test_parts_of_a_batch_in_several_processes_are_those_of_one(index, found):
+    changes, counts = BY_PARTS[index]
+    expected = train_by_parts(linear_model(**changes).train(), 0, 1, counts)
+    assert expected['gradients'].abs().amax(dim=1).min() > 1e-2
+    first, second = expected['alive']
+    assert not first and second and not any(second)  # activations of the first part, when the second passes
+    for own in (one['by_parts'][index] for one in found):
+        assert own['alive'] == expected['alive']
+        assert own['sums'] == [0] * STEPS  # over the processes: once per update
+        assert torch.equal(own['gradients'], found[0]['by_parts'][index]['gradients'])
+        torch.testing.assert_close(own['gradients'], expected['gradients'], atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'option', ['find_unused_parameters=False', 'static_graph=True', 'detect_anomalous_params=True']
+)
+def test_options_that_do_not_go_with_a_step_by_parts_are_refused(option):
+    name, value = option.split('=')
+    with pytest.raises(UserError, match=f'model_wrapper_cfg: {option} does not go with a step by parts'):
+        ByPartsDistributedDataParallel(linear_model(), **{name: value == 'True'})
+
+
+def test_a_model_without_parts_is_refused():
+    with pytest.raises(UserError, match='Linear has no step by parts; use MMDistributedDataParallel'):
+        ByPartsDistributedDataParallel(torch.nn.Linear(1, 1))
 
 
 def test_a_wrapper_of_the_config_stays(synthetic_root, tmp_path):
@@ -398,6 +425,7 @@ def test_a_wrapper_of_the_config_stays(synthetic_root, tmp_path):
             'MMDistributedDataParallel',
         ),
         (dict(launcher='pytorch', model=cfg.model.branch), None),
+        (dict(launcher='pytorch', train_dataloader=dict(sampler=dict(type='InfiniteSampler'))), None),
     ]:
         changed = Config({**cfg, **changes})
         step_by_parts_in_processes(changed)

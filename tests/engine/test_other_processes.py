@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import simeps_mmseg  # noqa: F401 - registers the components, in the new processes too
+from simeps_mmseg.apis.train import step_by_parts_in_processes
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.models.utils import replace_sync_bn
 from tests.engine.test_distributed import StopAfter
@@ -42,6 +43,7 @@ def images_of(processes, root, folder, stop, resume=False):
     replace_sync_bn(cfg.model)
     add_safe_hooks(cfg)
     cfg.launcher = 'pytorch' if processes > 1 else 'none'
+    step_by_parts_in_processes(cfg)
     runner = Runner.from_cfg(cfg)
     images = WatchImages()
     runner.register_hook(images)

@@ -62,3 +62,12 @@ def test_a_package_that_a_config_imports_is_named(tmp_path, statement):
         UserError, match=r"config .*config.py cannot be read, .*No module named 'not_there'. Install the package"
     ):
         load_config(file)
+
+
+def test_a_name_that_a_module_lacks_is_no_missing_package(tmp_path, monkeypatch):
+    (tmp_path / 'losses_of_mine.py').write_text('from pathlib import Paht\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / 'config.py'
+    file.write_text("custom_imports = dict(imports='losses_of_mine')\n")
+    with pytest.raises(UserError, match=r"as an import fails: cannot import name 'Paht' from 'pathlib' \(.*\)$"):
+        load_config(file)

@@ -42,7 +42,7 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
             return super().train_step(data, optim_wrapper)
         with gradients_of_this_step(self.branches):
             logged = self.backward_by_parts(data, optim_wrapper)
-        return updated(optim_wrapper, logged)
+        return finish_step(optim_wrapper, logged)
 
     def backward_by_parts(
         self, data: dict, optim_wrapper: OptimWrapper, wrapper: MMDistributedDataParallel | None = None
@@ -55,17 +55,17 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
             wrapper: What is around this segmentor in several processes. It adds the gradients up over them once, in the
                 backward pass of the last part.
         """
-        called = self if wrapper is None else wrapper
-        with optim_wrapper.optim_context(called):
+        network = self if wrapper is None else wrapper
+        with optim_wrapper.optim_context(network):
             batch = self.data_preprocessor(data, True)
         self.begin_step()
         parts = self.parts_to_learn(**batch)
         logged: list[dict[str, Tensor]] = []
         with self._one_step():
             for index, (images, samples) in enumerate(parts, 1):
-                alone = wrapper.no_sync() if wrapper and index < len(parts) else nullcontext()
-                with optim_wrapper.optim_context(called), alone:
-                    losses = called(images, samples, mode='loss')
+                without_sync = wrapper.no_sync() if wrapper is not None and index < len(parts) else nullcontext()
+                with optim_wrapper.optim_context(network), without_sync:
+                    losses = network(images, samples, mode='loss')
                 loss, values = self.parse_losses(losses)
                 optim_wrapper.backward(optim_wrapper.scale_loss(loss))
                 optim_wrapper._inner_count -= 1  # of backward passes: parts are not batches
@@ -112,7 +112,7 @@ def updates_in_its_own_way(optim_wrapper: OptimWrapper) -> bool:
     return type(optim_wrapper).update_params is not OptimWrapper.update_params
 
 
-def updated(optim_wrapper: OptimWrapper, logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor | int]:
+def finish_step(optim_wrapper: OptimWrapper, logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor | int]:
     """Change the weights, if it is time, after the backward passes of a batch; its values for the log, of all parts."""
     if optim_wrapper.should_update():
         optim_wrapper.step()

@@ -1,6 +1,5 @@
 """Data parallelism in which each process goes backward after each part of its batch."""
 
-import warnings
 from typing import Any
 
 from mmengine.model import MMDistributedDataParallel
@@ -8,7 +7,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor
 
-from ..segmentors.training_step import TrainingStep, updated, updates_in_its_own_way
+from ...utils import UserError
+from ..segmentors.training_step import TrainingStep, finish_step, updates_in_its_own_way
 
 
 @MODEL_WRAPPERS.register_module()  # of mmengine: its runner does not look into others
@@ -19,23 +19,33 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
     Auxiliary heads learn from labelled images only, so that pass does not reach all weights: ``find_unused_parameters`` is
     always on. It also keeps the order of the gradients, so that a resume is exact with any number of processes.
 
+    All processes need a batch of as many parts, as ``LabeledUnlabeledSampler`` gives them.
+
     Args:
         module: The segmentor.
-        **kwargs: Those of ``MMDistributedDataParallel``.
+        **kwargs: Those of ``DistributedDataParallel``.
 
     Raises:
-        TypeError: If the segmentor has no such step.
+        UserError: If the segmentor has no such step, or an option does not go with it.
     """
 
     def __init__(self, module: TrainingStep, **kwargs: Any) -> None:
         if not isinstance(module, TrainingStep):
-            raise TypeError(f'{type(module).__name__} has no step by parts; use MMDistributedDataParallel')
-        # Said of networks that have no auxiliary head; whether it was needed is not known before.
-        warnings.filterwarnings('ignore', 'find_unused_parameters=True was specified', UserWarning)
+            raise UserError(
+                f'model_wrapper_cfg: {type(module).__name__} has no step by parts; use MMDistributedDataParallel'
+            )
+        if refused := [key for key, value in REFUSED.items() if kwargs.get(key, not value) == value]:
+            raise UserError(
+                f'model_wrapper_cfg: {refused[0]}={REFUSED[refused[0]]} does not go with a step by parts, whose last backward '
+                'pass does not reach all weights; leave it out, or use MMDistributedDataParallel'
+            )
         super().__init__(module=module, **{**kwargs, 'find_unused_parameters': True})
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor | int]:
         """See :meth:`TrainingStep.train_step`."""
         if updates_in_its_own_way(optim_wrapper):
             return super().train_step(data, optim_wrapper)
-        return updated(optim_wrapper, self.module.backward_by_parts(data, optim_wrapper, self))
+        return finish_step(optim_wrapper, self.module.backward_by_parts(data, optim_wrapper, self))
+
+
+REFUSED = dict(find_unused_parameters=False, static_graph=True, detect_anomalous_params=True)
