@@ -1,4 +1,4 @@
-"""What each part of the recommended recipe brings: the demo without it, from the same networks on labels.
+"""What each part of the recommended recipe brings: the demo without it, or with another, from the same networks on labels.
 
     python benchmarks/recipe_parts.py --seeds 0 1 2       # a JSON line per change and seed; finished ones are passed over
     python benchmarks/recipe_parts.py --update            # the table of docs/gains.md
@@ -29,6 +29,7 @@ from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, data_options, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.apis.test import test
+from simeps_mmseg.models.losses.similarity_consistency import STAGES
 from simeps_mmseg.utils import report_user_errors
 
 RECIPE_PARTS = RESULTS / 'recipe_parts.jsonl'
@@ -36,6 +37,18 @@ BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
 KEY = 'mIoU_fg'
 NO_VIEWS = ['model.view=None', 'model.cut_mix=None']
 NO_TEACHER = ['model.teacher=None']
+
+
+def similarity_at(*stages: str) -> list[str]:
+    """Options that have the branches compare images at some of the stages of a network."""
+    return [f'model.similarity.stages.{stage}={float(stage in stages)}' for stage in STAGES]
+
+
+def number_of_branches(number: int) -> list[str]:
+    """Options for another number of branches."""
+    return ['model.type=MultiBranchSemiSegmentor', f'model.num_branches={number}']
+
+
 CHANGES: dict[str, list[str]] = {
     'without the similarity loss': ['model.similarity=None'],
     'without strong views and CutMix': NO_VIEWS,
@@ -49,6 +62,12 @@ CHANGES: dict[str, list[str]] = {
         'model.cross_pseudo.loss_weight=0.1',
         'custom_hooks.0.rampup_share=0.625',
     ],
+    'similarity of the encoders, in place of the logits': similarity_at('encoder'),
+    'similarity of the decoders': similarity_at('decoder'),
+    'similarity of encoders, decoders and logits': similarity_at('encoder', 'decoder', 'logits'),
+    'pseudo-labels from the surest of the other branches': ['model.cross_pseudo.ensemble=max'],
+    'two branches': number_of_branches(2),
+    'four branches': number_of_branches(4),
 }
 
 
@@ -97,12 +116,11 @@ def pairs(recipe: Sequence[dict], changed: Sequence[dict], options: list[str]) -
 
 
 def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
-    """One row per change, below the recipe as it is."""
+    """One row per change that was measured, below the recipe as it is."""
     rows = ['| simEps-plus | seeds | all branches | one branch | difference, all branches |', '|---|---|---|---|---|']
     for name, options in {'as it is': None, **CHANGES}.items():
         both = [(line, line) for line in recipe] if options is None else pairs(recipe, changed, options)
         if not both:
-            rows.append(f'| {name} | not yet measured | | | |')
             continue
         scores = [line['semi'] for _, line in both]
         cells = [
