@@ -37,7 +37,7 @@ BEGIN = '<!-- benchmarks/demo_seeds.py -->\n'
 def run_seed(seed: int, folder: Path) -> dict:
     """Train both stages of the demo under a seed; one line."""
     data = prepare_data('synthetic', data_root=folder / 'data', fractions=[PERCENT])
-    hashes, start = config_hashes(), time.monotonic()
+    circumstances, start = of_now(), time.monotonic()
     labels = train_best(LABELS_ONLY, folder / f'seed{seed}', data, seed=seed)
     semi = train_best(SEMI, folder / f'seed{seed}', data, seed=seed, start=labels.checkpoint)
     iters = semi.cfg.train_cfg.max_iters
@@ -51,8 +51,15 @@ def run_seed(seed: int, folder: Path) -> dict:
         steps=[labels.cfg.train_cfg.max_iters, iters],
         best=[labels.checkpoint.name, semi.checkpoint.name],
         seconds=round(time.monotonic() - start, 1),
+        **circumstances,
+    )
+
+
+def of_now() -> dict:
+    """The circumstances of a run: device, configs of the demo and versions."""
+    return dict(
         device=device_name(found_device()),
-        config_hashes=hashes,
+        config_hashes=config_hashes(),
         versions=dict(torch=torch.__version__, mmseg=mmseg.__version__),
     )
 

@@ -17,12 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import mmseg
-import torch
-
-from benchmarks.demo_seeds import DEMO, config_hashes
+from benchmarks.demo_seeds import DEMO, of_now
 from benchmarks.gains import PAGE
-from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
@@ -77,7 +73,7 @@ def run_change(change: str, seed: int, folder: Path) -> dict:
     start = network_on_labels(seed, folder, data)
     labels = CONFIGS[LABELS_ONLY]
     of_start = test(labels, str(start), work_dir=str(start.parent), options=data_options(labels, data))
-    began = time.monotonic()
+    circumstances, began = of_now(), time.monotonic()
     options = CHANGES[change]
     changed = train_best(
         SEMI,
@@ -94,9 +90,7 @@ def run_change(change: str, seed: int, folder: Path) -> dict:
         semi=kept(changed.scores),
         best=changed.checkpoint.name,
         seconds=round(time.monotonic() - began, 1),
-        device=device_name(found_device()),
-        config_hashes=config_hashes(),
-        versions=dict(torch=torch.__version__, mmseg=mmseg.__version__),
+        **circumstances,
     )
 
 
