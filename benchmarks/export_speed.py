@@ -47,6 +47,7 @@ from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils.configs import load_config
 
 CONFIG = 'simeps/unet_neu_10pct.py'
+PAUSE = 0.1  # seconds, until the threads of the runtime before let go of the cores
 TITLES = {
     'stock': 'stock `EncoderDecoder`',
     'branch': 'exported branch, `pth`',
@@ -77,6 +78,7 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(args.rounds + 2):
             for name, run in runs.items():
+                time.sleep(PAUSE)
                 start = time.perf_counter()
                 run(images)
                 times[name].append(time.perf_counter() - start)
