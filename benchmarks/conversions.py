@@ -42,7 +42,8 @@ def conversions() -> dict:
     from simeps_mmseg.utils import progress
 
     register()
-    configs = [config for of_family in families().values() for config in of_family]
+    of_families = families()
+    configs = [config for of_family in of_families.values() for config in of_family]
     refused: dict[Path, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -55,7 +56,7 @@ def conversions() -> dict:
     return dict(
         mmseg=mmseg.__version__,
         configs=len(configs),
-        families=len(families()),
+        families=len(of_families),
         converted=dict(configs=len(configs) - len(refused), families=len(converted)),
         refused={
             name_of(config): reason.replace(str(config), 'mmseg::' + name_of(config))

@@ -60,7 +60,7 @@ def missing_imports_named(file: str | Path) -> Iterator[None]:
         advice = 'Install the package, or put the folder of a module of your own on PYTHONPATH'
         is_missing = isinstance(cause, ModuleNotFoundError)
         raise UserError(
-            f'config {file} cannot be read, as an import fails: {cause}{f". {advice}" if is_missing else ""}'
+            f'config {file} cannot be read: an import fails: {cause}{f". {advice}" if is_missing else ""}'
         ) from error
 
 

@@ -696,6 +696,11 @@ class TestRefused:
             ('broken.py', 'model = dict(\n', 'SyntaxError: '),
             ('broken.json', '{', 'JSONDecodeError: '),
             ('broken.py', 'model = dict(depth=depht)\n', "NameError: name 'depht'"),
+            (
+                'broken.py',
+                "custom_imports = dict(imports=['no_such_module'])\n",
+                "an import fails: No module named 'no_s",
+            ),
         ],
     )
     def test_what_is_no_config(self, here, name, content, message):

@@ -2,6 +2,7 @@ import mmseg
 import pytest
 
 from benchmarks.demo_seeds import DEMO, PAGE, config_hashes, read, summary
+from benchmarks.recipe_parts import RECIPE_PARTS
 
 
 def line(seed, before, longer, after):
@@ -31,9 +32,10 @@ def test_the_page_holds_the_table_of_the_results():
     assert summary(read(DEMO)) in PAGE.read_text()
 
 
-def test_the_lines_are_of_the_configs_as_they_are():
+@pytest.mark.parametrize('path', [DEMO, RECIPE_PARTS], ids=lambda path: path.stem)
+def test_the_lines_are_of_the_configs_as_they_are(path):
     """Whoever changes the demo repeats its seeds."""
-    lines = [line for line in read(DEMO) if line['versions']['mmseg'] == mmseg.__version__]
+    lines = [line for line in read(path) if line['versions']['mmseg'] == mmseg.__version__]
     if not lines:
         pytest.skip(
             f"the seeds were run with another MMSegmentation, whose base configs may differ from {mmseg.__version__}'s"

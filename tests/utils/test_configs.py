@@ -59,7 +59,8 @@ def test_a_package_that_a_config_imports_is_named(tmp_path, statement):
     file = tmp_path / 'config.py'
     file.write_text(f'{statement}\n')
     with pytest.raises(
-        UserError, match=r"config .*config.py cannot be read, .*No module named 'not_there'. Install the package"
+        UserError,
+        match=r"config .*config.py cannot be read: an import fails: No module named 'not_there'. Install the package",
     ):
         load_config(file)
 
@@ -69,5 +70,7 @@ def test_a_name_that_a_module_lacks_is_no_missing_package(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / 'config.py'
     file.write_text("custom_imports = dict(imports='losses_of_mine')\n")
-    with pytest.raises(UserError, match=r"as an import fails: cannot import name 'Paht' from 'pathlib' \(.*\)$"):
+    with pytest.raises(
+        UserError, match=r"cannot be read: an import fails: cannot import name 'Paht' from 'pathlib' \(.*\)$"
+    ):
         load_config(file)
