@@ -136,8 +136,7 @@ def markdown(lines: Sequence[dict]) -> str:
         f'|---|{"---|" * len(CALLS)}',
     ]
     for (device, images), line in sorted(newest.items()):
-        times = line['milliseconds_per_image']
-        cells = ' | '.join(f'{times[name]:.1f}' if name in times else '' for name in CALLS)
+        cells = ' | '.join(f'{line["milliseconds_per_image"][name]:.1f}' for name in CALLS)
         rows.append(f'| {images:,} images, {device} | {cells} |')
     return '\n'.join(rows) + '\n'
 
