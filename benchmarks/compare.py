@@ -60,6 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     protocol.add_argument(
         '--start', type=int, help='steps on labels alone of the network to start from; 0: from nothing'
     )
+    protocol.add_argument('--starts', type=int, help='networks on labels to start from: one, or one for each branch')
     protocol.add_argument('--flips', action=argparse.BooleanOptionalAction, help='flip images at random')
     protocol.add_argument('--precision', choices=PRECISIONS, help='auto: bfloat16 where the hardware has it')
     protocol.add_argument('--cfg-options', nargs='+', default=[], help='further changes, key=value; part of the run')
@@ -103,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def grid_of(args: argparse.Namespace) -> list[dict]:
     """The runs that the command line asks for."""
-    protocol = {'start': FIELDS['start'], **PROTOCOLS[args.protocol]}
+    protocol = {'start': FIELDS['start'], 'starts': FIELDS['starts'], **PROTOCOLS[args.protocol]}
     for key in protocol:
         if getattr(args, key) is not None:
             protocol[key] = getattr(args, key)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gains_figure import write_figure
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
-from benchmarks.protocols import SUPERVISED, start_of
+from benchmarks.protocols import SUPERVISED, starts_of
 from benchmarks.results import NAMES, RESULTS, mean_branch, read
 from simeps_mmseg.deploy.checkpoint import late_rise
 from simeps_mmseg.engine.checks import STILL_RISING
@@ -129,8 +129,10 @@ def with_starts(by_run: Mapping[tuple, dict], method: str) -> Iterator[tuple[dic
     """The runs of a method, with the recipe as it is, whose start is there: the line of the start, and that of the run."""
     for line in by_run.values():
         run = line['run']
-        if run['method'] == method and run['start'] and not run['options'] and key_of(start_of(run)) in by_run:
-            yield by_run[key_of(start_of(run))], line
+        if run['method'] == method and run['start'] and not run['options'] and len(starts_of(run)) == 1:
+            start = by_run.get(key_of(starts_of(run)[0]))
+            if start:
+                yield start, line
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:

@@ -24,9 +24,10 @@ from benchmarks import results
 from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.measuring import device_name, found_device, peak_mib
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
-from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, start_of
+from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, starts_of
 from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
 from simeps_mmseg.apis.train import prepare_model
+from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
 from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
@@ -127,18 +128,27 @@ def train_and_score(run: dict, place: Place) -> dict | None:
 
 
 def start_weights(run: dict, place: Place) -> Path | None:
-    """The network on labels alone that a run starts from, trained now if it is not there.
+    """The networks on labels alone that a run starts from, trained now if they are not there.
 
     Returns:
-        Its weights that were best on validation, which is what somebody would go on from; None if the time was over before.
+        Their weights that were best on validation, which is what somebody would go on from, in one file; None if the time was
+        over before.
     """
-    before = start_of(run)
-    folder = place.folder(before)
-    last = folder / f'iter_{before["iters"]}.pth'
-    with only_one(folder, wait=True):
+    found = []
+    for before in starts_of(run):
+        folder = place.folder(before)
+        last = folder / f'iter_{before["iters"]}.pth'
+        with only_one(folder, wait=True):
+            if not last.is_file():
+                train_and_score(before, place)
         if not last.is_file():
-            train_and_score(before, place)
-    return next(folder.glob(BEST.format('*')), None) if last.is_file() else None
+            return None
+        found.append(next(folder.glob(BEST.format('*'))))
+    if len(found) == 1:
+        return found[0]
+    joined = place.folder(run) / 'start.pth'
+    torch.save(joined_networks(found, len(found)), joined)
+    return joined
 
 
 # -- the experiment --------------------------------------------------------------------------------------------------

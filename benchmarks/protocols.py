@@ -11,6 +11,7 @@ from pathlib import Path
 # flips: whether images are flipped at random, as the configs do. `short` was measured first and has none: with 1 % of the
 # labels of NEU-Seg they are worth four points to labels only.
 # start: steps on labels alone of the network that every method starts from, labels only too; 0: from nothing.
+# starts: of how many such networks, one for each branch: those of this seed and the next ones.
 # precision: auto is bfloat16 autocast where the hardware has it, else float32 (bfloat16 in software is 10 to 25 times slower).
 PROTOCOLS = {
     'short': dict(model='unet', size=128, batch=8, iters=1500, flips=False, precision='auto'),
@@ -20,6 +21,7 @@ PROTOCOLS = {
     'warm': dict(model='unet', size=96, batch=4, iters=1200, start=3000, flips=True, precision='auto'),
     'paper': dict(model='dropout_unet', size=256, batch=16, iters=48000, flips=True, precision='auto'),
 }
+COMMON = ('size', 'batch', 'iters', 'flips', 'precision', 'start', 'starts')
 PRECISIONS = ('auto', 'float32', 'bfloat16')
 VALIDATIONS = 4  # equally spaced, the last one at the end
 SUPERVISED = 'supervised'
@@ -39,6 +41,7 @@ FIELDS = dict(
     flips=True,
     precision='auto',
     start=0,
+    starts=1,
     options=(),
 )
 PUBLIC_SETS = Path(__file__).resolve().parent / 'public_sets/configs'
@@ -81,12 +84,16 @@ def identity(run: dict) -> dict:
     """The fields that identify a run, in their order, whoever wrote them."""
     known = {key: run.get(key, default) for key, default in FIELDS.items()}
     percent = known['percent']
-    return {**known, 'percent': int(percent) if percent == int(percent) else percent, 'options': list(known['options'])}
+    known.update(percent=int(percent) if percent == int(percent) else percent, options=list(known['options']))
+    if known['starts'] == FIELDS['starts']:
+        del known['starts']  # names, and so the states of unfinished runs, stay those from before there was a choice
+    return known
 
 
-def start_of(run: dict) -> dict:
-    """The run on labels alone whose network a run starts from."""
-    return identity({**run, 'method': SUPERVISED, 'iters': run['start'], 'start': 0, 'options': ()})
+def starts_of(run: dict) -> list[dict]:
+    """The runs on labels alone whose networks a run starts from: one for all branches, or one for each."""
+    before = {**run, 'method': SUPERVISED, 'iters': run['start'], 'start': 0, 'starts': 1, 'options': ()}
+    return [identity({**before, 'seed': run['seed'] + k}) for k in range(run.get('starts', 1))]
 
 
 def name_of(run: dict) -> str:
@@ -107,11 +114,12 @@ def protocol_of(run: dict) -> str:
         >>> protocol_of(dict(iters=20, size=128, batch=8))
         '128x128, 8 per step, 20 steps, flips'
     """
-    values = {key: run.get(key, FIELDS[key]) for key in ('size', 'batch', 'iters', 'flips', 'precision', 'start')}
+    values = {key: run.get(key, FIELDS[key]) for key in COMMON}
     for name, protocol in PROTOCOLS.items():
         if all(protocol.get(key, FIELDS[key]) == value for key, value in values.items()):
             return name
-    start = f', from {values["start"]} steps on labels' if values['start'] else ''
+    networks = f'{values["starts"]} networks of ' if values['starts'] > 1 else ''
+    start = f', from {networks}{values["start"]} steps on labels' if values['start'] else ''
     precision = '' if values['precision'] == 'auto' else f', {values["precision"]}'
     return (
         f'{values["size"]}x{values["size"]}, {values["batch"]} per step, {values["iters"]} steps, '

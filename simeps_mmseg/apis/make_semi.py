@@ -12,6 +12,7 @@ from mmseg.registry import HOOKS
 from ..conversion import (
     LAZY,
     check_unlabeled,
+    joined_networks,
     load_method,
     load_supervised,
     notes,
@@ -29,12 +30,14 @@ from ..deploy import find_checkpoint
 from ..engine.checks import built_network, start_notes
 from ..engine.checks.colors import loaded_image_problems
 from ..engine.checks.packages import package_problems
+from ..engine.checks.scores import number_of_branches
 from ..utils import UserError
+from ..utils.checkpoint import save_checkpoint
 from ..utils.config_kinds import LOADERS
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
 from ..utils.configs import default_work_dir
-from ..utils.files import check_writable
+from ..utils.files import check_writable, whole_file
 from ..utils.images import IMAGE_SUFFIXES
 from ..utils.paths import reference_to
 
@@ -48,7 +51,7 @@ def make_semi(
     method: str = 'simeps_plus',
     suffixes: Sequence[str] = (),
     overwrite: bool = False,
-    checkpoint: str | None = None,
+    checkpoint: Sequence[str] = (),
 ) -> Path:
     """Write a config that inherits a supervised one and adds the unlabelled images; verify it; say what comes next.
 
@@ -61,7 +64,8 @@ def make_semi(
         method: Name of a file in ``configs/_base_/semi/``.
         suffixes: Suffixes of the unlabelled images, such as ``.png``, where the folder has others, too.
         overwrite: Replace ``out`` where it is there already.
-        checkpoint: Weights of the trained supervised config, which every branch starts from. None: what it loads, if anything.
+        checkpoint: Weights of the trained supervised config: one file that every branch starts from, or one for each branch,
+            trained from different seeds. Without any it is what the config loads, if anything.
 
     Returns:
         ``out``.
@@ -78,7 +82,7 @@ def make_semi(
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
     base, reference = load_supervised(config, target)
     method_file = load_method(method, base)
-    start = find_checkpoint(checkpoint) if checkpoint else None
+    starts = [find_checkpoint(path) for path in ([checkpoint] if isinstance(checkpoint, str) else checkpoint)]
     init_default_scope(base.get('default_scope') or 'mmseg')
     if labeled:
         restricted(base.train_dataloader.dataset, labeled, '--labeled')
@@ -91,7 +95,12 @@ def make_semi(
         network, unbuilt = built_network(base), []
     except UserError as error:  # for want of a package, it may be, which the machine that trains has
         network, unbuilt = None, [str(error)]
-    start_known = [note for key, path in starting_weights(start, base) for note in start_notes(path, key, network)]
+    start_known = [note for key, path in starting_weights(starts, base) for note in start_notes(path, key, network)]
+    start = starts[0] if starts else None
+    if len(starts) > 1:
+        start = target.with_name(f'{target.stem}_start.pth')
+        number = number_of_branches(Config.fromfile(method_file).semi_model)
+        write_start(start, joined_networks(starts, number), overwrite)
     content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
     cfg = write_verified(title + config_text(content), target)
@@ -145,11 +154,25 @@ def write_verified(text: str, out: Path) -> Config:
     return cfg
 
 
-def starting_weights(start: Path | None, base: Config) -> Iterator[tuple[str, Path]]:
-    """How the user named the checkpoint that the branches start from, and its path; nothing where there is none here."""
+def write_start(start: Path, networks: dict, overwrite: bool) -> None:
+    """Write the checkpoint in which each branch finds a network of its own.
+
+    Raises:
+        UserError: If a file is there already and is not to be replaced.
+    """
+    if start.exists() and not overwrite:
+        raise UserError(
+            f'{start} is there already; choose another name for the config, or replace both with --overwrite'
+        )
+    with whole_file(start) as partial:
+        save_checkpoint(networks, partial)
+
+
+def starting_weights(starts: Sequence[Path], base: Config) -> Iterator[tuple[str, Path]]:
+    """How the user named each checkpoint that the branches start from, and its path; nothing where there is none here."""
     loaded = base.get('load_from')
-    if start is not None:
-        yield '--checkpoint', start
+    if starts:
+        yield from (('--checkpoint', start) for start in starts)
     elif loaded and '://' not in loaded and Path(loaded).is_file():  # training says so where it is not
         yield 'load_from', Path(loaded)
 

@@ -2,11 +2,13 @@
 
 from .inputs import LAZY, check_unlabeled, load_method, load_supervised
 from .notes import notes
+from .starts import joined_networks
 from .statements import statements
 
 __all__ = [
     'LAZY',
     'check_unlabeled',
+    'joined_networks',
     'load_method',
     'load_supervised',
     'notes',

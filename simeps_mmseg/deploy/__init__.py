@@ -1,5 +1,5 @@
 from ..utils.checkpoint import find_checkpoint, read_checkpoint
-from .checkpoint import BranchScores, best_branch, network_states, plain_checkpoint, recorded_scores
+from .checkpoint import BranchScores, best_branch, network_states, plain_checkpoint, recorded_scores, state_of_branches
 from .graph import DeployedNetworks, deployed
 from .stock_config import branch_model, stock_config
 
@@ -14,5 +14,6 @@ __all__ = [
     'plain_checkpoint',
     'read_checkpoint',
     'recorded_scores',
+    'state_of_branches',
     'stock_config',
 ]

@@ -54,6 +54,16 @@ def network_states(state: Mapping[str, Tensor], student: bool = False) -> list[d
     return [chosen[index] for index in sorted(chosen)] if chosen else [dict(state)]
 
 
+def state_of_branches(networks: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of several networks as those of the branches of one model: what :func:`network_states` takes apart.
+
+    Example:
+        >>> state_of_branches([{'w': 1}, {'w': 2}])
+        {'branches.0.w': 1, 'branches.1.w': 2}
+    """
+    return {f'branches.{k}.{name}': value for k, network in enumerate(networks) for name, value in network.items()}
+
+
 def plain_checkpoint(state: Mapping[str, Tensor], meta: Mapping[str, object]) -> dict:
     """A checkpoint that any ``torch.load`` takes: tensors in the usual layout, and plain Python values.
 

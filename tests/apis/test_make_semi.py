@@ -19,8 +19,11 @@ from PIL import Image
 
 from simeps_mmseg.apis.export import export
 from simeps_mmseg.apis.make_semi import make_semi
+from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.datasets.checks.quick import check_quickly
 from simeps_mmseg.datasets.labeled_unlabeled import parts_of
+from simeps_mmseg.deploy import network_states
+from simeps_mmseg.engine.resume import choose_checkpoint
 from simeps_mmseg.models.utils import replace_sync_bn
 from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils import UserError
@@ -207,6 +210,15 @@ def supervised(synthetic_root, tmp_path, **changes) -> Path:
     path = tmp_path / 'mine.json'
     cfg.dump(path)
     return path
+
+
+def networks_on_labels(config: Path, number: int) -> list[str]:
+    """Checkpoints of a supervised config, of networks that were drawn from different seeds."""
+    paths = [f'start_{k}.pth' for k in range(number)]
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        torch.save(dict(state_dict=MODELS.build(Config.fromfile(config).model).state_dict()), path)
+    return paths
 
 
 @TRANSFORMS.register_module()
@@ -425,6 +437,67 @@ class TestOwnConfig:
         train_one(cfg)
         assert json.loads(Path('run/labels_only.json').read_text())['reference']['iteration'] == 0
 
+    def test_from_a_trained_network_for_each_branch(self, synthetic_root, here, capsys):
+        config = supervised(synthetic_root, here)
+        starts = networks_on_labels(config, 3)
+        make_semi(str(config), 'images', 'semi.py', checkpoint=starts)
+        assert capsys.readouterr().out.count('all weights of the network fit') == 3
+        cfg = Config.fromfile('semi.py')
+        assert cfg.load_from == 'semi_start.pth'
+        cfg.work_dir = 'run'
+        runner = Runner.from_cfg(cfg)
+        runner.load_or_resume()
+        assert runner.model.trained_branches == [True] * 3
+        for student in (True, False):  # the teachers, too
+            networks = network_states(runner.model.state_dict(), student)
+            for network, start in zip(networks, starts, strict=True):
+                state = torch.load(start, weights_only=True)['state_dict']
+                assert all(torch.equal(network[name], value) for name, value in state.items())
+
+    def test_a_training_is_not_taken_to_go_on_from_several_networks(self, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        make_semi(str(config), 'images', 'semi.py', checkpoint=networks_on_labels(config, 3))
+        cfg = Config.fromfile('semi.py')
+        cfg.work_dir = 'run'
+        choose_checkpoint(cfg)
+        assert (cfg.resume, cfg.load_from) == (False, 'semi_start.pth')
+        train_one(cfg)
+        cfg.load_from = 'semi_start.pth'
+        choose_checkpoint(cfg)
+        assert (cfg.resume, cfg.load_from) == (True, 'run/iter_1.pth')
+
+    @pytest.mark.parametrize(
+        ('method', 'given', 'message'),
+        [
+            (
+                'simeps_plus',
+                [0, 1],
+                'names 2 files, and the method trains 3 networks: give one file, or 3 different ones',
+            ),
+            ('unimatch', [0, 1, 2], 'names 3 files, and the method trains one network: give one file'),
+            ('cps', [1, 1], r'start_1\.pth and start_1\.pth hold the same network'),
+            ('cps', [0, 'several'], r'several\.pth holds 3 networks already'),
+        ],
+    )
+    def test_several_networks_that_do_not_serve(self, method, given, message, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        starts = networks_on_labels(config, 3)
+        torch.save(joined_networks([Path(start) for start in starts], 3), 'several.pth')
+        given = [f'{one}.pth' if isinstance(one, str) else starts[one] for one in given]
+        with pytest.raises(UserError, match=message):
+            make_semi(str(config), 'images', 'semi.py', method=method, checkpoint=given)
+        assert not list(here.glob('semi*'))
+
+    def test_the_start_of_another_config_is_not_written_over(self, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        starts = networks_on_labels(config, 3)
+        Path('semi_start.pth').write_bytes(b'mine')
+        with pytest.raises(UserError, match=r'semi_start\.pth is there already'):
+            make_semi(str(config), 'images', 'semi.py', checkpoint=starts)
+        assert (Path('semi_start.pth').read_bytes(), Path('semi.py').exists()) == (b'mine', False)
+        make_semi(str(config), 'images', 'semi.py', checkpoint=starts, overwrite=True)
+        assert len(network_states(torch.load('semi_start.pth', weights_only=True)['state_dict'])) == 3
+
     def test_without_a_trained_network_that_is_advised(self, synthetic_root, here, capsys):
         make_semi(str(supervised(synthetic_root, here)), 'images', 'semi.py')
         assert 'without --checkpoint the branches start from nothing' in capsys.readouterr().out
@@ -490,7 +563,7 @@ class TestOwnConfig:
     ):
         torch.save(content, 'start.pth') if isinstance(content, dict) else Path('start.pth').write_bytes(content)
         config = supervised(synthetic_root, here, **(dict(load_from='start.pth') if key == 'load_from' else {}))
-        checkpoint = None if key == 'load_from' else 'start.pth'
+        checkpoint = () if key == 'load_from' else 'start.pth'
         with pytest.raises(UserError, match=re.escape(message)):
             make_semi(str(config), 'images', 'semi.py', checkpoint=checkpoint)
         assert not Path('semi.py').exists()

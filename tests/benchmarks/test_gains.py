@@ -25,7 +25,7 @@ from benchmarks.gains import (
 )
 from benchmarks.gains_figure import gains_figure, write_figure
 from benchmarks.one_run import config_hash, experiment
-from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, start_of
+from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, starts_of
 from simeps_mmseg.apis import make_semi
 from tests.benchmarks.warm_lines import line, seed
 
@@ -182,8 +182,16 @@ class TestStart:
     def test_methods_start_from_the_network_on_labels_of_their_seed(self):
         run, longer = expand(PROTOCOLS['warm'], ['cps', 'supervised'], ['neu'], [1], seeds=[2])
         assert (run['start'], longer['start']) == (3000, 3000)
-        assert start_of(run) == start_of(longer) == identity({**longer, 'iters': 3000, 'start': 0})
+        assert starts_of(run) == starts_of(longer) == [identity({**longer, 'iters': 3000, 'start': 0})]
         assert name_of(run) != name_of({**run, 'start': 0})
+
+    def test_several_starts_are_those_of_the_next_seeds(self):
+        (run,) = expand(dict(PROTOCOLS['warm'], starts=3), ['simeps_plus'], ['neu'], [1], seeds=[2])
+        (one,) = expand(PROTOCOLS['warm'], ['simeps_plus'], ['neu'], [1], seeds=[2])
+        assert [start['seed'] for start in starts_of(run)] == [2, 3, 4]
+        assert starts_of(run)[:1] == starts_of(one)
+        assert name_of(run) != name_of(one) == name_of({**one, 'starts': 1})
+        assert protocol_of(run) == '96x96, 4 per step, 1200 steps, flips, from 3 networks of 3000 steps on labels'
 
     @pytest.mark.parametrize('name', PROTOCOLS)
     def test_a_protocol_is_known_by_its_name(self, name):

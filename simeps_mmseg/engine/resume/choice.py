@@ -16,8 +16,8 @@ from .checkpoint_files import name_template, newest_whole
 def choose_checkpoint(cfg: Config) -> None:
     """Resume from the newest checkpoint of the work folder that is whole, or else begin, in place.
 
-    ``load_from`` stays where somebody chose a checkpoint of this training to go on from; a plain network that branches start
-    from is none. Of several processes, which have to know each other, the first chooses for all: a file that is being written
+    ``load_from`` stays where somebody chose a checkpoint of this training to go on from; networks that branches start from are
+    none. Of several processes, which have to know each other, the first chooses for all: a file that is being written
     or removed, or a file system that lags behind, would have them go on from different steps.
 
     Raises:
@@ -55,10 +55,15 @@ def _choice(cfg: Config) -> tuple[bool, str | None]:
 
 
 def is_plain_start(cfg: Config, start: str) -> bool:
-    """Whether a file holds the weights of one network, and the config trains branches."""
+    """Whether the config trains branches, and a file holds one network, or one for each branch that were trained alone.
+
+    Those (``make_semi --checkpoint A B C``) tell no step, which every checkpoint of a training does.
+    """
     if not Path(start).is_file() or not {'branch', 'branches'} & cfg.model.keys():
         return False
     try:
-        return not any(key.startswith('branches.') for key in read_checkpoint(start)['state_dict'])
+        content = read_checkpoint(start)
     except UserError as error:
         raise UserError(f'load_from={start}: {error}') from error
+    has_branches = any(key.startswith('branches.') for key in content['state_dict'])
+    return not has_branches or 'iter' not in content['meta']
