@@ -5,15 +5,19 @@
 
 The networks on labels are those that demo_seeds.py left in the folder; where they are not there, they are trained. The recipe
 as it is has its lines in results/demo.jsonl. A change is compared with the recipe where both started from the same network: a
-seed alone does not say so, as two trainings of one seed differ by their rounding. Scores are of the test set, with the
-weights best on validation.
+seed alone does not say so, as two trainings of one seed differ by their rounding. A run that starts from several networks is
+compared with the mean of what they lead to one by one. Scores are of the test set, with the weights best on validation.
 """
 
 import argparse
+import statistics
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -25,6 +29,7 @@ from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, data_options, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.apis.test import test
+from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.models.losses.similarity_consistency import STAGES
 from simeps_mmseg.utils import report_user_errors
 
@@ -45,48 +50,63 @@ def number_of_branches(number: int) -> list[str]:
     return ['model.type=MultiBranchSemiSegmentor', f'model.num_branches={number}']
 
 
-CHANGES: dict[str, list[str]] = {
-    'without the similarity loss': ['model.similarity=None'],
-    'without strong views and CutMix': NO_VIEWS,
-    'without averaged teachers: the branches teach each other': NO_TEACHER,
-    'without consistency on the labelled images': ['model.consistency_on_labeled=False'],
-    'without pseudo-labels': ['model.cross_pseudo.loss_weight=0.0'],
-    'simEps: without views, CutMix and teachers, weight and ramp of the paper': [
-        *NO_VIEWS,
-        *NO_TEACHER,
-        'model.cross_pseudo.ensemble=max',
-        'model.cross_pseudo.loss_weight=0.1',
-        'custom_hooks.0.rampup_share=0.625',
-    ],
-    'similarity of the encoders, in place of the logits': similarity_at('encoder'),
-    'similarity of the decoders': similarity_at('decoder'),
-    'similarity of encoders, decoders and logits': similarity_at('encoder', 'decoder', 'logits'),
-    'pseudo-labels from the surest of the other branches': ['model.cross_pseudo.ensemble=max'],
-    'two branches': number_of_branches(2),
-    'four branches': number_of_branches(4),
+class Change(NamedTuple):
+    """How a training differs from the recipe.
+
+    Attributes:
+        options: Changes of its config.
+        starts: From how many networks on labels the branches start: one, or one for each, of this seed and the next ones.
+    """
+
+    options: list[str]
+    starts: int = 1
+
+
+CHANGES = {
+    'without the similarity loss': Change(['model.similarity=None']),
+    'without strong views and CutMix': Change(NO_VIEWS),
+    'without averaged teachers: the branches teach each other': Change(NO_TEACHER),
+    'without consistency on the labelled images': Change(['model.consistency_on_labeled=False']),
+    'without pseudo-labels': Change(['model.cross_pseudo.loss_weight=0.0']),
+    'simEps: without views, CutMix and teachers, weight and ramp of the paper': Change(
+        [
+            *NO_VIEWS,
+            *NO_TEACHER,
+            'model.cross_pseudo.ensemble=max',
+            'model.cross_pseudo.loss_weight=0.1',
+            'custom_hooks.0.rampup_share=0.625',
+        ]
+    ),
+    'similarity of the encoders, in place of the logits': Change(similarity_at('encoder')),
+    'similarity of the decoders': Change(similarity_at('decoder')),
+    'similarity of encoders, decoders and logits': Change(similarity_at('encoder', 'decoder', 'logits')),
+    'pseudo-labels from the surest of the other branches': Change(['model.cross_pseudo.ensemble=max']),
+    'two branches': Change(number_of_branches(2)),
+    'four branches': Change(number_of_branches(4)),
+    'from three networks on labels': Change([], starts=3),
 }
 
 
-def run_change(change: str, seed: int, folder: Path) -> dict:
-    """Train simEps-plus of the demo with a change, from the network on labels of a seed; one line."""
+def run_change(name: str, seed: int, folder: Path) -> dict:
+    """Train simEps-plus of the demo with a change, from the network on labels of a seed, or of several; one line."""
     data = prepare_data('synthetic', data_root=folder / 'data', fractions=[PERCENT])
-    start = network_on_labels(seed, folder, data)
-    labels = CONFIGS[LABELS_ONLY]
-    of_start = test(labels, str(start), work_dir=str(start.parent), options=data_options(labels, data))
+    change, labels = CHANGES[name], CONFIGS[LABELS_ONLY]
+    starts = [network_on_labels(seed + k, folder, data) for k in range(change.starts)]
+    before = [
+        test(labels, str(start), work_dir=str(start.parent), options=data_options(labels, data)) for start in starts
+    ]
     circumstances, began = of_now(), time.monotonic()
-    options = CHANGES[change]
-    changed = train_best(
-        SEMI,
-        folder / f'seed{seed}/changes/{list(CHANGES).index(change)}',
-        data,
-        seed=seed,
-        start=start,
-        options=options,
-    )
+    place = folder / f'seed{seed}/changes/{list(CHANGES).index(name)}'
+    start = starts[0]
+    if len(starts) > 1:
+        place.mkdir(parents=True, exist_ok=True)
+        start = place / 'start.pth'
+        torch.save(joined_networks(starts, len(starts)), start)
+    changed = train_best(SEMI, place, data, seed=seed, start=start, options=change.options)
     return dict(
         seed=seed,
-        options=options,
-        labels_only=kept(of_start),
+        options=change.options,
+        labels_only=[kept(scores) for scores in before],
         semi=kept(changed.scores),
         best=changed.checkpoint.name,
         seconds=round(time.monotonic() - began, 1),
@@ -100,31 +120,35 @@ def network_on_labels(seed: int, folder: Path, data: Path) -> Path:
     return found[0] if found else train_best(LABELS_ONLY, folder / f'seed{seed}', data, seed=seed).checkpoint
 
 
-def pairs(recipe: Sequence[dict], changed: Sequence[dict], options: list[str]) -> list[tuple[dict, dict]]:
-    """The line of the recipe and that of a change, for each seed in which both started from the same network."""
+def change_of(line: dict) -> Change:
+    """What was changed in the run of a line."""
+    return Change(line['options'], len(line['labels_only']))
+
+
+def pairs(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> list[tuple[list[dict], dict]]:
+    """The lines of the recipe and that of a change, where both started from the same network, or from each of the same."""
     by_start = {(line['seed'], line['labels_only'][KEY]): line for line in recipe}
-    found = (
-        (by_start.get((line['seed'], line['labels_only'][KEY])), line) for line in changed if line['options'] == options
-    )
-    return [(full, line) for full, line in found if full]
+    found = []
+    for line in (one for one in changed if change_of(one) == change):
+        full = [by_start.get((line['seed'] + k, scores[KEY])) for k, scores in enumerate(line['labels_only'])]
+        if all(full):
+            found.append((full, line))
+    return found
 
 
 def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
-    """One row per change that was measured, below the recipe as it is."""
-    rows = ['| simEps-plus | seeds | all branches | one branch | difference, all branches |', '|---|---|---|---|---|']
-    for name, options in {'as it is': None, **CHANGES}.items():
-        both = [(line, line) for line in recipe] if options is None else pairs(recipe, changed, options)
+    """One row per change that was measured, below the recipe as it is; differences to the recipe."""
+    head = ['simEps-plus', 'seeds', 'all branches', 'one branch', 'difference, all branches', 'one branch']
+    rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
+    keys = (lambda scores: scores[KEY], lambda scores: mean_branch(scores, KEY))
+    for name, change in {'as it is': None, **CHANGES}.items():
+        both = [([line], line) for line in recipe] if change is None else pairs(recipe, changed, change)
         if not both:
             continue
-        scores = [line['semi'] for _, line in both]
-        cells = [
-            name,
-            str(len(both)),
-            spread([one[KEY] for one in scores]),
-            spread([mean_branch(one, KEY) for one in scores]),
-            '' if options is None else spread([line['semi'][KEY] - full['semi'][KEY] for full, line in both]),
-        ]
-        rows.append(f'| {" | ".join(cells)} |')
+        scores = [[key(line['semi']) for _, line in both] for key in keys]
+        full = [[statistics.mean(key(one['semi']) for one in lines) for lines, _ in both] for key in keys]
+        differences = [spread([a - b for a, b in zip(*own)]) if change else '' for own in zip(scores, full)]
+        rows.append(f'| {" | ".join([name, str(len(both)), *map(spread, scores), *differences])} |')
     return '\n'.join(rows) + '\n'
 
 
@@ -144,7 +168,7 @@ def main() -> int:
     def run() -> None:
         for seed in args.seeds:
             for change in (list(CHANGES)[index] for index in args.changes):
-                done = [(line['seed'], line['options']) for line in lines_of(args.results)]
+                done = [(line['seed'], change_of(line)) for line in lines_of(args.results)]
                 if (seed, CHANGES[change]) not in done:
                     append(args.results, run_change(change, seed, args.folder))
         table = markdown(lines_of(DEMO), lines_of(args.results))

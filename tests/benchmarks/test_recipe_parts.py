@@ -16,25 +16,36 @@ from simeps_mmseg.models.segmentors import MultiBranchSemiSegmentor
 from simeps_mmseg.utils.configs import load_config
 
 
-def line(seed, score, options=None, start=40.0):
+def full(seed, score, start=40.0):
+    """A line of the recipe as it is."""
     semi = {'mIoU_fg': score, 'branch_0.mIoU_fg': score - 1.0, 'branch_1.mIoU_fg': score - 2.0}
-    return dict(
-        seed=seed, labels_only={'mIoU_fg': start}, semi=semi, **({} if options is None else dict(options=options))
-    )
+    return dict(seed=seed, labels_only={'mIoU_fg': start}, semi=semi)
 
 
-SIMILARITY = CHANGES['without the similarity loss']
+def line(seed, score, change, starts=(40.0,)):
+    """A line of a change."""
+    return full(seed, score) | dict(options=change.options, labels_only=[{'mIoU_fg': start} for start in starts])
+
+
+SIMILARITY, THREE = CHANGES['without the similarity loss'], CHANGES['from three networks on labels']
 
 
 def test_a_difference_is_one_within_a_seed():
-    recipe = [line(0, 50.0), line(1, 54.0), line(2, 90.0)]
+    recipe = [full(0, 50.0), full(1, 54.0), full(2, 90.0)]
     table = markdown(recipe, [line(0, 49.0, SIMILARITY), line(1, 52.0, SIMILARITY)])
-    assert '| as it is | 3 | 64.7 ± 22.0 | 63.2 ± 22.0 |  |' in table
-    assert '| without the similarity loss | 2 | 50.5 ± 2.1 | 49.0 ± 2.1 | -1.5 ± 0.7 |' in table
+    assert '| as it is | 3 | 64.7 ± 22.0 | 63.2 ± 22.0 |  |  |' in table
+    assert '| without the similarity loss | 2 | 50.5 ± 2.1 | 49.0 ± 2.1 | -1.5 ± 0.7 | -1.5 ± 0.7 |' in table
     assert 'without pseudo-labels' not in table  # not measured
 
 
-@pytest.mark.parametrize('other', [line(1, 50.0), line(0, 50.0, start=41.0)])
+def test_several_starts_are_compared_with_the_mean_of_what_they_lead_to():
+    recipe = [full(0, 50.0, start=40.0), full(1, 54.0, start=41.0), full(2, 58.0, start=42.0)]
+    table = markdown(recipe, [line(0, 57.0, THREE, starts=(40.0, 41.0, 42.0))])
+    assert '| from three networks on labels | 1 | 57.0 | 55.5 | 3.0 | 3.0 |' in table
+    assert pairs(recipe, [line(0, 57.0, THREE, starts=(40.0, 41.0, 41.5))], THREE) == []
+
+
+@pytest.mark.parametrize('other', [full(1, 50.0), full(0, 50.0, start=41.0)])
 def test_a_seed_counts_only_where_both_runs_have_the_same_start(other):
     assert pairs([other], [line(0, 49.0, SIMILARITY)], SIMILARITY) == []
 
@@ -44,7 +55,7 @@ def test_each_part_is_one_of_the_recipe():
     init_default_scope('mmseg')
     defaults = {key: one.default for key, one in inspect.signature(MultiBranchSemiSegmentor).parameters.items()}
     recipe = {**defaults, **load_config(CONFIGS[SEMI]).model}
-    for options in CHANGES.values():
+    for options, _ in CHANGES.values():
         for option in (one for one in options if one.startswith('model.')):
             name = option.removeprefix('model.').split('=')[0].split('.')[0]
             assert recipe[name] not in (None, False), option
@@ -52,14 +63,14 @@ def test_each_part_is_one_of_the_recipe():
 
 
 def test_simeps_is_that_of_its_config():
-    options = next(options for name, options in CHANGES.items() if name.startswith('simEps:'))
+    options = next(change.options for name, change in CHANGES.items() if name.startswith('simEps:'))
     changed, shipped = load_config(CONFIGS[SEMI], options), load_config('simeps/unet_synthetic_2pct.py')
     assert {key: value for key, value in changed.model.items() if value is not None} == shipped.model
     assert changed.custom_hooks == shipped.custom_hooks
 
 
 def test_changes_are_those_that_their_names_say():
-    models = {name: load_config(CONFIGS[SEMI], options).model for name, options in CHANGES.items()}
+    models = {name: load_config(CONFIGS[SEMI], change.options).model for name, change in CHANGES.items()}
     assert models['similarity of the decoders'].similarity.stages == dict(encoder=0.0, decoder=1.0, logits=0.0)
     assert models['similarity of encoders, decoders and logits'].similarity.stages == dict.fromkeys(STAGES, 1.0)
     assert len(MODELS.build(models['two branches']).branches) == 2

@@ -3,7 +3,7 @@
 from benchmarks.protocols import identity
 
 
-def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
+def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=(), starts=1):
     """A finished run."""
     test = {'mIoU_fg': fg, 'mIoU_image': image}
     test |= {f'branch_{k}.mIoU_fg': score for k, score in enumerate(branches)}
@@ -19,6 +19,7 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=()):
             size=96,
             batch=4,
             start=start,
+            starts=starts,
         )
     )
     validations = {str(third * iters // 3): fg for third in (1, 2, 3)}
