@@ -70,7 +70,12 @@ class Command:
         stub.__annotations__ = {name: self._annotated(parameter) for name, parameter in parameters.items()}
         stub.__doc__ = as_help(stub.__doc__, {name: self._spelled(parameter) for name, parameter in parameters.items()})
         prog = Path(sys.argv[0]).name
-        return tyro.cli(stub, args=arguments, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+        values = tyro.cli(stub, args=arguments, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+        for name, parameter in parameters.items():  # an empty variable may be why
+            if values[name] == [] and not self._by_place(parameter):
+                print(f'error: {self._spelled(parameter)} is given without a value', file=sys.stderr)
+                sys.exit(2)
+        return values
 
     def _annotated(self, parameter: inspect.Parameter) -> Any:
         from tyro.conf import Positional, arg

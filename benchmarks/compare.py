@@ -78,10 +78,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     place.add_argument('--keep-weights', action='store_true', help='of finished runs, in float16')
     args = parser.parse_args(argv)
-    for name in ('jobs', 'iters', 'size', 'batch', 'threads'):
+    for name in ('jobs', 'iters', 'size', 'batch', 'threads', 'starts'):
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f'--{name} must be 1 or more, got {value}')
+    protocol = protocol_asked_for(args)
+    if protocol['start'] < 0:
+        parser.error(f'--start must be 0 or more, got {args.start}')
+    if protocol['starts'] > 1 and not protocol['start']:
+        parser.error('--starts is for runs that go on from networks on labels: --protocol warm, or --start')
     wrong = [percent for percent in args.fractions if not 0 < percent <= 100]
     if wrong:
         parser.error(f'--fractions are percentages in (0, 100], got {wrong}')
@@ -104,12 +109,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def grid_of(args: argparse.Namespace) -> list[dict]:
     """The runs that the command line asks for."""
-    protocol = {'start': FIELDS['start'], 'starts': FIELDS['starts'], **PROTOCOLS[args.protocol]}
-    for key in protocol:
-        if getattr(args, key) is not None:
-            protocol[key] = getattr(args, key)
+    protocol = protocol_asked_for(args)
     grid = expand(protocol, args.methods, args.datasets, args.fractions, args.seeds, args.split_seeds, args.cfg_options)
     return [identity(run) for run in grid]
+
+
+def protocol_asked_for(args: argparse.Namespace) -> dict:
+    """The values of the named protocol, or those that the command line has in their place."""
+    protocol = {'start': FIELDS['start'], 'starts': FIELDS['starts'], **PROTOCOLS[args.protocol]}
+    asked = {key: getattr(args, key) for key in protocol}
+    return {key: protocol[key] if value is None else value for key, value in asked.items()}
 
 
 def results_file(args: argparse.Namespace) -> Path:

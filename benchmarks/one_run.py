@@ -30,8 +30,10 @@ from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
+from simeps_mmseg.engine.checks.scores import number_of_branches
 from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
 from simeps_mmseg.utils import UserError, report_user_errors
+from simeps_mmseg.utils.checkpoint import save_checkpoint
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import merge_options
 
@@ -77,7 +79,7 @@ def train_and_score(run: dict, place: Place) -> dict | None:
         restore_state(state, folder)
     start = None
     if run['start'] and latest_checkpoint(folder) is None:
-        start = start_weights(run, place)
+        start = start_weights(run, place, folder / 'start.pth')
         if start is None:
             return None
     cfg = experiment(run)
@@ -127,15 +129,25 @@ def train_and_score(run: dict, place: Place) -> dict | None:
     return line
 
 
-def start_weights(run: dict, place: Place) -> Path | None:
+def start_weights(run: dict, place: Place, joined: Path) -> Path | None:
     """The networks on labels alone that a run starts from, trained now if they are not there.
 
+    Args:
+        run: The run.
+        place: Where it is trained.
+        joined: The file to write where there is one network for each branch.
+
     Returns:
-        Their weights that were best on validation, which is what somebody would go on from, in one file; None if the time was
-        over before.
+        Their weights that were best on validation, which is what somebody would go on from; None if the time was over before.
+
+    Raises:
+        UserError: If there are several, and not one for each branch.
     """
+    starts = starts_of(run)
+    if len(starts) > 1 and (count := number_of_branches(experiment(run).model)) != len(starts):
+        raise UserError(f'--starts {len(starts)}: {run["method"]} trains {max(count, 1)} networks')
     found = []
-    for before in starts_of(run):
+    for before in starts:
         folder = place.folder(before)
         last = folder / f'iter_{before["iters"]}.pth'
         with only_one(folder, wait=True):
@@ -144,11 +156,9 @@ def start_weights(run: dict, place: Place) -> Path | None:
         if not last.is_file():
             return None
         found.append(next(folder.glob(BEST.format('*'))))
-    if len(found) == 1:
-        return found[0]
-    joined = place.folder(run) / 'start.pth'
-    torch.save(joined_networks(found, len(found)), joined)
-    return joined
+    if len(found) > 1:
+        save_checkpoint(joined_networks(found, len(found)), joined)
+    return joined if len(found) > 1 else found[0]
 
 
 # -- the experiment --------------------------------------------------------------------------------------------------

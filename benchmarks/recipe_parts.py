@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.demo_seeds import DEMO, of_now
@@ -32,6 +30,7 @@ from simeps_mmseg.apis.test import test
 from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.models.losses.similarity_consistency import STAGES
 from simeps_mmseg.utils import report_user_errors
+from simeps_mmseg.utils.checkpoint import save_checkpoint
 
 RECIPE_PARTS = RESULTS / 'recipe_parts.jsonl'
 BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
@@ -101,7 +100,7 @@ def run_change(name: str, seed: int, folder: Path) -> dict:
     if len(starts) > 1:
         place.mkdir(parents=True, exist_ok=True)
         start = place / 'start.pth'
-        torch.save(joined_networks(starts, len(starts)), start)
+        save_checkpoint(joined_networks(starts, len(starts)), start)
     changed = train_best(SEMI, place, data, seed=seed, start=start, options=change.options)
     return dict(
         seed=seed,
@@ -138,7 +137,7 @@ def pairs(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> li
 
 def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
     """One row per change that was measured, below the recipe as it is; differences to the recipe."""
-    head = ['simEps-plus', 'seeds', 'all branches', 'one branch', 'difference, all branches', 'one branch']
+    head = ['simEps-plus', 'seeds', 'all branches', 'one branch', 'difference: all branches', 'difference: one branch']
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
     keys = (lambda scores: scores[KEY], lambda scores: mean_branch(scores, KEY))
     for name, change in {'as it is': None, **CHANGES}.items():

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -63,9 +64,10 @@ def make_semi(
             set where the config concatenates several. Without any it is the config's own training set.
         method: Name of a file in ``configs/_base_/semi/``.
         suffixes: Suffixes of the unlabelled images, such as ``.png``, where the folder has others, too.
-        overwrite: Replace ``out`` where it is there already.
+        overwrite: Replace ``out``, and the networks to start from beside it, where they are there already.
         checkpoint: Weights of the trained supervised config: one file that every branch starts from, or one for each branch,
-            trained from different seeds. Without any it is what the config loads, if anything.
+            trained from different seeds; those are written to one file beside ``out``, ``<name>_start.pth``. Without any it is
+            what the config loads, if anything.
 
     Returns:
         ``out``.
@@ -82,7 +84,7 @@ def make_semi(
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
     base, reference = load_supervised(config, target)
     method_file = load_method(method, base)
-    starts = [find_checkpoint(path) for path in ([checkpoint] if isinstance(checkpoint, str) else checkpoint)]
+    starts = [find_checkpoint(path) for path in ([checkpoint] if isinstance(checkpoint, str | Path) else checkpoint)]
     init_default_scope(base.get('default_scope') or 'mmseg')
     if labeled:
         restricted(base.train_dataloader.dataset, labeled, '--labeled')
@@ -96,14 +98,15 @@ def make_semi(
     except UserError as error:  # for want of a package, it may be, which the machine that trains has
         network, unbuilt = None, [str(error)]
     start_known = [note for key, path in starting_weights(starts, base) for note in start_notes(path, key, network)]
-    start = starts[0] if starts else None
-    if len(starts) > 1:
-        start = target.with_name(f'{target.stem}_start.pth')
-        number = number_of_branches(Config.fromfile(method_file).semi_model)
-        write_start(start, joined_networks(starts, number), overwrite)
-    content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
-    cfg = write_verified(title + config_text(content), target)
+    bases = [reference, reference_to(method_file, target)]
+    if len(starts) > 1:
+        joined = joined_networks(starts, number_of_branches(Config.fromfile(method_file).semi_model))
+        with new_start(target, starts, overwrite) as (start, partial):
+            save_checkpoint(joined, partial)
+            cfg = write_verified(title + config_text(statements(base, bases, labeled, source, start)), target)
+    else:
+        cfg = write_verified(title + config_text(statements(base, bases, labeled, source, *starts)), target)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
     sources, problems = find_sources(cfg)
@@ -154,18 +157,24 @@ def write_verified(text: str, out: Path) -> Config:
     return cfg
 
 
-def write_start(start: Path, networks: dict, overwrite: bool) -> None:
-    """Write the checkpoint in which each branch finds a network of its own.
+@contextmanager
+def new_start(out: Path, sources: Sequence[Path], overwrite: bool) -> Iterator[tuple[Path, Path]]:
+    """The checkpoint beside a config that has a network for each branch, and where to write it until the block ends.
 
     Raises:
-        UserError: If a file is there already and is not to be replaced.
+        UserError: If it is there already and is not to be replaced, or is one of the networks that it is made of.
     """
+    start = out.with_name(f'{out.stem}_start.pth')
+    if start.exists() and start.resolve() in [source.resolve() for source in sources]:
+        raise UserError(
+            f'{start} would be written over, and is one of the networks to start from; choose another name for the config'
+        )
     if start.exists() and not overwrite:
         raise UserError(
             f'{start} is there already; choose another name for the config, or replace both with --overwrite'
         )
     with whole_file(start) as partial:
-        save_checkpoint(networks, partial)
+        yield start, partial
 
 
 def starting_weights(starts: Sequence[Path], base: Config) -> Iterator[tuple[str, Path]]:

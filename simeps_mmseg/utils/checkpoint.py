@@ -60,7 +60,7 @@ def read_checkpoint(path: str | Path) -> dict:
             f'checkpoint {path}: its state_dict is a {type(state).__name__}, expected weights by their names'
         )
     check_finite(state, f'checkpoint {path}')
-    return {'meta': {}, **checkpoint}
+    return {**checkpoint, 'meta': checkpoint.get('meta') or {}}
 
 
 def not_loaded(named: str, error: Exception) -> str:

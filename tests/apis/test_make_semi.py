@@ -217,7 +217,9 @@ def networks_on_labels(config: Path, number: int) -> list[str]:
     paths = [f'start_{k}.pth' for k in range(number)]
     for seed, path in enumerate(paths):
         torch.manual_seed(seed)
-        torch.save(dict(state_dict=MODELS.build(Config.fromfile(config).model).state_dict()), path)
+        state = MODELS.build(Config.fromfile(config).model).state_dict()
+        meta = dict(iter=6000, seed=seed, experiment_name=f'mine_{seed}')
+        torch.save(dict(meta=meta, state_dict=state), path)
     return paths
 
 
@@ -475,7 +477,8 @@ class TestOwnConfig:
                 'names 2 files, and the method trains 3 networks: give one file, or 3 different ones',
             ),
             ('unimatch', [0, 1, 2], 'names 3 files, and the method trains one network: give one file'),
-            ('cps', [1, 1], r'start_1\.pth and start_1\.pth hold the same network'),
+            ('cps', [1, 1], r'start_1\.pth and start_1\.pth are of the same training'),
+            ('cps', [1, 'later'], r'start_1\.pth and later\.pth are of the same training'),
             ('cps', [0, 'several'], r'several\.pth holds 3 networks already'),
         ],
     )
@@ -483,10 +486,48 @@ class TestOwnConfig:
         config = supervised(synthetic_root, here)
         starts = networks_on_labels(config, 3)
         torch.save(joined_networks([Path(start) for start in starts], 3), 'several.pth')
+        later = torch.load(starts[1], weights_only=True)
+        later['state_dict'] = {name: value + 1 for name, value in later['state_dict'].items()}
+        torch.save(later, 'later.pth')
         given = [f'{one}.pth' if isinstance(one, str) else starts[one] for one in given]
         with pytest.raises(UserError, match=message):
             make_semi(str(config), 'images', 'semi.py', method=method, checkpoint=given)
         assert not list(here.glob('semi*'))
+
+    def test_networks_of_wrapped_and_of_averaged_models(self, synthetic_root, here):
+        """DDP puts ``module.`` before each name; Mean Teacher has an average beside the one network."""
+        config = supervised(synthetic_root, here)
+        states = [torch.load(path, weights_only=True)['state_dict'] for path in networks_on_labels(config, 3)]
+        wrapped = {f'module.{name}': value for name, value in states[0].items()}
+        averaged = {f'branches.0.{name}': value for name, value in states[1].items()}
+        averaged |= {f'teachers.0.module.{name}': value for name, value in states[2].items()}
+        for state, path in ((wrapped, 'wrapped.pth'), (averaged, 'averaged.pth')):
+            torch.save(dict(state_dict={**state, 'extra': 3}), path)
+        make_semi(str(config), 'images', 'semi.py', method='cps', checkpoint=['wrapped.pth', 'averaged.pth'])
+        branches = network_states(torch.load('semi_start.pth', weights_only=True)['state_dict'])
+        for branch, state in zip(branches, states[:2], strict=True):
+            assert all(torch.equal(branch[name], value) for name, value in state.items())
+
+    def test_neither_file_is_written_where_one_cannot_be(self, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        starts = networks_on_labels(config, 3)
+        cfg = Config.fromfile(config)
+        cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
+        cfg.param_scheduler = [dict(type='OneCycleLR', eta_max=0.1, by_epoch=True)]
+        cfg.dump(config)
+        Path('semi_start.pth').write_bytes(b'mine')
+        with pytest.raises(UserError, match='OneCycleLR'):
+            make_semi(str(config), 'images', 'semi.py', checkpoint=starts, overwrite=True)
+        assert (Path('semi_start.pth').read_bytes(), [*here.glob('semi*')]) == (b'mine', [here / 'semi_start.pth'])
+
+    def test_a_network_to_start_from_is_not_written_over(self, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        first, *others = networks_on_labels(config, 3)
+        mine = Path(first).rename('semi_start.pth')
+        before = mine.read_bytes()
+        with pytest.raises(UserError, match=r'semi_start\.pth would be written over'):
+            make_semi(str(config), 'images', 'semi.py', checkpoint=[str(mine), *others], overwrite=True)
+        assert mine.read_bytes() == before
 
     def test_the_start_of_another_config_is_not_written_over(self, synthetic_root, here):
         config = supervised(synthetic_root, here)

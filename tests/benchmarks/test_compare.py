@@ -61,7 +61,18 @@ def test_single_values_override_the_protocol_and_then_it_is_no_longer_that_one()
     assert protocol_of(run) == '256x256, 16 per step, 20 steps, no flips, float32'
 
 
-@pytest.mark.parametrize('argv', [['--jobs', '0'], ['--fractions', '0'], ['--fractions', '101'], ['--iters', '0']])
+@pytest.mark.parametrize(
+    'argv',
+    [
+        ['--jobs', '0'],
+        ['--fractions', '0'],
+        ['--fractions', '101'],
+        ['--iters', '0'],
+        ['--starts', '0', '--protocol', 'warm'],
+        ['--starts', '3'],  # of no network
+        ['--start', '-1'],
+    ],
+)
 def test_wrong_numbers_are_refused_before_anything_starts(argv, capsys):
     with pytest.raises(SystemExit):
         compare.parse_args(argv)

@@ -15,6 +15,7 @@ from benchmarks.one_run import best_of, only_one, train_and_score
 from benchmarks.place import Place
 from benchmarks.protocols import identity, name_of
 from benchmarks.state import halved, latest_checkpoint, load, pack, restored
+from simeps_mmseg.deploy import network_states
 from simeps_mmseg.engine.hooks.missed_validation import LAST
 from simeps_mmseg.utils import UserError
 
@@ -256,3 +257,26 @@ def test_a_run_starts_from_the_network_on_labels_and_trains_it_where_it_is_not_t
     assert line['best']['val']['mIoU_fg'] >= line['validations']['0']
     train_and_score(run_of(method='simeps_plus', start=2, iters=1, options=[]), place_of(synthetic_root, tmp_path))
     assert len(lines_of(tmp_path)) == 3  # the network on labels was there
+
+
+def test_each_branch_starts_from_a_network_on_labels_of_its_own(synthetic_root, tmp_path):
+    place = place_of(synthetic_root, tmp_path)
+    run = run_of(method='simeps_plus', start=2, starts=3, iters=1, options=[])
+    place.folder(run).mkdir(parents=True)
+    train_and_score(run, place)
+    *bases, line = lines_of(tmp_path)
+    assert [base['run']['seed'] for base in bases] == [0, 1, 2]
+    assert line['run'] == run
+    branches = network_states(torch.load(place.folder(run) / 'start.pth', weights_only=True)['state_dict'])
+    for branch, base in zip(branches, bases, strict=True):
+        (best,) = place.folder(base['run']).glob('best_*.pth')
+        state = torch.load(best, weights_only=False)['state_dict']
+        assert all(torch.equal(branch[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize(('method', 'trained'), [('supervised', 1), ('simeps_plus', 3)])
+def test_a_start_for_each_branch_is_asked_for(method, trained, synthetic_root, tmp_path):
+    run = run_of(method=method, start=2, starts=2, iters=1, options=[])
+    with pytest.raises(UserError, match=f'--starts 2: {method} trains {trained} networks'):
+        train_and_score(run, place_of(synthetic_root, tmp_path))
+    assert lines_of(tmp_path) == []

@@ -100,7 +100,7 @@ def test_a_command_line_is_the_signature(name):
         (
             'make_semi',
             'c.py --unlabeled d -o s.py --labeled a b --method cps --suffixes .jpg .png --checkpoint k.pth',
-            dict(unlabeled='d', out='s.py', labeled=['a', 'b'], method='cps', suffixes=['.jpg', '.png']),
+            dict(unlabeled='d', out='s.py', labeled=['a', 'b'], method='cps', checkpoint=['k.pth']),
         ),
         (
             'compare_predictions',
@@ -132,6 +132,7 @@ def test_spelling(name, line, expected):
         ('train', 'c.py --lancher none', '--lancher'),
         ('export', 'k.pth --format bmp', 'bmp'),
         ('report', 'w --images many', 'many'),
+        ('make_semi', 'c.py --unlabeled d -o s.py --checkpoint', '--checkpoint is given without a value'),
     ],
 )
 def test_wrong_arguments_end_with_code_2(name, line, message, capsys):

@@ -70,17 +70,20 @@ def start_notes(path: Path, key: str, network: BaseSegmentor | None) -> list[str
         UserError: If the checkpoint is damaged, holds more than weights, or has no weight of the network's backbone.
     """
     checkpoint = read_checkpoint(path)
-    rise = [f'{key} {path}: {note}' for note in rise_notes(path, checkpoint['meta'])]
+    states = network_states(without_wrapper(checkpoint['state_dict']), student=True)
+    said = [f'{key} {path}: {note}' for note in rise_notes(path, checkpoint['meta'])]
+    if len(states) > 1:
+        said.append(f'{key} {path} holds {len(states)} networks: each branch starts from the one of its number')
     if network is None:
-        return rise
-    state = network_states(without_wrapper(checkpoint['state_dict']), student=True)[0]
+        return said
+    state = states[0]
     share = loaded_share(state, network)
     if not share.has_backbone:
         raise UserError(
             f'{key} {path} is of another network than the config: none of the weights of the backbone fits. '
             f'{_difference(share, state, network)}. Give a checkpoint of this config, or none'
         )
-    return [_fit_note(f'{key} {path}', share, state, network), *rise]
+    return [_fit_note(f'{key} {path}', share, state, network), *said]
 
 
 def _fit_note(what: str, share: LoadedShare, state: Mapping[str, Tensor], network: BaseSegmentor) -> str:
