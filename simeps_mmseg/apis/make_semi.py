@@ -126,7 +126,7 @@ def make_semi(
     asking = steps_that_ask_for_masks(leaf['pipeline'], str(Path(unlabeled) / images[0]))
     print(counts(sources))
     if not (errors or unbuilt):
-        print(f'{out}: written')
+        print(f'{out}: written' + (f', and {cfg.load_from}' if len(starts) > 1 else ''))
     for note in [*notes(base, cfg, asking), *start_known, *ramp_notes(cfg), *warnings]:
         print(f'  note: {note}')
     if errors or unbuilt:

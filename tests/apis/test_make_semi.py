@@ -443,7 +443,9 @@ class TestOwnConfig:
         config = supervised(synthetic_root, here)
         starts = networks_on_labels(config, 3)
         make_semi(str(config), 'images', 'semi.py', checkpoint=starts)
-        assert capsys.readouterr().out.count('all weights of the network fit') == 3
+        said = capsys.readouterr().out
+        assert 'semi.py: written, and semi_start.pth' in said
+        assert said.count('all weights of the network fit') == 3
         cfg = Config.fromfile('semi.py')
         assert cfg.load_from == 'semi_start.pth'
         cfg.work_dir = 'run'
