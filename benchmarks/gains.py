@@ -21,19 +21,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gains_figure import write_figure
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
-from benchmarks.protocols import SUPERVISED, identity, starts_of
+from benchmarks.protocols import SUPERVISED, starts_of
 from benchmarks.results import NAMES, RESULTS, mean_branch, read
 from simeps_mmseg.deploy.checkpoint import late_rise
 from simeps_mmseg.engine.checks import STILL_RISING
 
 WARM = RESULTS / 'warm.jsonl'
-BY_STARTS = RESULTS / 'starts.jsonl'  # of one machine: the same runs from one network on labels and from three
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README, FIGURE = ROOT / 'docs/gains.md', ROOT / 'README.md', ROOT / 'docs/images/gains.png'
 BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
-STARTS = '<!-- benchmarks/gains.py: starts -->\n'
 SAID = '<!-- benchmarks/gains.py: verdict -->\n'
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
@@ -277,44 +275,6 @@ def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     return '\n'.join(rows) + '\n' if places else 'Not yet measured.\n'
 
 
-def starts_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
-    """What the branches reach from a network on labels for each, and from the same networks, each for all of them.
-
-    A run from three networks counts where the three runs from one of them are there. Beside it stand their mean, and the run
-    from that network which was best on validation: whoever has trained three could have chosen it.
-    """
-    by_run = {key_of(line['run']): line for line in lines}
-    found = defaultdict(list)
-    for line in by_run.values():
-        run, starts = line['run'], starts_of(line['run'])
-        single = [by_run.get(key_of(identity({**run, 'seed': start['seed'], 'starts': 1}))) for start in starts]
-        plateau = [by_run.get(key_of(start)) for start in starts]
-        if len(starts) > 1 and run['method'] == METHOD and not run['options'] and all([*single, *plateau]):
-            best = max(range(len(starts)), key=lambda k: max(plateau[k]['validations'].values()))
-            found[Place(run['dataset'], run['percent'], run['start'], run['iters'])].append((single, best, line))
-    places = [f'from {start}' for start in ('one, mean', 'the best one', 'three')]
-    head = [
-        'set',
-        'steps: on labels, then',
-        'runs',
-        *(f'{who}, {one}' for who in ('one branch', 'all') for one in places),
-    ]
-    rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
-    for place, runs in found.items():
-        cells = [f'{SETS[place.dataset]}, {place.percent:g} %', f'{place.start:,}; {place.iters:,}', str(len(runs))]
-        for score in (mean_branch, dict.__getitem__):
-            reached = [
-                ([score(one['best']['test'], key) for one in (*single, line)], best) for single, best, line in runs
-            ]
-            cells += [
-                spread([statistics.mean(ones) for (*ones, _), _ in reached]),
-                spread([ones[best] for ones, best in reached]),
-                spread([three for (*_, three), _ in reached]),
-            ]
-        rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows) + '\n' if found else 'Not yet measured.\n'
-
-
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores; how many runs collapsed."""
     lines = list(lines)
@@ -354,7 +314,6 @@ def main() -> None:
         write_figure(longest_trained(comparisons(lines, args.method)), SETS, FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)
-        update(PAGE, starts_table(read([BY_STARTS]), args.score), STARTS)
         update(README, short_table(lines, args.method, args.score), BEGIN)
         return
     print(table, said(lines, args.method), sep='\n')

@@ -6,7 +6,6 @@ import pytest
 from benchmarks import results
 from benchmarks.gains import (
     BEGIN,
-    BY_STARTS,
     GUIDE,
     METHOD,
     PAGE,
@@ -14,7 +13,6 @@ from benchmarks.gains import (
     RIVALS,
     SAID,
     SETS,
-    STARTS,
     WARM,
     comparisons,
     guide,
@@ -23,7 +21,6 @@ from benchmarks.gains import (
     methods_table,
     said,
     short_table,
-    starts_table,
     verdict,
 )
 from benchmarks.gains_figure import gains_figure, write_figure
@@ -145,19 +142,6 @@ def test_other_methods_stand_beside_it_where_they_began_at_the_same_networks():
     assert methods_table(lines[:-1]) == 'Not yet measured.\n'
 
 
-def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
-    lines = [one for number, score in enumerate((55.0, 56.0, 60.0)) for one in seed(number, 50.0, 50.0, score)]
-    three = line('simeps_plus', 600, 3000, 61.0, 62.0, branches=(58.0, 60.0), starts=3)
-    lines[3]['validations'] = {'3000': 51.0}  # the start of seed 1 is the best
-    rows = starts_table([*lines, three]).splitlines()
-    assert rows[0].endswith('| all, from one, mean | all, from the best one | all, from three |')
-    assert rows[2:] == ['| NEU-Seg, steel, 1 % | 3,000; 600 | 1 | 55.0 | 54.0 | 59.0 | 57.0 | 56.0 | 61.0 |']
-    assert markdown([*lines, three]) == markdown(lines)
-    for missing in (lines[0], lines[5]):  # a start, and what it leads to
-        rest = [one for one in lines if one is not missing]
-        assert starts_table([*rest, three]) == starts_table(lines) == 'Not yet measured.\n'
-
-
 def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 49.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
     found = longest_trained(comparisons(lines, METHOD))
@@ -177,7 +161,6 @@ def test_the_pages_hold_the_tables_of_the_results():
     assert SAID + said(lines) in PAGE.read_text()
     assert GUIDE + guide(lines) in PAGE.read_text()
     assert RIVALS + methods_table(lines) in PAGE.read_text()
-    assert STARTS + starts_table(results.read([BY_STARTS])) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 
 

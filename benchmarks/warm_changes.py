@@ -1,0 +1,123 @@
+"""The recipe with a change, or from a network on labels for each branch, beside the recipe as it is: protocol ``warm``.
+
+    python benchmarks/compare.py --protocol warm --methods simeps_plus --results benchmarks/results/warm_changes.jsonl ... \\
+        [--cfg-options model.similarity=None] [--starts 3]
+    python benchmarks/warm_changes.py --update               # the tables of docs/gains.md
+
+Both sides of a pair are from one machine, as bfloat16 and float32 lead to other networks; so the recipe has lines of its own
+here. Scores are of the test set, foreground IoU in per cent, with the weights best on validation.
+"""
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.gains import METHOD, PAGE, SETS, Place, key_of
+from benchmarks.pages import update
+from benchmarks.protocol_table import spread
+from benchmarks.protocols import identity, starts_of
+from benchmarks.results import RESULTS, mean_branch, read
+
+LINES = RESULTS / 'warm_changes.jsonl'
+KEY = 'mIoU_fg'
+CHANGES = '<!-- benchmarks/warm_changes.py -->\n'
+STARTS = '<!-- benchmarks/warm_changes.py: starts -->\n'
+NONE = 'Not yet measured.\n'
+SCORES = (dict.__getitem__, mean_branch)  # of all branches together, and of one
+
+
+def changes_table(lines: Iterable[dict]) -> str:
+    """The recipe with a change of its config beside the recipe as it is, from the same network on labels."""
+    by_run = {key_of(line['run']): line for line in lines}
+    found = defaultdict(list)
+    for line in by_run.values():
+        run = line['run']
+        full = by_run.get(key_of({**run, 'options': []}))
+        if run['method'] == METHOD and run['options'] and full:
+            found[place_of(run), tuple(run['options'])].append((full, line))
+    head = [
+        'set',
+        'change',
+        'seeds',
+        'all branches: as it is',
+        'changed',
+        'difference',
+        'one branch: as it is',
+        'changed',
+    ]
+    rows = [f'| {" | ".join([*head, "difference"])} |', f'|{"---|" * (len(head) + 1)}']
+    for (place, options), both in found.items():
+        cells = [named(place), f'`{" ".join(options)}`', str(len(both))]
+        for score in SCORES:
+            full, changed = ([score(line['best']['test'], KEY) for line in ones] for ones in zip(*both))
+            cells += [spread(full), spread(changed), spread([b - a for a, b in zip(full, changed)])]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n' if found else NONE
+
+
+def starts_table(lines: Iterable[dict]) -> str:
+    """What the branches reach from a network on labels for each, and from the same networks, each for all of them.
+
+    A run from three networks counts where the three runs from one of them are there. Beside it stand their mean, and the run
+    from that network which was best on validation: whoever has trained three could have chosen it.
+    """
+    by_run = {key_of(line['run']): line for line in lines}
+    found = defaultdict(list)
+    for line in by_run.values():
+        run, starts = line['run'], starts_of(line['run'])
+        single = [by_run.get(key_of(identity({**run, 'seed': start['seed'], 'starts': 1}))) for start in starts]
+        plateau = [by_run.get(key_of(start)) for start in starts]
+        if len(starts) > 1 and run['method'] == METHOD and not run['options'] and all([*single, *plateau]):
+            best = max(range(len(starts)), key=lambda k: max(plateau[k]['validations'].values()))
+            found[place_of(run)].append((single, best, line))
+    places = [f'from {start}' for start in ('one, mean', 'the best one', 'three')]
+    head = [
+        'set',
+        'steps: on labels, then',
+        'runs',
+        *(f'{who}, {one}' for who in ('all', 'one branch') for one in places),
+    ]
+    rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
+    for place, runs in found.items():
+        cells = [named(place), f'{place.start:,}; {place.iters:,}', str(len(runs))]
+        for score in SCORES:
+            reached = [
+                ([score(one['best']['test'], KEY) for one in (*single, line)], best) for single, best, line in runs
+            ]
+            cells += [
+                spread([statistics.mean(ones) for (*ones, _), _ in reached]),
+                spread([ones[best] for ones, best in reached]),
+                spread([three for (*_, three), _ in reached]),
+            ]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n' if found else NONE
+
+
+def place_of(run: dict) -> Place:
+    """What the seeds of a row have in common."""
+    return Place(run['dataset'], run['percent'], run['start'], run['iters'])
+
+
+def named(place: Place) -> str:
+    """The set and its share of labels."""
+    return f'{SETS[place.dataset]}, {place.percent:g} %'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md')
+    lines, tables = read([LINES]), (changes_table, starts_table)
+    if parser.parse_args().update:
+        for table, begin in zip(tables, (CHANGES, STARTS)):
+            update(PAGE, table(lines), begin)
+    else:
+        print(*(table(lines) for table in tables), sep='\n')
+
+
+if __name__ == '__main__':
+    main()

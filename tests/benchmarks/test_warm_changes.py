@@ -1,0 +1,38 @@
+"""The recipe with a change, or from several networks on labels, beside the recipe as it is."""
+
+from benchmarks.gains import PAGE, markdown
+from benchmarks.results import read
+from benchmarks.warm_changes import CHANGES, LINES, NONE, STARTS, changes_table, starts_table
+from tests.benchmarks.warm_lines import line, seed
+
+
+def test_a_change_stands_beside_the_recipe_seed_by_seed():
+    lines = [*seed(0, 50.0, 50.0, 55.0), *seed(1, 50.0, 50.0, 56.0)]
+    changed = [seed(number, 50.0, 50.0, score)[-1] for number, score in ((0, 54.0), (1, 56.0), (2, 99.0))]
+    for one in changed:
+        one['run']['options'] = ['model.similarity=None']
+    assert changes_table([*lines, *changed]).splitlines()[2:] == [
+        '| NEU-Seg, steel, 1 % | `model.similarity=None` | 2 | 55.5 ± 0.7 | 55.0 ± 1.4 | -0.5 ± 0.7 '
+        '| 53.5 ± 0.7 | 53.0 ± 1.4 | -0.5 ± 0.7 |'
+    ]
+    assert markdown([*lines, *changed]) == markdown(lines)
+    assert changes_table(lines) == NONE
+
+
+def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
+    lines = [one for number, score in enumerate((55.0, 56.0, 60.0)) for one in seed(number, 50.0, 50.0, score)]
+    three = line('simeps_plus', 600, 3000, 61.0, 62.0, branches=(58.0, 60.0), starts=3)
+    lines[3]['validations'] = {'3000': 51.0}  # the start of seed 1 is the best
+    rows = starts_table([*lines, three]).splitlines()
+    assert rows[0].endswith('| one branch, from one, mean | one branch, from the best one | one branch, from three |')
+    assert rows[2:] == ['| NEU-Seg, steel, 1 % | 3,000; 600 | 1 | 57.0 | 56.0 | 61.0 | 55.0 | 54.0 | 59.0 |']
+    assert markdown([*lines, three]) == markdown(lines)
+    for missing in (lines[0], lines[5]):  # a start, and what it leads to
+        rest = [one for one in lines if one is not missing]
+        assert starts_table([*rest, three]) == starts_table(lines) == NONE
+
+
+def test_the_page_holds_the_tables_of_the_results():
+    lines = read([LINES])
+    assert CHANGES + changes_table(lines) in PAGE.read_text()
+    assert STARTS + starts_table(lines) in PAGE.read_text()
