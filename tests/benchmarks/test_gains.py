@@ -26,6 +26,7 @@ from benchmarks.gains import (
 from benchmarks.gains_figure import gains_figure, write_figure
 from benchmarks.one_run import config_hash, experiment
 from benchmarks.protocols import PROTOCOLS, expand, identity, name_of, protocol_of, starts_of
+from benchmarks.warm_changes import LINES
 from simeps_mmseg.apis import make_semi
 from tests.benchmarks.warm_lines import line, seed
 
@@ -164,9 +165,10 @@ def test_the_pages_hold_the_tables_of_the_results():
     assert short_table(lines) in README.read_text()
 
 
-def test_the_page_holds_runs_of_the_configs_as_they_are():
+@pytest.mark.parametrize('file', [WARM, LINES], ids=lambda file: file.stem)
+def test_the_page_holds_runs_of_the_configs_as_they_are(file):
     """Whoever changes a config or a recipe repeats its runs."""
-    lines = results.read([WARM])
+    lines = results.read([file])
     if not lines:
         pytest.skip('no run of the recipe as it is')
     same_base = [line for line in lines if line['versions']['mmseg'] == mmseg.__version__]
