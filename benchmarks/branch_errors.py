@@ -2,6 +2,7 @@
 
     python benchmarks/branch_errors.py CONFIG CHECKPOINT [CHECKPOINT ...] --cfg-options KEY=VALUE
 
+Checkpoints without averages, such as those of ``make_semi --checkpoint A B C``, take ``--cfg-options model.teacher=None``.
 Branches whose errors are the same teach each other nothing, and together are no better than one.
 """
 
@@ -15,14 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
 from torch import Tensor
 
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
-from simeps_mmseg.models.segmentors import BaseSemiSegmentor
-from simeps_mmseg.models.utils.pretrained import remove_pretrained
+from simeps_mmseg.engine.checks.scores import number_of_branches
+from simeps_mmseg.inference.loading import load_model
 from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.checkpoint import read_checkpoint
 from simeps_mmseg.utils.configs import load_config
@@ -89,14 +88,10 @@ def errors_on_test_set(config: str, checkpoint: str, options: Iterable[str]) -> 
         UserError: If the config is not of several branches, or something is not there.
     """
     cfg = load_config(config, ['model.test_cfg.branch_predictions=True', *options])
-    check_data_is_there(cfg, ('test_dataloader',))
-    remove_pretrained(cfg)
-    init_default_scope(cfg.get('default_scope') or 'mmseg')
-    model = MODELS.build(cfg.model)
-    if not isinstance(model, BaseSemiSegmentor) or len(model.branches) < 2:
+    if number_of_branches(cfg.model) < 2:
         raise UserError(f'{config} has no branches to compare')
-    model.load_state_dict(read_checkpoint(checkpoint)['state_dict'])
-    model.eval()
+    check_data_is_there(cfg, ('test_dataloader',))
+    model = load_model(cfg, read_checkpoint(checkpoint))
     found = BranchErrors()
     with torch.no_grad():
         for batch in Runner.build_dataloader(cfg.test_dataloader):

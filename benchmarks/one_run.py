@@ -7,6 +7,7 @@ import re
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -156,9 +157,16 @@ def start_weights(run: dict, place: Place, joined: Path) -> Path | None:
         if not last.is_file():
             return None
         found.append(next(folder.glob(BEST.format('*'))))
-    if len(found) > 1:
-        save_checkpoint(joined_networks(found, len(found)), joined)
-    return joined if len(found) > 1 else found[0]
+    return in_one_file(found, joined)
+
+
+def in_one_file(networks: Sequence[Path], joined: Path) -> Path:
+    """The only network of one on labels, or a file with all of them, a branch each, which is written then."""
+    if len(networks) == 1:
+        return networks[0]
+    joined.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(joined_networks(networks, len(networks)), joined)
+    return joined
 
 
 # -- the experiment --------------------------------------------------------------------------------------------------

@@ -21,16 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.demo_seeds import DEMO, of_now
 from benchmarks.gains import PAGE
+from benchmarks.one_run import in_one_file
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
-from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
+from benchmarks.results import ALL_AND_ONE, RESULTS, append, kept, lines_of
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, data_options, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.apis.test import test
-from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.models.losses.similarity_consistency import STAGES
 from simeps_mmseg.utils import report_user_errors
-from simeps_mmseg.utils.checkpoint import save_checkpoint
 
 RECIPE_PARTS = RESULTS / 'recipe_parts.jsonl'
 BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
@@ -96,11 +95,7 @@ def run_change(name: str, seed: int, folder: Path) -> dict:
     ]
     circumstances, began = of_now(), time.monotonic()
     place = folder / f'seed{seed}/changes/{list(CHANGES).index(name)}'
-    start = starts[0]
-    if len(starts) > 1:
-        place.mkdir(parents=True, exist_ok=True)
-        start = place / 'start.pth'
-        save_checkpoint(joined_networks(starts, len(starts)), start)
+    start = in_one_file(starts, place / 'start.pth')
     changed = train_best(SEMI, place, data, seed=seed, start=start, options=change.options)
     return dict(
         seed=seed,
@@ -139,13 +134,14 @@ def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
     """One row per change that was measured, below the recipe as it is; differences to the recipe."""
     head = ['simEps-plus', 'seeds', 'all branches', 'one branch', 'difference: all branches', 'difference: one branch']
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
-    keys = (lambda scores: scores[KEY], lambda scores: mean_branch(scores, KEY))
     for name, change in {'as it is': None, **CHANGES}.items():
         both = [([line], line) for line in recipe] if change is None else pairs(recipe, changed, change)
         if not both:
             continue
-        scores = [[key(line['semi']) for _, line in both] for key in keys]
-        full = [[statistics.mean(key(one['semi']) for one in lines) for lines, _ in both] for key in keys]
+        scores = [[score(line['semi'], KEY) for _, line in both] for score in ALL_AND_ONE]
+        full = [
+            [statistics.mean(score(one['semi'], KEY) for one in lines) for lines, _ in both] for score in ALL_AND_ONE
+        ]
         differences = [spread([a - b for a, b in zip(*own)]) if change else '' for own in zip(scores, full)]
         rows.append(f'| {" | ".join([name, str(len(both)), *map(spread, scores), *differences])} |')
     return '\n'.join(rows) + '\n'

@@ -41,6 +41,9 @@ def mean_branch(scores: dict, key: str) -> float | None:
     return statistics.mean(known) if known else None
 
 
+ALL_AND_ONE = (dict.__getitem__, mean_branch)  # a score of all networks together, and of one, by scores and key
+
+
 def kept(metrics: dict) -> dict:
     """The scores that tables are made of: of the model, of each class, of each branch. What is not defined is None."""
     chosen = {key: float(v) for key, v in metrics.items() if key.split('.')[-1] in SCORES or key.startswith('IoU.')}

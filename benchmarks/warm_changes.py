@@ -21,14 +21,13 @@ from benchmarks.gains import METHOD, PAGE, SETS, Place, key_of
 from benchmarks.pages import update
 from benchmarks.protocol_table import spread
 from benchmarks.protocols import identity, starts_of
-from benchmarks.results import RESULTS, mean_branch, read
+from benchmarks.results import ALL_AND_ONE, RESULTS, read
 
 LINES = RESULTS / 'warm_changes.jsonl'
 KEY = 'mIoU_fg'
 CHANGES = '<!-- benchmarks/warm_changes.py -->\n'
 STARTS = '<!-- benchmarks/warm_changes.py: starts -->\n'
 NONE = 'Not yet measured.\n'
-SCORES = (dict.__getitem__, mean_branch)  # of all branches together, and of one
 
 
 def changes_table(lines: Iterable[dict]) -> str:
@@ -53,7 +52,7 @@ def changes_table(lines: Iterable[dict]) -> str:
     rows = [f'| {" | ".join([*head, "difference"])} |', f'|{"---|" * (len(head) + 1)}']
     for (place, options), both in found.items():
         cells = [named(place), f'`{" ".join(options)}`', str(len(both))]
-        for score in SCORES:
+        for score in ALL_AND_ONE:
             full, changed = ([score(line['best']['test'], KEY) for line in ones] for ones in zip(*both))
             cells += [spread(full), spread(changed), spread([b - a for a, b in zip(full, changed)])]
         rows.append(f'| {" | ".join(cells)} |')
@@ -85,7 +84,7 @@ def starts_table(lines: Iterable[dict]) -> str:
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
     for place, runs in found.items():
         cells = [named(place), f'{place.start:,}; {place.iters:,}', str(len(runs))]
-        for score in SCORES:
+        for score in ALL_AND_ONE:
             reached = [
                 ([score(one['best']['test'], KEY) for one in (*single, line)], best) for single, best, line in runs
             ]

@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -13,10 +12,10 @@ from mmseg.registry import HOOKS
 from ..conversion import (
     LAZY,
     check_unlabeled,
-    joined_networks,
     load_method,
     load_supervised,
     notes,
+    start_beside,
     statements,
 )
 from ..datasets.checks.before_training import by_kind
@@ -31,14 +30,12 @@ from ..deploy import find_checkpoint
 from ..engine.checks import built_network, start_notes
 from ..engine.checks.colors import loaded_image_problems
 from ..engine.checks.packages import package_problems
-from ..engine.checks.scores import number_of_branches
 from ..utils import UserError
-from ..utils.checkpoint import save_checkpoint
 from ..utils.config_kinds import LOADERS
 from ..utils.config_source import config_text
 from ..utils.config_tree import leaf_configs, walk_dicts
 from ..utils.configs import default_work_dir
-from ..utils.files import check_writable, whole_file
+from ..utils.files import check_writable
 from ..utils.images import IMAGE_SUFFIXES
 from ..utils.paths import reference_to
 
@@ -99,14 +96,9 @@ def make_semi(
         network, unbuilt = None, [str(error)]
     start_known = [note for key, path in starting_weights(starts, base) for note in start_notes(path, key, network)]
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
-    bases = [reference, reference_to(method_file, target)]
-    if len(starts) > 1:
-        joined = joined_networks(starts, number_of_branches(Config.fromfile(method_file).semi_model))
-        with new_start(target, starts, overwrite) as (start, partial):
-            save_checkpoint(joined, partial)
-            cfg = write_verified(title + config_text(statements(base, bases, labeled, source, start)), target)
-    else:
-        cfg = write_verified(title + config_text(statements(base, bases, labeled, source, *starts)), target)
+    with start_beside(target, starts, method_file, overwrite) as start:
+        content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
+        cfg = write_verified(title + config_text(content), target)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)
     sources, problems = find_sources(cfg)
@@ -155,26 +147,6 @@ def write_verified(text: str, out: Path) -> Config:
     finally:
         partial.unlink(missing_ok=True)
     return cfg
-
-
-@contextmanager
-def new_start(out: Path, sources: Sequence[Path], overwrite: bool) -> Iterator[tuple[Path, Path]]:
-    """The checkpoint beside a config that has a network for each branch, and where to write it until the block ends.
-
-    Raises:
-        UserError: If it is there already and is not to be replaced, or is one of the networks that it is made of.
-    """
-    start = out.with_name(f'{out.stem}_start.pth')
-    if start.exists() and start.resolve() in [source.resolve() for source in sources]:
-        raise UserError(
-            f'{start} would be written over, and is one of the networks to start from; choose another name for the config'
-        )
-    if start.exists() and not overwrite:
-        raise UserError(
-            f'{start} is there already; choose another name for the config, or replace both with --overwrite'
-        )
-    with whole_file(start) as partial:
-        yield start, partial
 
 
 def starting_weights(starts: Sequence[Path], base: Config) -> Iterator[tuple[str, Path]]:

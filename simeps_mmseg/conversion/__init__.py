@@ -2,7 +2,7 @@
 
 from .inputs import LAZY, check_unlabeled, load_method, load_supervised
 from .notes import notes
-from .starts import joined_networks
+from .starts import joined_networks, start_beside
 from .statements import statements
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     'load_method',
     'load_supervised',
     'notes',
+    'start_beside',
     'statements',
 ]

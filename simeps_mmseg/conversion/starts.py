@@ -1,15 +1,54 @@
 """A trained network for each branch to start from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
 from ..deploy import network_states, read_checkpoint, state_of_branches
+from ..engine.checks.scores import number_of_branches
 from ..utils import UserError
+from ..utils.checkpoint import save_checkpoint
+from ..utils.files import whole_file
 from ..utils.weights import without_wrapper
+
+
+@contextmanager
+def start_beside(out: Path, given: Sequence[Path], method: Path, overwrite: bool) -> Iterator[Path | None]:
+    """The checkpoint that a config is to load: none, the one that is given, or one in which each branch finds its own.
+
+    That is written beside the config, and has its name once the block ends well.
+
+    Args:
+        out: The config.
+        given: Checkpoints of the supervised config.
+        method: The file of the method.
+        overwrite: Replace the checkpoint beside the config where it is there already.
+
+    Raises:
+        UserError: If it is there already and is not to be replaced, is one of the networks that it is made of, or as
+            :func:`joined_networks` has it.
+    """
+    if len(given) < 2:
+        yield given[0] if given else None
+        return
+    joined = joined_networks(given, number_of_branches(Config.fromfile(method).semi_model))
+    start = out.with_name(f'{out.stem}_start.pth')
+    if start.exists() and start.resolve() in [path.resolve() for path in given]:
+        raise UserError(
+            f'{start} would be written over, and is one of the networks to start from; choose another name for the config'
+        )
+    if start.exists() and not overwrite:
+        raise UserError(
+            f'{start} is there already; choose another name for the config, or replace both with --overwrite'
+        )
+    with whole_file(start) as partial:
+        save_checkpoint(joined, partial)
+        yield start
 
 
 def joined_networks(paths: Sequence[Path], branches: int) -> dict:

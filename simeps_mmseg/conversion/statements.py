@@ -16,7 +16,7 @@ LAYER_DECAY = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerCons
 
 
 def statements(
-    base: Config, bases: Sequence[str], labeled: Sequence[str], unlabeled: str | dict, start: Path | None = None
+    base: Config, bases: Sequence[str], labeled: Sequence[str], unlabeled: str | dict, start: Path | None
 ) -> dict[str, object]:
     """Value by name, in the order of the config.
 
@@ -25,7 +25,7 @@ def statements(
         bases: Paths of the supervised config and of the method.
         labeled: Lists or folders that the labelled part is restricted to.
         unlabeled: The folder, or the config of a source.
-        start: Checkpoint that the branches start from.
+        start: Checkpoint that the branches start from; None: what the supervised config loads, if anything.
 
     Raises:
         UserError: If the labelled part is not what it has to be, or a schedule in epochs cannot be converted.
