@@ -78,6 +78,14 @@ def _imports_are_not_searched_for_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _workers_of_forgotten_loaders_end_soon() -> Iterator[None]:
+    """PyTorch waits five seconds for each worker of a loader that is collected as garbage: its queue may be gone first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.1)
+        yield
+
+
 @pytest.fixture(scope='session')
 def reference() -> dict[str, np.ndarray]:
     """Numbers of the authors' released code on seeded arrays."""
