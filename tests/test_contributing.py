@@ -63,6 +63,7 @@ def test_the_method(printed_module, configs):
     model = MODELS.build(cfg.model).train()
     model.set_rampup(1.0)
     samples = [*make_samples(2, labeled=True, size=(32, 32)), *make_samples(2, labeled=False, size=(32, 32))]
+    samples[-1].set_metainfo(dict(img_shape=(24, 32), pad_shape=(32, 32)))
     losses = model.loss(torch.randn(4, 3, 32, 32), samples)
     assert losses['branch_0.decode.loss_ce'] > 0
     assert losses['unlabeled.loss_self_training'] > 0

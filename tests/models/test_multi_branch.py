@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseDataPreprocessor
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -18,6 +19,7 @@ from simeps_mmseg.models.utils import (
     replace_sync_bn,
 )
 from simeps_mmseg.models.utils.activations import deepest_level, final_logits
+from simeps_mmseg.models.utils.batch_norm import kept_statistics
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 SIZE = (16, 16)
@@ -204,6 +206,12 @@ class TestBuild:
         assert merged.size_divisor == 8
         assert merged.mean.flatten().tolist() == [120.0] * 3
         branch = tiny_branch()
+        branch.data_preprocessor.type = 'mmseg.SegDataPreProcessor'
+        assert (
+            build(branch=branch, data_preprocessor=top_level).data_preprocessor.mean.flatten().tolist() == [120.0] * 3
+        )
+        branch.data_preprocessor = dict(type='BaseDataPreprocessor')
+        assert type(build(branch=branch, data_preprocessor=top_level).data_preprocessor) is BaseDataPreprocessor
         del branch.data_preprocessor
         assert build(branch=branch, data_preprocessor=top_level).data_preprocessor.mean.flatten().tolist() == [1.0] * 3
 
@@ -416,6 +424,13 @@ class TestBranchForward:
         assert not one_image_fails(build().branches[0], (3, *SIZE))
         assert all(torch.equal(value, before[name]) for name, value in branch.state_dict().items())
         assert branch.training
+        sync = torch.nn.SyncBatchNorm(4)  # as in several processes; it insists on a count
+        branch.decode_head.add_module('sync', sync)
+        with kept_statistics([branch]):
+            sync(torch.rand(2, 4, 1, 1))
+        assert (sync.num_batches_tracked, sync.running_mean.any()) == (0, False)
+        sync(torch.rand(2, 4, 1, 1))
+        assert sync.num_batches_tracked == 1
         # Images without labels do not pass the auxiliary heads.
         for auxiliary in (psp, [psp]):
             branch = build(branch={**tiny_branch(), 'auxiliary_head': auxiliary}).branches[0]

@@ -267,6 +267,12 @@ class TestMeanTeacher:
         assert expected > 1e-6
         torch.testing.assert_close(model.loss(inputs, samples)['unlabeled.loss_consistency'], expected)
 
+    def test_on_labels_alone_nobody_is_asked(self):
+        model = build(MEAN_TEACHER)
+        model.set_rampup(0.0)
+        model.teaching_logits = None
+        assert all(key.startswith('branch_0.') for key in model.loss(*batch(2, 0)))
+
     def test_predicts_with_the_teacher_unless_told(self):
         model = build(MEAN_TEACHER)
         model.loss(*batch())

@@ -43,7 +43,7 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         """The student's own loss, and the distance to the teacher."""
         output = forward_labeled(self.branches[0], inputs, data_samples)
         losses = add_prefix(output.losses, 'branch_0')
-        if output.logits is not None:
+        if output.logits is not None and not self.consistency_is_off:
             (taught,) = self.teaching_logits(inputs, data_samples)
             counted = self.hide_padding(likeliest_class(taught, dim=1), data_samples) != self.ignore_index
             value = self.consistency(output.logits, taught.float().softmax(dim=1), counted)

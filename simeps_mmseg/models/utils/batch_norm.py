@@ -28,12 +28,13 @@ def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Let images pass through networks without moving the running statistics of batch norm.
 
     A momentum of zero does that. To put the statistics back afterwards would write to what the backward pass looks at.
-    The images are not counted either (``num_batches_tracked``).
+    The images are not counted either (``num_batches_tracked``); SyncBN, which insists on a count, has one that is thrown away.
     """
     norms = [norm for network in networks for norm in batch_norms(network)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        count = norm.num_batches_tracked if isinstance(norm, nn.SyncBatchNorm) else None
+        norm.momentum, norm.num_batches_tracked = 0.0, None if count is None else count.clone()
     try:
         yield
     finally:

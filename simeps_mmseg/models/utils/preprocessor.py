@@ -4,14 +4,24 @@ import logging
 
 from mmengine.logging import print_log
 
+from ...utils.config_tree import type_name
+
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
 
 
 def merge_preprocessors(preprocessor: dict | None, of_branch: dict | None) -> dict | None:
-    """The preprocessor of a whole model: what is given for it, overridden by that of its first branch."""
-    if not preprocessor or not of_branch or preprocessor.get('type') != of_branch.get('type'):
-        return preprocessor or of_branch
+    """The preprocessor of a whole model: what is given for it, overridden by that of its first branch.
+
+    One of another type has other options, so that of the branch then stands alone.
+    """
+    if not preprocessor or not of_branch or not same_type(preprocessor, of_branch):
+        return of_branch or preprocessor
     return {**preprocessor, **of_branch}
+
+
+def same_type(one: dict, other: dict) -> bool:
+    """Whether two configs name one class, with or without its scope."""
+    return type_name(one.get('type', '')) == type_name(other.get('type', ''))
 
 
 def warn_of_other_preprocessors(preprocessors: list[dict | None], shared: dict) -> None:
