@@ -85,7 +85,7 @@ def train(
         step_by_parts_in_processes(cfg)
         check_folder_writable(cfg.work_dir)
         # The runner builds some parts at its first iteration only.
-        with only_training(cfg.work_dir), config_keys_named(cfg), worker_errors_named():
+        with only_training(cfg), config_keys_named(cfg), worker_errors_named():
             join_processes(cfg)
             if resume:
                 choose_checkpoint(cfg)

@@ -1,5 +1,6 @@
 """One training at a time in a work folder, and none over another."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -39,16 +40,19 @@ if hasattr(os, 'register_at_fork'):
 
 
 @contextmanager
-def only_training(folder: str | Path) -> Iterator[None]:
-    """Hold a work folder while one training runs in it; the lock goes with the process, however it ends.
+def only_training(cfg: Config) -> Iterator[None]:
+    """Hold the work folder while one training runs in it; the lock goes with the process, however it ends.
+
+    Where the file system has no locks, that is said and nothing held.
 
     Raises:
         UserError: If another process trains there.
     """
-    if fcntl is None or not is_first_process():
+    if fcntl is None or not is_first_process(cfg.get('launcher', 'none')):
         yield
         return
-    with (Path(folder) / LOCK).open('a+') as file:
+    folder = Path(cfg.work_dir)
+    with (folder / LOCK).open('a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -57,6 +61,12 @@ def only_training(folder: str | Path) -> Iterator[None]:
                 f'{folder}: another training writes there (process {file.read().strip() or "unknown"}); wait for its end, or '
                 'give this one another --work-dir'
             ) from error
+        except OSError as error:  # such as on Lustre without -o flock
+            print_log(
+                f'{folder} cannot be locked ({error}): see to it that no other training writes there',
+                'current',
+                logging.WARNING,
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -73,7 +83,7 @@ def set_aside(cfg: Config) -> None:
     So nothing is written over, and no later ``--resume`` goes on from the wrong one. A ``load_from`` that pointed there
     follows, in place. Of several processes, which have to know each other, the first moves and tells the others.
     """
-    start = decided_by_first(lambda: _moved(cfg) if is_first_process() else None)
+    start = decided_by_first(lambda: _moved(cfg))
     if start is not None:
         cfg.load_from = start
 

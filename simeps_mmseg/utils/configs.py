@@ -75,11 +75,11 @@ def load_config(
     """
     file = find_config(path)
     cfg = read_config(file)
+    cfg.launcher = launcher
     with missing_imports_named(file):  # a config in pure Python imports when it is looked into
         merge_options(cfg, options)
         check_kinds(cfg)
     check_class_weight_files(cfg)
-    cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(default_work_dir(file))
     return cfg
 
@@ -173,7 +173,7 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
             raise UserError(
                 f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
             ) from error
-        if is_first_process():
+        if is_first_process(cfg.get('launcher', 'none')):
             for warning in warnings:
                 print_log(warning, 'current', logging.WARNING)
 

@@ -15,9 +15,12 @@ Decision = TypeVar('Decision')
 RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # set by torchrun (and mmengine), Slurm, Open MPI
 
 
-def is_first_process() -> bool:
-    """Whether this is the process that checks and writes; known before the processes know each other."""
-    return int(next((os.environ[name] for name in RANKS if name in os.environ), 0)) == 0
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the process that checks and writes; known before the processes know each other.
+
+    Without a launcher (``'none'``) each process trains alone, whatever the numbers of an outer job are.
+    """
+    return launcher == 'none' or int(next((os.environ[name] for name in RANKS if name in os.environ), 0)) == 0
 
 
 def join_processes(cfg: Config) -> None:

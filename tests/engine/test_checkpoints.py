@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
@@ -427,8 +428,8 @@ class TestWorkFolder:
 
         monkeypatch.setattr('simeps_mmseg.utils.processes.broadcast_object_list', broadcast)
         starts = []
-        for rank in '01':
-            monkeypatch.setenv('RANK', rank)
+        for rank in (0, 1):
+            monkeypatch.setattr('simeps_mmseg.utils.processes.get_rank', lambda rank=rank: rank)
             cfg = experiment(synthetic_root, folder, load_from=old)
             set_aside(cfg)
             starts.append(cfg.load_from)
@@ -437,7 +438,7 @@ class TestWorkFolder:
 
     def test_workers_that_outlive_a_killed_training_do_not_hold_its_folder(self, tmp_path):
         (ended, end), (started, start) = os.pipe(), os.pipe()
-        with only_training(tmp_path):
+        with only_training(Config(dict(work_dir=tmp_path))):
             worker = os.fork()
             if worker == 0:
                 os.write(start, b'.')
@@ -445,7 +446,7 @@ class TestWorkFolder:
                 os._exit(0)
             os.read(started, 1)
         try:
-            with only_training(tmp_path):  # the first has ended, its worker has not
+            with only_training(Config(dict(work_dir=tmp_path))):  # the first has ended, its worker has not
                 pass
         finally:
             os.write(end, b'.')
@@ -453,10 +454,24 @@ class TestWorkFolder:
 
     def test_a_second_training_at_the_same_time_is_refused(self, tmp_path):
         message = r'another training writes there \(process \d+\)'
-        with only_training(tmp_path), pytest.raises(UserError, match=message), only_training(tmp_path):
+        cfg = Config(dict(work_dir=tmp_path))
+        with only_training(cfg), pytest.raises(UserError, match=message), only_training(cfg):
             pass
-        with only_training(tmp_path):
+        with only_training(cfg):
             pass
+
+    def test_a_file_system_without_locks_is_said(self, tmp_path, monkeypatch):
+        def flock(file, operation):
+            raise OSError(38, 'Function not implemented')
+
+        said = []
+        monkeypatch.setattr('fcntl.flock', flock)
+        monkeypatch.setattr('simeps_mmseg.engine.work_folder.print_log', lambda text, *_: said.append(text))
+        with only_training(Config(dict(work_dir=tmp_path))):
+            pass
+        assert said == [
+            f'{tmp_path} cannot be locked ([Errno 38] Function not implemented): see to it that no other training writes there'
+        ]
 
 
 def test_faults_of_other_paths(tmp_path):

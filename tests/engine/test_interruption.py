@@ -181,6 +181,29 @@ def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_
     assert_same_weights(whole, resumed)
 
 
+def test_within_a_validation_of_the_average_the_network_is_saved(synthetic_root, tmp_path):
+    """``EMAHook`` exchanges network and average for each validation."""
+
+    def averaged(name, **changes):
+        cfg = interruptible(synthetic_root, tmp_path / name, val_interval=3, **changes)
+        cfg.default_hooks.checkpoint.interval = 6
+        cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+        return cfg
+
+    whole = train(averaged('whole'))
+    runner = Runner.from_cfg(averaged('cut'))
+    original = runner.val_loop.run_iter
+
+    def run_iter(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        original(*args)
+
+    runner.val_loop.run_iter = run_iter
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert_same_weights(whole, train(averaged('cut', resume=True)))
+
+
 @pytest.mark.parametrize(
     ('epochs_before', 'code', 'words'),
     [

@@ -48,6 +48,7 @@ def test_options_are_merged_and_doubts_are_said_once(monkeypatch):
     with pytest.raises(UserError, match='the config has no such place'):
         merge_options(cfg, ['train_dataloader.dataset.datasets.2.data_root=b'])
     monkeypatch.setenv('RANK', '1')
+    cfg.launcher = 'pytorch'
     merge_options(cfg, ['train_cfg.val_begin=1'])
     assert len(lines) == 1
 

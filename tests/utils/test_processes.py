@@ -16,27 +16,28 @@ def _alone(monkeypatch):
 
 
 def test_one_process_is_the_first():
-    assert is_first_process()
+    assert is_first_process('pytorch')
 
 
 @pytest.mark.parametrize('name', RANKS)
 def test_each_launcher_numbers_its_processes(monkeypatch, name):
     monkeypatch.setenv(name, '0')
-    assert is_first_process()
+    assert is_first_process('slurm')
     monkeypatch.setenv(name, '1')
-    assert not is_first_process()
+    assert not is_first_process('slurm')
+    assert is_first_process('none')  # trainings of their own, side by side in one job
 
 
 def test_torchrun_inside_of_slurm_counts(monkeypatch):
     monkeypatch.setenv('SLURM_PROCID', '0')  # one task of Slurm starts them all
     monkeypatch.setenv('RANK', '1')
-    assert not is_first_process()
+    assert not is_first_process('pytorch')
 
 
 def test_other_processes_of_slurm_leave_checks_and_words_to_the_first(monkeypatch):
     said = []
     monkeypatch.setattr(configs, 'print_log', lambda text, *_: said.append(text))
-    cfg = Config(dict(model=dict(pretrained='missing.pth'), train_cfg={}))
+    cfg = Config(dict(model=dict(pretrained='missing.pth'), train_cfg={}, launcher='slurm'))
     with pytest.raises(UserError, match=r'missing\.pth \(model\.pretrained\) cannot be loaded'):
         check_pretrained(cfg)
     configs.merge_options(cfg, ['train_cfg.a=1'])

@@ -6,13 +6,13 @@ import threading
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, is_distributed
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...utils import counted
-from .access import newest_checkpoint
+from .access import find_hook, newest_checkpoint
 
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 AGREE_EVERY = 10  # iterations
@@ -57,6 +57,8 @@ class StopSignalHook(Hook):
     ) -> None:
         """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
         if self._before and not is_distributed() and (received := self._agree()):
+            if average := find_hook(runner, EMAHook):
+                average.after_val_epoch(runner)  # puts back the weights that the validation exchanged for their average
             self._stop(runner, runner.iter, received)
 
     def after_train(self, runner: Runner) -> None:

@@ -16,9 +16,9 @@ from .checkpoint_files import name_template, newest_whole
 def choose_checkpoint(cfg: Config) -> None:
     """Resume from the newest checkpoint of the work folder that is whole, or else begin, in place.
 
-    ``load_from`` stays where somebody chose a checkpoint of this training to go on from; networks that branches start from are
-    none. Of several processes, which have to know each other, the first chooses for all: a file that is being written
-    or removed, or a file system that lags behind, would have them go on from different steps.
+    ``load_from`` stays where somebody chose a checkpoint of a training to go on from; weights alone and networks that branches
+    start from are none. Of several processes, which have to know each other, the first chooses for all: a file that is being
+    written or removed, or a file system that lags behind, would have them go on from different steps.
 
     Raises:
         UserError: If the folder has checkpoints and none can be read, or another process does not find the chosen one.
@@ -34,7 +34,7 @@ def choose_checkpoint(cfg: Config) -> None:
 def _choice(cfg: Config) -> tuple[bool, str | None]:
     """Whether there is a training to go on from, and the file to load."""
     start = cfg.get('load_from')
-    if start and not is_plain_start(cfg, start):
+    if start and not is_start(cfg, start):
         return True, start
     chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
     if passed_over:
@@ -54,16 +54,22 @@ def _choice(cfg: Config) -> tuple[bool, str | None]:
     return False, start
 
 
-def is_plain_start(cfg: Config, start: str) -> bool:
-    """Whether the config trains branches, and a file holds one network, or one for each branch that were trained alone.
+def is_start(cfg: Config, start: str) -> bool:
+    """Whether a file holds what a training begins from, and not a training to go on with.
 
-    Those (``make_semi --checkpoint A B C``) tell no step, which every checkpoint of a training does.
+    That is an address; weights without the state of an optimiser or without a step, as ``make_semi --checkpoint A B C`` writes
+    them; and, where the config trains branches, one network.
     """
-    if not Path(start).is_file() or not {'branch', 'branches'} & cfg.model.keys():
-        return False
+    if '://' in start:
+        return True
+    path = Path(start).expanduser()
+    if not path.is_file():
+        return False  # which the runner says
     try:
-        content = read_checkpoint(start)
+        content = read_checkpoint(path)
     except UserError as error:
         raise UserError(f'load_from={start}: {error}') from error
-    has_branches = any(key.startswith('branches.') for key in content['state_dict'])
-    return not has_branches or 'iter' not in content['meta']
+    if 'optimizer' not in content or 'iter' not in content['meta']:
+        return True
+    trains_branches = bool({'branch', 'branches'} & cfg.model.keys())
+    return trains_branches and not any(key.startswith('branches.') for key in content['state_dict'])
