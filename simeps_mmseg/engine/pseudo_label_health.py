@@ -19,13 +19,18 @@ def class_counts(labels: Tensor, num_classes: int) -> Tensor:
     return bins.new_zeros(num_classes + 1).scatter_add_(0, bins, torch.ones_like(bins))[:num_classes]
 
 
-def agreement(predictions: Sequence[Tensor]) -> Tensor:
-    """Share of the pixels on which all maps, each of the same shape, hold the same class: a float scalar."""
+def agreement(predictions: Sequence[Tensor], ignore_index: int) -> Tensor:
+    """Share of the pixels on which all maps, each of the same shape, hold the same class: a float scalar.
+
+    Of those that count in all maps; 1 without any.
+    """
     first, *others = predictions
-    same = torch.ones_like(first, dtype=torch.bool)
+    counted = first != ignore_index
+    same = counted.clone()
     for other in others:
+        counted &= other != ignore_index
         same &= first == other
-    return same.float().mean()
+    return torch.where(counted.any(), (same & counted).sum() / counted.sum(), 1.0)
 
 
 def by_class(statistics: Mapping[str, float], kind: str) -> dict[str, float]:
@@ -82,7 +87,7 @@ class PseudoLabelHealth:
         for labels in step.pseudo_labels:
             self._pseudo_labels = self._pseudo_labels + class_counts(labels, len(self.classes))
         if step.outputs:
-            self._agreements.append(agreement(step.predictions))
+            self._agreements.append(agreement(step.predictions, step.ignore_index))
 
     def update_labels(self, step: StepRecord) -> None:
         """Add the labels of one training step alone."""

@@ -49,7 +49,7 @@ class RampSchedule:
         from_zero: Whether the ramp begins at exactly zero.
 
     Raises:
-        UserError: On a number out of range, a length given twice, or an interval longer than the ramp.
+        UserError: On a number out of range, a length given twice, or an interval longer than ``rampup_iters``.
     """
 
     rampup_iters: int | None = None
@@ -124,20 +124,20 @@ class RampSchedule:
             max_iters: Length of the schedule.
             is_trained: Whether the training starts from a network that was trained on labels.
         """
-        labels, ramp = self.labels_only_length(max_iters), self.rampup_length(max_iters)
+        labels, ramp = 0 if is_trained else self.labels_only_length(max_iters), self.rampup_length(max_iters)
         if labels + ramp > max_iters:
             key = 'rampup_iters' if self.rampup_share is None else 'rampup_share'
             given = self._rampup_iters if self.rampup_share is None else self.rampup_share
             yield (
                 f'SemiSupervisedHook.{key}={given} is more than max_iters={max_iters} leaves: the ramp ends at '
-                f'{self.rampup(max_iters, max_iters):.3f} of the full weight (of losses with ramp=True)'
+                f'{self.rampup(max_iters, max_iters, begin=labels):.3f} of the full weight (of losses with ramp=True)'
             )
         if is_trained and max_iters < ENOUGH_FROM_TRAINED:
             yield (
                 f'max_iters={max_iters} iterations are few from a trained network: with unlabelled images validation may fall '
                 f'for {ENOUGH_FROM_TRAINED // 2} before it rises. Train {ENOUGH_FROM_TRAINED} or more'
             )
-        if not is_trained and 0 < labels < ENOUGH_ON_LABELS:
+        if 0 < labels < ENOUGH_ON_LABELS:
             share = self.labels_only_share
             needed = f'train {math.ceil(ENOUGH_ON_LABELS / share)} or more' if share else 'give them more'
             yield (

@@ -243,6 +243,21 @@ class TestPreflight:
         torch.save(dict(state_dict=state), tmp_path / 'parallel.pth')  # as of several processes
         check_start(str(tmp_path / 'parallel.pth'), model)
 
+    @pytest.mark.parametrize('semi', [False, True])
+    @pytest.mark.parametrize('start', ['weights.pth', '~/weights.pth', 'https://example.org/weights.pth'])
+    def test_weights_alone_are_no_training_to_go_on_with(self, synthetic_root, tmp_path, monkeypatch, start, semi):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv('HOME', str(tmp_path))
+        torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+        cfg = experiment(synthetic_root, tmp_path / 'run', semi=semi, load_from=start)
+        (tmp_path / 'run').mkdir()
+        choice.choose_checkpoint(cfg)
+        assert (cfg.resume, cfg.load_from) == (False, start)
+        newest = tmp_path / 'run/iter_2.pth'
+        torch.save(dict(state_dict={}, meta=dict(iter=2), optimizer={}), newest)
+        choice.choose_checkpoint(cfg)
+        assert (cfg.resume, cfg.load_from) == (True, str(newest))
+
     def test_resuming_goes_before_the_network_to_start_from(self, synthetic_root, tmp_path):
         plain = Runner.from_cfg(experiment(synthetic_root, tmp_path / 'plain', semi=False, max_iters=2))
         plain.train()
@@ -425,7 +440,10 @@ class TestHook:
 class TestHealth:
     def test_agreement_counts_pixels_that_are_the_same_in_all(self):
         maps = [torch.tensor([[0, 1, 2, 3]]), torch.tensor([[0, 1, 0, 3]]), torch.tensor([[0, 2, 0, 3]])]
-        assert agreement(maps).item() == 0.5
+        assert agreement(maps, 255).item() == 0.5
+        maps[0][0, 1], maps[2][0, 2] = 255, 255  # 0 and 3 are left
+        assert agreement(maps, 255).item() == 1
+        assert agreement([torch.full((1, 2), 255)] * 2, 255).item() == 1
 
     def test_class_counts_leave_out_what_is_no_class(self):
         assert class_counts(torch.tensor([[0, 2, 2, 255]]), 3).tolist() == [1, 0, 2]
@@ -516,6 +534,12 @@ class TestTooShort:
         found = list(RampSchedule(rampup_share=0.1).warnings(max_iters, is_trained=True))
         assert len(found) == told
         assert not told or 'validation may fall for 600 before it rises. Train 1200 or more' in found[0]
+
+    def test_from_a_trained_network_the_ramp_has_the_whole_schedule(self):
+        schedule = RampSchedule(rampup_share=0.9, labels_only_share=0.25)
+        assert list(schedule.warnings(2000, is_trained=True)) == []
+        (told,) = schedule.warnings(2000, is_trained=False)
+        assert 'the ramp ends at 0.' in told
 
     def test_it_is_said_before_the_first_step_unless_the_network_is_trained(self, synthetic_root, tmp_path):
         hooks = [dict(type='SemiSupervisedHook', rampup_share=0.25, labels_only_share=0.25)]

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS, MODELS
 
-from ...datasets.defaults import default_argument
+from ...datasets.defaults import class_of
+from ...deploy.stock_config import branch_configs
 from ...evaluation.defect_iou_metric import SUMMARY
 from ...models.segmentors import BaseSemiSegmentor
 from ...utils.config_tree import leaf_configs, type_name
+from ...utils.own_types import inherits
 
 IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
 
@@ -98,11 +99,7 @@ def branch_problem(cfg: Config, branch: str, score: str) -> str:
 
 def number_of_branches(model: Mapping) -> int:
     """How many networks the config of a semi-supervised model comes to; 0 for other models."""
-    kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
-    if kind is None or not issubclass(kind, BaseSemiSegmentor):
-        return 0
-    count = len(model.get('branches') or ()) or model.get('num_branches') or default_argument(kind, 'num_branches')
-    return count if isinstance(count, int) else 1  # one that has a teacher or sees views
+    return len(branch_configs(model)) if inherits(model.get('type'), BaseSemiSegmentor) else 0
 
 
 def validation_classes(cfg: Config) -> Sequence[str] | None:
@@ -111,6 +108,6 @@ def validation_classes(cfg: Config) -> Sequence[str] | None:
     if not isinstance(loader.get('dataset'), Mapping):
         return None
     dataset = leaf_configs(loader['dataset'])[0]
-    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
-    classes = (dataset.get('metainfo') or {}).get('classes') or (getattr(kind, 'METAINFO', None) or {}).get('classes')
+    known = getattr(class_of(dataset), 'METAINFO', None) or {}
+    classes = (dataset.get('metainfo') or {}).get('classes') or known.get('classes')
     return None if classes is None or isinstance(classes, str) else classes

@@ -27,9 +27,10 @@ def view_problems(dataset: Dataset, model: BaseSegmentor) -> Iterator[str]:
 
 def built_views(cfg: Config) -> tuple[Views, BaseDataPreprocessor] | None:
     """The views of a config whose model is not built, and what they are behind; None where it has none."""
-    view = cfg.model.get('view')
-    first = (cfg.model.get('branches') or [cfg.model.get('branch') or {}])[0]
-    shared = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    model = cfg.get('model') or {}
+    view = model.get('view')
+    first = (model.get('branches') or [model.get('branch') or {}])[0]
+    shared = model.get('data_preprocessor') or cfg.get('data_preprocessor')
     preprocessor = merge_preprocessors(shared, first.get('data_preprocessor'))
     if not view or not preprocessor:
         return None

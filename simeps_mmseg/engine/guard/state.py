@@ -106,5 +106,6 @@ class GuardState:
         """The inverse of :meth:`to_record`."""
         reference = Reference(**record['reference']) if record['reference'] else None
         best = -math.inf if record['best'] is None else record['best']
-        not_below = record.get('not_below', reference.iteration if reference else 0)  # records once had no such key
-        return cls(reference, best, record['stepped_back'], record['below'], not_below, list(record['events']))
+        return cls(
+            reference, best, record['stepped_back'], record['below'], record['not_below'], list(record['events'])
+        )

@@ -35,12 +35,13 @@ class ConsistencyRampHook(Hook):
         runner.message_hub.update_info(BEGIN, iteration)
 
     def before_train(self, runner: Runner) -> None:
-        """Settle when the ramp begins; warn of a schedule that is too short."""
+        """Settle when the ramp begins; warn of a schedule that is too short. A resumed training has done both."""
+        if BEGIN in runner.message_hub.runtime_info:
+            return
         is_trained = all(getattr(unwrapped(runner.model), 'trained_branches', [False]))
         for warning in self.schedule.warnings(runner.max_iters, is_trained):
             print_log(warning, logger='current', level=logging.WARNING)
-        if BEGIN not in runner.message_hub.runtime_info:
-            self.postpone(runner, 0 if is_trained else self.schedule.labels_only_length(runner.max_iters))
+        self.postpone(runner, 0 if is_trained else self.schedule.labels_only_length(runner.max_iters))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Set the ramp of this iteration; log the weight of the pseudo-labels."""

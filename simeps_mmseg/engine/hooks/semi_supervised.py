@@ -53,7 +53,7 @@ class SemiSupervisedHook(Hook):
             known yet; in [0, 1).
 
     Raises:
-        UserError: On a number out of range, a length given twice, an interval longer than the ramp, or another option.
+        UserError: On a number out of range, a length given twice, an interval longer than ``rampup_iters``, or another option.
     """
 
     priority = 'NORMAL'
