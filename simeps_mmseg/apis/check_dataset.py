@@ -58,7 +58,7 @@ def check_dataset(
     if not any(problem.is_error for problem in problems):  # images can be loaded
         problems += loaded_image_problems(cfg)
     print(summary(reports, sources))
-    if not any(node.get('class_weight') for _, node in walk_dicts(cfg.model)):
+    if not any(node.get('class_weight') for _, node in walk_dicts(cfg.get('model'))):
         print(weights_advice(reports, sources, has_one_output(cfg)), end='')
     print_problems(problems, limit)
     errors = sum(problem.is_error for problem in problems)
@@ -98,7 +98,7 @@ def pixels_of(reports: Sequence[FileReport], num_classes: int) -> list[int]:
 
 def has_one_output(cfg: Config) -> bool:
     """Whether a head tells two classes apart by one output, with a sigmoid."""
-    return any(node.get('out_channels') == 1 and 'num_classes' in node for _, node in walk_dicts(cfg.model))
+    return any(node.get('out_channels') == 1 and 'num_classes' in node for _, node in walk_dicts(cfg.get('model')))
 
 
 def weights_advice(reports: Sequence[FileReport], sources: Sequence[Source], one_output: bool = False) -> str:

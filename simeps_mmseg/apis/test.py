@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
+from mmseg.evaluation import IoUMetric
 from torch import nn
 
 from ..datasets.checks.inspection import TEST, VALIDATION
@@ -24,6 +25,7 @@ from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
 from ..utils.log_files import prepare_log_files
+from ..utils.own_types import inherits
 
 # OneDL's hook numbers the pictures of a test; that of OpenMMLab would write those of one file name over each other.
 NUMBERS_PICTURES = 'after_test_iter' in vars(SegVisualizationHook)
@@ -80,7 +82,7 @@ def test(
         check_names_differ(cfg, '--show-dir', suffix=True)
     if out is not None:
         check_names_differ(cfg, '--out')
-        cfg.test_evaluator.update(output_dir=out, keep_results=True)
+        write_results(cfg, out)
     check_groups(cfg)
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
@@ -92,6 +94,19 @@ def test(
             # Weights beyond those are no harm: a head that the config leaves out for the test, say.
             check_weights(model, {key: value for key, value in state.items() if key in expected})
         return runner.test()
+
+
+def write_results(cfg: Config, out: str) -> None:
+    """Let MMSegmentation's metric write the predictions into a folder, in place.
+
+    Raises:
+        UserError: If the config scores by other metrics alone.
+    """
+    listed = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    writing = [metric for metric in listed if inherits(metric['type'], IoUMetric)]
+    if not writing:
+        raise UserError('--out: results are written by IoUMetric or DefectIoUMetric; test_evaluator has neither')
+    writing[0].update(output_dir=out, keep_results=True)
 
 
 def check_names_differ(cfg: Config, option: str = '--out', suffix: bool = False) -> None:

@@ -1,6 +1,14 @@
-"""What classes of data sets take where a config is silent."""
+"""The class of a data set's config, and what it takes where the config is silent."""
 
 import inspect
+
+from mmseg.registry import DATASETS
+
+
+def class_of(config: dict) -> type | None:
+    """The class of a data set config; None where it is not registered."""
+    kind = config.get('type')
+    return kind if isinstance(kind, type) else DATASETS.get(str(kind))
 
 
 def default_argument(kind: type | None, argument: str) -> object:

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmseg.registry import DATASETS
-
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs, mapped_leaves
 from ..utils.images import list_images
-from .defaults import default_argument
+from .defaults import class_of, default_argument
 from .pairs import pairs_by_suffixes
 
 # Folders of images and masks in one folder; the last: masks beside the images.
@@ -93,7 +91,7 @@ def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source
     Raises:
         UserError: If not one image has a mask, or if images of another suffix have one, too: a data set takes one suffix.
     """
-    known = {key: leaf.get(key) or default_argument(DATASETS.get(leaf['type']), key) for key in SUFFIXES}
+    known = {key: leaf.get(key) or default_argument(class_of(leaf), key) for key in SUFFIXES}
     image_suffix, mask_suffix = (value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())
     usual = image_suffix, mask_suffix
     found = pairs_by_suffixes(names, list_images(masks), usual, are_together=images == masks)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmseg.registry import DATASETS
-
 from ..utils import UserError
 from ..utils.config_tree import inner_configs, is_wrapper, leaf_configs, type_name, walk_steps
-from .defaults import default_argument
+from .defaults import class_of, default_argument
 from .labeled_part import restricted
 from .unlabeled_folder import UnlabeledFolderDataset
 from .unlabeled_pipeline import (
@@ -138,12 +136,6 @@ def suffixes_of(leaf: dict) -> list[str]:
         return []
     suffix = leaf.get('img_suffix') or default_argument(class_of(leaf), 'img_suffix')
     return [Path(suffix).suffix or suffix] if isinstance(suffix, str) else []
-
-
-def class_of(config: dict) -> type | None:
-    """The class of a data set config; None where it is not registered."""
-    kind = config.get('type')
-    return kind if isinstance(kind, type) else DATASETS.get(str(kind))
 
 
 def listed(unlabeled: object) -> list:

@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS
 
 from ..utils import UserError
 from ..utils.config_tree import leaf_configs, walk_dicts
 from .checks.heads import class_count_problems
 from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .checks.sets import same_evaluation_problem
-from .defaults import default_argument
+from .defaults import class_of, default_argument
 from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from .labeled_unlabeled_configs import is_kind
 from .listing import SampleList, have_masks, paths_of
@@ -92,13 +91,8 @@ def image_suffixes(cfg: Config) -> list[str]:
     """What the labelled data sets of a config add to the names in their lists, such as ``.jpg``."""
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     leaves = [leaf for part, _, leaf in part_configs(cfg) if part == LABELED]
-    found = [leaf.get('img_suffix') or default_argument(_class(leaf), 'img_suffix') for leaf in leaves]
+    found = [leaf.get('img_suffix') or default_argument(class_of(leaf), 'img_suffix') for leaf in leaves]
     return list(dict.fromkeys(suffix for suffix in found if isinstance(suffix, str)))
-
-
-def _class(config: dict) -> type | None:
-    kind = config['type']
-    return kind if isinstance(kind, type) else DATASETS.get(kind)
 
 
 def find_sources(cfg: Config) -> tuple[list[Source], list[Problem]]:
@@ -150,7 +144,7 @@ def unreadable_list_problems(part: str, key: str, config: dict) -> Iterator[Prob
     if not file.is_file():
         return
     content = file.read_bytes()
-    ours = _class(config) is UnlabeledFolderDataset  # which reads lists by itself
+    ours = class_of(config) is UnlabeledFolderDataset  # which reads lists by itself
     found = [encoding_problem(content)] if ours else list_problems(content)
     for cause in filter(None, found):
         yield Problem('list', part, str(file), f'names in UTF-8, one a line ({key}.ann_file)', cause)

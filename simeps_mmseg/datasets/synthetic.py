@@ -16,4 +16,4 @@ class SyntheticDefectDataset(DefectDataset):
         classes=('background', 'scratch', 'patch', 'pit'),
         palette=[[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115]],
     )
-    prepare_command = 'synthetic'
+    prepare_command = 'synthetic --fractions 2'  # per cent that the shipped configs take

@@ -14,6 +14,7 @@ from ..utils import UserError
 from ..utils.config_tree import leaf_configs
 from ..utils.images import IMAGE_SUFFIXES, walk_images
 from ..utils.paths import real_path
+from .defaults import class_of
 from .listing import (
     PathTable,
     RealPaths,
@@ -200,7 +201,7 @@ def build_listing(config: dict) -> BaseSegDataset:
     Its list is not packed for worker processes either, which would cost mmengine a second of collecting garbage.
     """
     listing = {**config, 'pipeline': []}
-    parameters = inspect.signature(DATASETS.get(config['type']).__init__).parameters
+    parameters = inspect.signature(class_of(config) or object).parameters
     if 'serialize_data' in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         listing['serialize_data'] = False
     return build_dataset(listing)

@@ -138,7 +138,7 @@ def late_rise(scores: Sequence[tuple[int, float]]) -> float:
     """
     end = scores[-1][0] if scores else 0
     before, late = ([one for one in scores if (one[0] > 2 / 3 * end) == is_late] for is_late in (False, True))
-    if not before:
+    if not before or not late:
         return float('nan')
     rise = max(score for _, score in late) - max(score for _, score in before)
     return 1000 * rise / (end - before[-1][0])

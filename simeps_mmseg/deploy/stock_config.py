@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.config import Config, ConfigDict
 from mmengine.visualization import LocalVisBackend
-from mmseg import registry
 from mmseg.evaluation import IoUMetric
 from mmseg.visualization import SegLocalVisualizer
 
+from ..datasets.defaults import default_argument
 from ..models.segmentors import OWN_TEST_OPTIONS, BaseSemiSegmentor
 from ..models.utils import merge_preprocessors, replace_sync_bn
 from ..utils import UserError
 from ..utils.config_tree import type_name, walk_dicts
 from ..utils.configs import test_pipeline
-from ..utils.own_types import PACKAGE, inherits, is_own
+from ..utils.own_types import PACKAGE, classes_of, inherits, is_own
 from .stock_data import label_maps, renumber, stock_data
 
 STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
@@ -27,7 +27,10 @@ def branch_configs(model: ConfigDict) -> list[ConfigDict]:
     """The configs of the networks in a model config, one per branch; a plain segmentor is its only one."""
     if not inherits(model.get('type'), BaseSemiSegmentor):
         return [model]
-    return list(model.get('branches') or [model.branch] * (model.get('num_branches', 3) if _several(model) else 1))
+    count = model.get('num_branches') or default_argument(next(classes_of(model['type'])), 'num_branches')
+    return list(
+        model.get('branches') or [model.branch] * (count if isinstance(count, int) else 1)
+    )  # None: of one network
 
 
 def branch_model(cfg: Config, branch: int) -> ConfigDict:
@@ -70,11 +73,6 @@ def _use_stock_backends(node: Mapping | Sequence) -> None:
     for _, backend in list(walk_dicts(node)):
         if is_own(backend.get('type')) and inherits(backend['type'], LocalVisBackend):
             backend['type'] = 'LocalVisBackend'
-
-
-def _several(model: Mapping) -> bool:
-    parameters = inspect.signature(registry.MODELS.get(model['type']).__init__).parameters
-    return 'branches' in parameters
 
 
 def _listed(count: int) -> str:

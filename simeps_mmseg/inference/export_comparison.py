@@ -79,7 +79,11 @@ def prepared(
     pipeline = Preparation(cfg)
     images = [loaded(pipeline, file)['inputs'] for file in files]
     fixed = next(
-        (step['scale'] for step in test_pipeline(cfg) if step.get('type') == 'Resize' and not step.get('keep_ratio')),
+        (
+            step.get('scale')
+            for step in test_pipeline(cfg)
+            if step.get('type') == 'Resize' and not step.get('keep_ratio')
+        ),
         None,
     )
     sizes = {tuple(image.shape[1:]) for image in images}

@@ -48,6 +48,7 @@ class Style:
         opacity: Of the fill within the contours.
         contour: Width of the contours in pixels of the picture.
         background: The class that stays image, or None.
+        ignore_index: Label of pixels that do not count, which are no defects to enlarge.
         panel: Side of a square with the area of a panel, in pixels.
     """
 
@@ -56,6 +57,7 @@ class Style:
     opacity: float = 0.4
     contour: int = 2
     background: int | None = 0
+    ignore_index: int = 255
     panel: int = 256
 
 
@@ -146,7 +148,7 @@ def paint_layer(layer: Layer, image: np.ndarray, style: Style, box: Box | None =
     return overlay(dark, labels, colors, opacity=0.85, contour=0)
 
 
-def shown_defects(layers: Sequence[Layer], background: int | None = 0, ignore_index: int = 255) -> np.ndarray | None:
+def shown_defects(layers: Sequence[Layer], background: int | None, ignore_index: int) -> np.ndarray | None:
     """Where the defects are, (h, w) bool: by the ground truth, so that zooms stay where they are while a network learns;
     without one by the first map of classes. None: there is no such map, or no background.
     """
@@ -194,7 +196,7 @@ def layer_grid(
         Shape (h, w, 3), uint8.
     """
     image = layers[0].values
-    defects = shown_defects(layers, style.background)
+    defects = shown_defects(layers, style.background, style.ignore_index)
     boxes = zoom_boxes(defects, zooms) if zooms and defects is not None else []
     gap, font_size = 6, max(10, round(style.panel / 17))
     size = display_size(image.shape, style.panel)

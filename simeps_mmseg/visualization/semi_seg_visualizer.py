@@ -142,7 +142,7 @@ class SemiSegLocalVisualizer(SegLocalVisualizer):
             maps['pseudo_labels'] = self._maps(data_sample, 'pseudo_sem_seg', image)
         classes = self.dataset_meta['classes']
         palette = choose_colors(self.colors, len(classes), self.dataset_meta.get('palette'), self.background)
-        style = Style(classes, palette, self.opacity, self.contour, self.background, self.panel)
+        style = Style(classes, palette, self.opacity, self.contour, self.background, self.ignore_index, self.panel)
         layers = layers_of(
             image,
             **maps,

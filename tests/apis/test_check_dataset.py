@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from PIL import Image
 
@@ -45,6 +46,25 @@ def check(cfg, tmp_path, capsys, workers=0):
     except UserError as raised:
         error = str(raised)
     return error, capsys.readouterr().out
+
+
+def test_a_config_of_data_alone(root, tmp_path, capsys):
+    cfg = config(root)
+    cfg.pop('model')
+    error, printed = check(cfg, tmp_path, capsys)
+    assert error == ''
+    assert '0 errors' in printed
+
+
+def test_data_sets_may_be_classes(root):
+    """As in configs in pure Python."""
+    cfg = config(root)
+    expected, _ = find_sources(cfg)
+    for dataset in (cfg.train_dataloader.dataset.labeled, cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
+        dataset.type = BaseSegDataset
+    found, problems = find_sources(cfg)
+    assert problems == []
+    assert [len(source.infos) for source in found] == [len(source.infos) for source in expected] == [3] * 4
 
 
 def test_nothing_wrong(root, tmp_path, capsys):

@@ -2,11 +2,17 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
 from simeps_mmseg.deploy import read_checkpoint
+from simeps_mmseg.deploy.checkpoint import late_rise
 from simeps_mmseg.utils import UserError
+
+
+def test_one_validation_says_nothing_of_a_rise():
+    assert np.isnan(late_rise([(0, 50.0)]))
 
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path):

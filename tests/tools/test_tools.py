@@ -14,6 +14,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 
 from simeps_mmseg.apis.test import test as score
+from simeps_mmseg.apis.test import write_results
 from simeps_mmseg.apis.train import train
 from simeps_mmseg.utils import UserError
 from tests.conftest import ROOT
@@ -154,6 +155,13 @@ class TestErrors:
         torch.save(dict(state_dict={}), tmp_path / 'any.pth')
         with pytest.raises(UserError, match='has no test_dataloader: there is nothing'):
             score(str(tmp_path / 'untested.py'), str(tmp_path / 'any.pth'))
+
+    def test_what_writes_results_is_found_among_several_metrics(self):
+        cfg = Config(dict(test_evaluator=[dict(type='DumpResults'), dict(type='DefectIoUMetric')]))
+        write_results(cfg, 'masks')
+        assert cfg.test_evaluator[1] == dict(type='DefectIoUMetric', output_dir='masks', keep_results=True)
+        with pytest.raises(UserError, match='test_evaluator has neither'):
+            write_results(Config(dict(test_evaluator=dict(type='DumpResults'))), 'masks')
 
     @pytest.mark.parametrize(
         ('key', 'message'),

@@ -1,5 +1,7 @@
 """The picture with all that is known of an image, and the visualiser that hands it out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,13 @@ def test_large_images_are_reduced_and_thin_defects_are_kept():
     panel = paint_layer(Layer('ground truth', 'classes', labels), image((1024, 2048)), STYLE)
     assert panel.shape == (45, 91, 3)
     assert (panel == STYLE.palette[1]).all(axis=2).any(axis=1).all()  # in every row
+
+
+def test_what_does_not_count_is_not_enlarged():
+    labels = np.zeros((20, 20), np.int64)
+    labels[:4, :4] = 9
+    layers = [Layer('image', 'image', image()), Layer('ground truth', 'classes', labels)]
+    assert len(layer_grid(layers, STYLE)) > len(layer_grid(layers, replace(STYLE, ignore_index=9)))
 
 
 def test_grid_has_a_column_per_layer_and_a_row_per_zoom():

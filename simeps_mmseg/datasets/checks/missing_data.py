@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS
 
 from ...utils import UserError
 from ...utils.config_kinds import LOADERS
 from ...utils.config_tree import walk_dicts
+from ..defaults import class_of
 from ..labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from ..labeled_unlabeled_configs import is_kind
 
@@ -80,6 +80,5 @@ def evaluation_sets(cfg: Config) -> dict[str, dict]:
 
 def next_step(dataset_type: str | type | None) -> str:
     """The command that prepares a data set of this package; empty for others."""
-    dataset = DATASETS.get(dataset_type) if isinstance(dataset_type, str) else dataset_type
-    command = getattr(dataset, 'prepare_command', '')
+    command = getattr(class_of(dict(type=dataset_type)), 'prepare_command', '')
     return f'Prepare it with: simeps prepare_data {command}' if command else ''
