@@ -55,7 +55,7 @@ def export(
         checkpoint: Path of the weights of a semi-supervised segmentor, or of a plain one.
         branch: ``best`` (by the recorded validation), a number from 0, or ``ensemble``.
         config: Path of the config of the training. None: the one inside the checkpoint.
-        out: File to write. None: beside the checkpoint.
+        out: File to write. None: beside the checkpoint, as ``branch_1_of_<checkpoint>.pth``.
         kind: ``pth`` is a checkpoint and a config for MMSegmentation. None: by the suffix of ``out``, ``pth`` without.
         size: Height and width of the images that a graph takes. None: those of the config's test pipeline.
         images: Folder of images to compare on. None: the config's validation set, or noise where that is not there.
@@ -102,7 +102,7 @@ def export(
             'or choose one of them with --branch'
         )
     label = 'labels only' if better else label_of(chosen, count)
-    target = target or path.with_name(f'{path.stem}_{label.replace(" ", "")}{SUFFIXES[file_kind]}')
+    target = target or path.with_name(f'{label.replace(" ", "_")}_of_{path.stem}{SUFFIXES[file_kind]}')
     check_target(target, file_kind, path, overwrite)
     print(f'{better.file if better else f"{label} of {path}"}{why}', flush=True)
     model = load_model(cfg, content, 'cpu')
