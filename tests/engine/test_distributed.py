@@ -295,13 +295,14 @@ def resumed_from(rank, folder):
     dist.barrier()
     if rank == 0:
         (seen / 'iter_2.pth').write_bytes(b'broken')
+        torch.save(dict(state_dict={}, optimizer={}, meta=dict(iter=2)), folder / 'chosen.pth')
     dist.barrier()
     with pytest.raises(UserError) as refused:
         choose_checkpoint(Config(dict(work_dir=own.work_dir, model={})))
     with pytest.MonkeyPatch.context() as monkeypatch:
         if rank:
             monkeypatch.setattr(Path, 'is_file', lambda path: False)  # a machine with a disk of its own
-        elsewhere = Config(dict(work_dir=own.work_dir, model={}, load_from=str(seen / 'iter_2.pth')))
+        elsewhere = Config(dict(work_dir=own.work_dir, model={}, load_from=str(folder / 'chosen.pth')))
         missing = ''
         try:
             choose_checkpoint(elsewhere)

@@ -1,5 +1,6 @@
 """The hook, the checks and the loop together, on a real miniature runner."""
 
+import copy
 import json
 import logging
 import math
@@ -17,6 +18,8 @@ from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.checks import check_start
+from simeps_mmseg.engine.hooks.access import find_hook
+from simeps_mmseg.engine.hooks.consistency_ramp import ConsistencyRampHook
 from simeps_mmseg.engine.hooks.pseudo_label_statistics import PseudoLabelStatisticsHook
 from simeps_mmseg.engine.pseudo_label_health import PseudoLabelHealth, agreement, class_counts
 from simeps_mmseg.engine.ramp import RampSchedule
@@ -516,6 +519,37 @@ class TestLooks:
         looked_at = [call for call in calls if call]
         assert len(calls) == 50
         assert looked_at == sorted({*range(2, 51, 2), 25, 50})
+
+
+class TestTeachers:
+    """While labels are learned alone they are copies, from the ramp on averages, and what was loaded stays."""
+
+    @pytest.mark.parametrize(
+        ('labels_only', 'scale', 'are_copies'), [(0.5, 1.0, True), (0.0, 1.0, False), (0.0, 0.0, False)]
+    )
+    def test_restart_while_labels_are_alone(self, synthetic_root, tmp_path, labels_only, scale, are_copies):
+        teacher = dict(type='ExponentialMovingAverage', momentum=0.003)
+        whole = experiment(synthetic_root, tmp_path / 'first', max_iters=1, model=tiny_model(teacher=teacher))
+        model = Runner.from_cfg(whole).model
+        with torch.no_grad():
+            for weight in model.teachers.parameters():
+                weight.fill_(0.5)  # as after many steps
+        for one in model.teachers:
+            one.steps.fill_(100)
+        cfg = experiment(synthetic_root, tmp_path / 'run', max_iters=4, model=whole.model)
+        cfg.custom_hooks[0].update(labels_only_share=labels_only)
+        runner = Runner.from_cfg(cfg)
+        runner.model.load_state_dict(model.state_dict())
+        runner.model.trained_branches = [not labels_only] * 3
+        runner.model.consistency_scale = scale
+        before = copy.deepcopy(runner.model.branches.state_dict())
+        hook = find_hook(runner, ConsistencyRampHook)
+        hook.before_train(runner)
+        hook.set_rampup(runner)
+        runner.model.train().begin_step()
+        weights = zip(runner.model.teachers.networks[0].parameters(), runner.model.branches[0].parameters())
+        assert all(torch.equal(*both) for both in weights) == are_copies
+        assert all(torch.equal(value, before[name]) for name, value in runner.model.branches.state_dict().items())
 
 
 class TestTooShort:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from mmengine.config import Config
 
 from ...datasets.defaults import class_of
-from ...deploy.stock_config import branch_configs
+from ...deploy.stock_config import number_of_networks
 from ...evaluation.defect_iou_metric import SUMMARY
 from ...models.segmentors import BaseSemiSegmentor
 from ...utils.config_tree import leaf_configs, type_name
@@ -99,7 +99,7 @@ def branch_problem(cfg: Config, branch: str, score: str) -> str:
 
 def number_of_branches(model: Mapping) -> int:
     """How many networks the config of a semi-supervised model comes to; 0 for other models."""
-    return len(branch_configs(model)) if inherits(model.get('type'), BaseSemiSegmentor) else 0
+    return number_of_networks(model) if inherits(model.get('type'), BaseSemiSegmentor) else 0
 
 
 def validation_classes(cfg: Config) -> Sequence[str] | None:

@@ -51,6 +51,7 @@ class ConsistencyRampHook(Hook):
             runner.message_hub.update_scalar('train/consistency_weight', weight)
 
     def set_rampup(self, runner: Runner) -> None:
-        """Tell the model the factor of this iteration."""
-        factor = self.schedule.rampup(runner.iter, runner.max_iters, self.begin(runner))
-        unwrapped(runner.model).set_rampup(factor)
+        """Tell the model the factor of this iteration, and whether the ramp has begun."""
+        model, begin = unwrapped(runner.model), self.begin(runner)
+        model.set_rampup(self.schedule.rampup(runner.iter, runner.max_iters, begin))
+        model.labels_alone = runner.iter < begin

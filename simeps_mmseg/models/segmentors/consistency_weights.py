@@ -14,12 +14,14 @@ class ConsistencyWeights:
     Attributes:
         rampup: Factor, in [0, 1], on the losses that declare ``ramp=True``.
         consistency_scale: Factor on all of them.
+        labels_alone: Whether the ramp has not begun.
         has_consistency: Whether the method, as it is configured, has any.
     """
 
     has_consistency: bool = True
     rampup: float = 1.0
     consistency_scale: float = 1.0
+    labels_alone: bool = False
     _ramp_is_set = False
 
     def set_rampup(self, value: float) -> None:

@@ -102,9 +102,9 @@ class TrainingStep(ConsistencyWeights, BaseSegmentor):
             self._in_step = False
 
     def update_teachers(self) -> None:
-        """Move each teacher towards its branch. Before the first step, and while the consistency is off, it is its copy."""
+        """Move each teacher towards its branch. In the first step, and while only labels are learned, it becomes its copy."""
         if self.training and self.teachers is not None and self.teachers_are_due:
-            self.teachers.update(self.branches, restart=self.consistency_is_off)
+            self.teachers.update(self.branches, restart=self.labels_alone)
 
 
 def updates_in_its_own_way(optim_wrapper: OptimWrapper) -> bool:
@@ -114,7 +114,7 @@ def updates_in_its_own_way(optim_wrapper: OptimWrapper) -> bool:
 
 def finish_step(optim_wrapper: OptimWrapper, logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor | int]:
     """Change the weights, if it is time, after the backward passes of a batch; its values for the log, of all parts."""
-    if optim_wrapper.should_update():
+    if logged and optim_wrapper.should_update():  # a scaler of gradients does not step without any
         optim_wrapper.step()
         optim_wrapper.zero_grad()
     total: Tensor | int = sum(values.pop('loss') for values in logged)
