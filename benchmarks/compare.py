@@ -14,7 +14,7 @@ needed for that is one small file per unfinished run in a folder, so the next ca
 data and this repository and nothing else. (Its weights are rounded to float16 on the way.)
 
 Validation, four times in each run, chooses the best weights. The test set is looked at after training, with the last and with
-these best weights, and chooses nothing. The pages of the results: benchmarks/results_page.py, benchmarks/protocol_table.py.
+these best weights, and chooses nothing. The page of the results: benchmarks/results_page.py.
 
 Exit code: 0 when all runs are finished, 75 when some have to go on in another slice, 1 when one failed.
 """

@@ -22,8 +22,7 @@ from benchmarks.gains import PAGE
 from benchmarks.measuring import device_name, found_device
 from benchmarks.one_run import config_hash
 from benchmarks.pages import update
-from benchmarks.protocol_table import spread
-from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch
+from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch, spread
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors

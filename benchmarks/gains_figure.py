@@ -15,20 +15,17 @@ GREY, BLUE = '#7F7F7F', '#0072B2'
 BETWEEN_SEEDS = 0.22  # of the distance between two sets
 
 
-def write_figure(found: 'Mapping[Place, Sequence[Comparison]]', sets: Mapping[str, str], path: Path) -> None:
+def write_figure(found: 'Mapping[Place, Sequence[Comparison]]', path: Path) -> None:
     """Write :func:`gains_figure` as a PNG that is the same for the same runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    gains_figure(found, sets).savefig(path, dpi=150, metadata={'Software': None})
+    gains_figure(found).savefig(path, dpi=150, metadata={'Software': None})
 
 
-def gains_figure(
-    found: 'Mapping[Place, Sequence[Comparison]]', sets: Mapping[str, str], key: str = 'mIoU_fg'
-) -> 'Figure':
+def gains_figure(found: 'Mapping[Place, Sequence[Comparison]]', key: str = 'mIoU_fg') -> 'Figure':
     """One line a seed, from the better of labels only to one branch of the method.
 
     Args:
         found: The seeds of each row.
-        sets: Names of the data sets.
         key: The score, over the test set in per cent.
     """
     from matplotlib.figure import Figure
@@ -46,7 +43,7 @@ def gains_figure(
             axes.scatter(
                 after, height, color=BLUE, s=26, label=f'one branch of {NAMES[seeds[0].semi["run"]["method"]]}'
             )
-    names = [f'{sets[place.dataset]}, {seeds[0].semi["labeled"]} labels' for place, seeds in found.items()]
+    names = [f'{place.title}, {seeds[0].semi["labeled"]} labels' for place, seeds in found.items()]
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel('foreground IoU on the test set, %; one line a seed')

@@ -23,10 +23,9 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from benchmarks import results
-from benchmarks.gpu_steps import METHODS
 from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import ResultsTable
-from benchmarks.protocols import SUPERVISED
+from benchmarks.protocols import GPU_METHODS, SUPERVISED
 from benchmarks.steps import model_config, samples_of
 from simeps_mmseg.utils.config_tree import walk_dicts
 
@@ -45,7 +44,7 @@ def main() -> int:
     torch.backends.cudnn.allow_tf32 = False
     device = found_device()
     equal = True
-    for method in METHODS:
+    for method in GPU_METHODS:
         # Without a GPU the other course is of another memory layout, whose sums are in another order, too.
         expected = losses_of(method, 'cpu', args.size, args.batch, args.steps, torch.contiguous_format)
         found = losses_of(method, device, args.size, args.batch, args.steps, torch.channels_last)

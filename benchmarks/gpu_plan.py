@@ -15,9 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.gpu_steps import METHODS, NETWORKS
+from benchmarks.protocols import GPU_METHODS, GPU_NETWORKS  # and nothing of torch, whose import costs a slice
 
-CHOICES = (48000, 24000, 12000, 8000, 6000, 5000, 4000, 3000, 2000, 1500, 1000)
+CHOICES = (48000, 24000, 12000, 8000, 6000, 5000, 4000, 3000, 2000, 1500, 1000, 750, 500)
 SHARE = 3  # the table from labels alone has one iteration for so many of the table from nothing
 # Runs side by side take so much less than one after the other, starts and validations included, on an H200 and 16 slow cores.
 OVERLAP = 1.4
@@ -35,7 +35,7 @@ def main() -> None:
 
 def plan(lines: Iterable[dict], seconds: float) -> tuple[int, str]:
     """Iterations from nothing, and the precision. The fewest there are to choose from where none fits, or nothing is known."""
-    network, size, _ = NETWORKS[0]
+    network, size, _ = GPU_NETWORKS[0]
     took = {
         (line['precision'], line['method']): line['seconds']
         for line in lines
@@ -44,8 +44,8 @@ def plan(lines: Iterable[dict], seconds: float) -> tuple[int, str]:
     }
     totals = {}
     for precision in ('float32', 'bfloat16'):
-        if all((precision, method) in took for method in METHODS):
-            totals[precision] = sum(took[precision, method] for method in METHODS)
+        if all((precision, method) in took for method in GPU_METHODS):
+            totals[precision] = sum(took[precision, method] for method in GPU_METHODS)
     if not totals:
         return CHOICES[-1], 'auto'
     fastest = min(totals, key=totals.__getitem__)

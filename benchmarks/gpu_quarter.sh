@@ -39,6 +39,7 @@ main() {
     # A plan is there where a call before this one measured: go on with its training.
     if [ ! -s "$PLACE/state/plan" ] || [ -n "${MEASURE:-}" ]; then measure; fi
     train
+    wait  # for losses and tests, which have limits of their own
     pack_state
 }
 
@@ -71,7 +72,7 @@ part() {
 }
 
 measure() {
-    local small=() losses=(--size 32 --batch 2) steps=${STEPS_SECONDS:-100}
+    local small=() losses=(--size 32 --batch 2) steps=${STEPS_SECONDS:-60}
     [ -n "${SMALL:-}" ] && small=(--small) losses+=(--steps 3)
     part machine 20 "$PYTHON" -c 'import platform, torch, os; print(platform.python_version(), torch.__version__, os.cpu_count(),
         torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")'
@@ -93,7 +94,7 @@ train() {
     local plan=$PLACE/state/plan percentage iterations further precision
     if [ ! -s "$plan" ]; then
         "$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$(seconds_left)" > "$plan" \
-            || echo '1000 333 auto' > "$plan"
+            || echo '500 166 auto' > "$plan"
         if [ -n "${SMALL:-}" ]; then echo '18 6 auto' > "$plan"; fi
     fi
     read -r iterations further precision < "$plan"
@@ -119,6 +120,7 @@ table() {
     if [ -n "${SMALL:-}" ]; then changes+=(--size 32 --batch 2); fi
     part "$name" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" "$@" --seeds 0 \
         --methods supervised simeps simeps_plus --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" \
+        --results "$PLACE/state/results.jsonl" \
         --jobs 3 --threads 2 --workers "$WORKERS" --minutes "$("$PYTHON" -c "print($seconds / 60)")"
     cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
     tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null

@@ -17,7 +17,6 @@ choice of images is kept as split files in the work folder. At the end a table c
 import argparse
 import hashlib
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +25,9 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from benchmarks.results import lines_of, spread
+
 SCORES = ('mIoU_image', 'mIoU_fg', 'mIoU')
 ARMS = ('start', 'ranked', 'score', 'random')
 
@@ -59,11 +61,11 @@ def main() -> int:
     runs = [run_of(arm, seed, args) for seed in args.seeds for arm in ARMS]
     failed = 0
     for number, run in enumerate(runs, 1):
-        done = any(line['run'] == run for line in read_results(args.results))
+        done = any(line['run'] == run for line in lines_of(args.results))
         print(f'[{number}/{len(runs)}] {name_of(run)}: {"done before" if done else "running"}', flush=True)
         if not done:
             failed += subprocess.call([sys.executable, __file__, *sys.argv[1:], '--run', json.dumps(run)]) != 0
-    print(table([line for line in read_results(args.results) if line['run'] in runs]))
+    print(table([line for line in lines_of(args.results) if line['run'] in runs]))
     return 1 if failed else 0
 
 
@@ -71,11 +73,6 @@ def run_of(arm: str, seed: int, args: argparse.Namespace) -> dict:
     """What identifies a run."""
     keys = ('percent', 'split_seed', 'config', 'iters', 'size', 'batch', 'similarity', 'pool', 'test_images')
     return dict(arm=arm, seed=seed, **{key: getattr(args, key) for key in keys})
-
-
-def read_results(path: Path) -> list[dict]:
-    """The lines of a results file; none if it is not there."""
-    return [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
 
 
 def name_of(run: dict) -> str:
@@ -102,12 +99,6 @@ def table(lines: list[dict]) -> str:
             ]
             rows.append(f'| {arm} less random | {len(both)} | {" | ".join(cells)} |')
     return '\n'.join(rows)
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation; only the value where there is one."""
-    mean = f'{statistics.mean(values):.1f}'
-    return f'{mean} ± {statistics.stdev(values):.1f}' if len(values) > 1 else mean
 
 
 # -- the splits ----------------------------------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ PRECISIONS = ('auto', 'float32', 'bfloat16')
 VALIDATIONS = 4  # equally spaced, the last one at the end
 SUPERVISED = 'supervised'
 SUPERVISED_METHODS = (SUPERVISED, 'ensemble')
+# What is timed on a GPU: methods, and networks with image size and labelled images.
+GPU_METHODS = (SUPERVISED, 'simeps', 'simeps_plus')
+GPU_NETWORKS = (('unet', 256, 16), ('deeplabv3', 256, 8), ('deeplabv3', 512, 4))
 
 # Together they identify a run. The values are those of lines that were written before the field existed.
 FIELDS = dict(

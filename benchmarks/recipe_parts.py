@@ -23,8 +23,7 @@ from benchmarks.demo_seeds import DEMO, of_now
 from benchmarks.gains import PAGE
 from benchmarks.one_run import in_one_file
 from benchmarks.pages import update
-from benchmarks.protocol_table import spread
-from benchmarks.results import ALL_AND_ONE, RESULTS, append, kept, lines_of
+from benchmarks.results import ALL_AND_ONE, RESULTS, append, kept, lines_of, spread
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, data_options, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.apis.test import test

@@ -4,7 +4,7 @@ import fcntl
 import json
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.protocols import PROTOCOLS, identity
@@ -39,6 +39,12 @@ def mean_branch(scores: dict, key: str) -> float | None:
     own = [value for name, value in scores.items() if name.startswith('branch_') and name.endswith(f'.{key}')]
     known = [value for value in own if value is not None]
     return statistics.mean(known) if known else None
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation; only the value where there is one."""
+    mean = f'{statistics.mean(values):.1f}'
+    return f'{mean} ± {statistics.stdev(values):.1f}' if len(values) > 1 else mean
 
 
 ALL_AND_ONE = (dict.__getitem__, mean_branch)  # a score of all networks together, and of one, by scores and key

@@ -92,7 +92,7 @@ def by_labels(lines: list[dict], published: dict, key: str = 'mIoU_image') -> st
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
             spread([max(one.labels_only(key)) for one in seeds]),
             spread([one.alone(key) for one in seeds]),
-            spread([one.gain_alone(key) for one in seeds]),
+            spread([one.gain(key) for one in seeds]),
             *(published_cell(theirs.get(method), place.percent) for method in ('supervised', 'simeps')),
         ]
         rows.append(f'| {" | ".join(map(str, cells))} |')

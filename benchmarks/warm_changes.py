@@ -17,11 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gains import METHOD, PAGE, SETS, Place, key_of
+from benchmarks.gains import METHOD, PAGE, WARM, Place, key_of
 from benchmarks.pages import update
-from benchmarks.protocol_table import spread
 from benchmarks.protocols import identity, starts_of
-from benchmarks.results import ALL_AND_ONE, RESULTS, read
+from benchmarks.results import ALL_AND_ONE, RESULTS, read, spread
 
 LINES = RESULTS / 'warm_changes.jsonl'
 KEY = 'mIoU_fg'
@@ -30,17 +29,23 @@ STARTS = '<!-- benchmarks/warm_changes.py: starts -->\n'
 NONE = 'Not yet measured.\n'
 
 
-def changes_table(lines: Iterable[dict]) -> str:
-    """The recipe with a change of its config beside the recipe as it is, from the same network on labels."""
-    by_run = {key_of(line['run']): line for line in lines}
+def changes_table(*files: Iterable[dict]) -> str:
+    """The recipe with a change of its config beside the recipe as it is, from the same network on labels.
+
+    Args:
+        *files: The lines of each file, which are paired within it.
+    """
     found = defaultdict(list)
-    for line in by_run.values():
-        run = line['run']
-        full = by_run.get(key_of({**run, 'options': []}))
-        if run['method'] == METHOD and run['options'] and full:
-            found[place_of(run), tuple(run['options'])].append((full, line))
+    for lines in files:
+        by_run = {key_of(line['run']): line for line in lines}
+        for line in by_run.values():
+            run = line['run']
+            full = by_run.get(key_of({**run, 'options': []}))
+            if run['method'] == METHOD and run['options'] and full and full['precision'] == line['precision']:
+                found[place_of(run), tuple(run['options'])].append((full, line))
     head = [
         'set',
+        'steps: on labels, then',
         'change',
         'seeds',
         'all branches: as it is',
@@ -51,7 +56,7 @@ def changes_table(lines: Iterable[dict]) -> str:
     ]
     rows = [f'| {" | ".join([*head, "difference"])} |', f'|{"---|" * (len(head) + 1)}']
     for (place, options), both in found.items():
-        cells = [named(place), f'`{" ".join(options)}`', str(len(both))]
+        cells = [named(place), f'{place.start:,}; {place.iters:,}', f'`{" ".join(options)}`', str(len(both))]
         for score in ALL_AND_ONE:
             full, changed = ([score(line['best']['test'], KEY) for line in ones] for ones in zip(*both))
             cells += [spread(full), spread(changed), spread([b - a for a, b in zip(full, changed)])]
@@ -104,18 +109,18 @@ def place_of(run: dict) -> Place:
 
 def named(place: Place) -> str:
     """The set and its share of labels."""
-    return f'{SETS[place.dataset]}, {place.percent:g} %'
+    return f'{place.title}, {place.percent:g} %'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md')
-    lines, tables = read([LINES]), (changes_table, starts_table)
+    tables = {CHANGES: changes_table(read([WARM]), read([LINES])), STARTS: starts_table(read([LINES]))}
     if parser.parse_args().update:
-        for table, begin in zip(tables, (CHANGES, STARTS)):
-            update(PAGE, table(lines), begin)
+        for begin, table in tables.items():
+            update(PAGE, table, begin)
     else:
-        print(*(table(lines) for table in tables), sep='\n')
+        print(*tables.values(), sep='\n')
 
 
 if __name__ == '__main__':

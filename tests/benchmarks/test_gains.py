@@ -12,8 +12,8 @@ from benchmarks.gains import (
     README,
     RIVALS,
     SAID,
-    SETS,
     WARM,
+    advice,
     comparisons,
     guide,
     longest_trained,
@@ -34,10 +34,10 @@ from tests.benchmarks.warm_lines import line, seed
 def test_a_gain_is_one_over_the_better_of_the_two():
     lines = [*seed(0, plateau=50.0, longer=52.0, semi=55.0), *seed(1, plateau=51.0, longer=49.0, semi=50.5)]
     ((_, seeds),) = comparisons(lines, 'simeps_plus').items()
-    assert [one.gain('mIoU_fg') for one in seeds] == [3.0, -0.5]
+    assert [one.gain('mIoU_fg') for one in seeds] == [1.0, -2.5]  # of one branch
     table = markdown(lines)
     assert table.splitlines()[-1] == (
-        '| NEU-Seg, steel | 31 (1 %) | 3,000; 600 | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | 1.2 ± 2.5 |'
+        '| NEU-Seg, steel | 31 (1 %) | 3,000; 600 | 2 | 50.5 ± 0.7 | 50.5 ± 2.1 | 52.8 ± 3.2 | 50.8 ± 3.2 | -0.8 ± 2.5 |'
     )
 
 
@@ -46,8 +46,29 @@ def test_a_plateau_that_is_none_is_marked():
     for start, late in ((lines[0], 53.0), (lines[3], 54.5)):  # by 3 and 4.5 points in 1,000 steps
         start['validations'] = {'1000': 40.0, '2000': 50.0, '3000': late}
     assert '| 3,000, still rising; 600 |' in markdown(lines)
+    assert list(verdict(lines))[-1].endswith('0 of 2 runs')
+    assert len(list(verdict(lines))) == 1, 'a network that still learned is no case'
     lines[3]['validations']['3000'] = 52.9
     assert '| 3,000; 600 |' in markdown(lines)
+    assert next(verdict(lines)).endswith('of 1 cases')
+
+
+def test_a_start_that_was_trained_anew_is_no_pair():
+    lines = seed(0, 50.0, 52.0, 55.0)
+    lines[2]['validations'] = {'0': 50.0, '600': 54.0}
+    assert comparisons(lines, METHOD)
+    lines[0]['validations']['3000'] = 50.1
+    with pytest.raises(ValueError, match=r'simeps_plus_.* began at 50.0, and its start is another network'):
+        comparisons(lines, METHOD)
+
+
+def test_what_was_held_out_is_so_at_the_first_look():
+    lines = [*seed(0, 50.0, 50.0, 55.0, 'welds'), *seed(0, 40.0, 40.0, 39.0, 'ceramic_cracks')]
+    assert [row.split(' | ')[0] for row in markdown(lines).splitlines()[2:]] == [
+        '| weld seams (held out)',
+        '| cracks in ceramics (second look)',
+    ]
+    assert 'held out, foreground IoU: +3.0 (weld seams)' in list(verdict(lines))
 
 
 def test_a_seed_counts_only_with_all_three_runs():
@@ -63,7 +84,7 @@ def test_a_table_without_runs_says_so():
 def test_the_verdict_names_the_worst_set():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
     assert next(verdict(lines)) == (
-        'foreground IoU: median gain +2.0, worst -1.0 (masonry, brick walls, 1 %), of 3 cases'
+        'foreground IoU: median gain +0.0, worst -3.0 (masonry, brick walls, 1 %), of 3 cases'
     )
 
 
@@ -72,14 +93,18 @@ def test_the_guide_has_a_row_by_number_of_labels():
     for one in lines[6:]:
         one['labeled'] = 51
     assert guide(lines).splitlines()[2:] == [
-        '| up to 50 | `simeps_plus` | 2 | +2.0 | -1.0 | +5.0 |',
-        '| 51 to 200 | `simeps_plus` | 1 | +2.0 | +2.0 | +2.0 |',
+        '| up to 50 | not yet known: 2 cases | 2 | +0.0 | -3.0 | +3.0 |',
+        '| 51 to 200 | not yet known: 1 case | 1 | +0.0 | +0.0 | +0.0 |',
         '| more than 200 | not yet measured | 0 | | | |',
     ]
 
 
-def test_the_guide_takes_labels_only_where_the_median_is_not_above_zero():
-    assert guide(seed(0, 50.0, 50.0, 49.0)).splitlines()[2] == '| up to 50 | labels only | 1 | -1.0 | -1.0 | -1.0 |'
+@pytest.mark.parametrize(
+    ('gains', 'taken'),
+    [([1.0, 2.0, 3.0], '`simeps_plus`'), ([-1.0, -2.0, -3.0], 'labels only'), ([1.0, 2.0, -1.0], 'no difference seen')],
+)
+def test_the_guide_takes_what_two_standard_errors_tell_apart(gains, taken):
+    assert advice(gains) == taken
 
 
 def test_make_semi_takes_what_the_guide_recommends_for_few_labels():
@@ -93,28 +118,30 @@ def test_a_run_whose_last_weights_lost_a_class_or_half_of_the_score_collapsed():
         one['best']['test'] |= {'IoU.crack': 30.0, 'IoU.never': 0.0, 'IoU.absent': None}
         one['last'] = dict(test={**one['best']['test'], 'mIoU_fg': 26.0})
     del lines[1]  # whether labels only went on does not matter
-    assert list(verdict(lines))[2].endswith('0 of 4 runs')
+    assert list(verdict(lines))[-1].endswith('0 of 4 runs')
     lines[1]['last']['test']['mIoU_fg'] = 24.0
     lines[4]['last']['test']['IoU.crack'] = None
     lines[7]['last']['test']['branch_1.mIoU_fg'] = 0.0
-    assert list(verdict(lines))[2].endswith('3 of 4 runs')
+    assert list(verdict(lines))[-1].endswith('3 of 4 runs')
+    lines[10]['validations']['200'] = 24.0  # and the guard stepped back
+    assert list(verdict(lines))[-1].endswith('4 of 4 runs')
 
 
 def test_of_two_starts_the_one_trained_for_longer_counts():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 60.0, 60.0, 61.0, start=9000)]
     assert [row.split(' | ')[2] for row in markdown(lines).splitlines()[2:]] == ['3,000; 600', '9,000; 600']
-    assert next(verdict(lines)).startswith('foreground IoU: median gain +1.0')
+    assert next(verdict(lines)).startswith('foreground IoU: median gain -1.0')
     assert short_table(lines).splitlines()[2:] == [
-        '| NEU-Seg, steel, the least of all 1 | 31 (1 %) | 1 | 60.0 | 59.0 | 1.0 |'
+        '| NEU-Seg, steel, the least of all 1 | 31 (1 %) | 1 | 60.0 | 59.0 | -1.0 |'
     ]
 
 
 def test_the_short_table_names_the_middle_and_the_least():
     lines = [*seed(0, 50.0, 50.0, 55.0), *seed(0, 40.0, 40.0, 39.0, 'masonry'), *seed(0, 30.0, 30.0, 32.0, 'synthetic')]
     assert short_table(lines).splitlines()[2:] == [
-        '| NEU-Seg, steel | 31 (1 %) | 1 | 50.0 | 53.0 | 5.0 |',
-        '| generated surfaces, the middle of all 3 | 31 (1 %) | 1 | 30.0 | 30.0 | 2.0 |',
-        '| masonry, brick walls, the least of all 3 | 31 (1 %) | 1 | 40.0 | 37.0 | -1.0 |',
+        '| NEU-Seg, steel | 31 (1 %) | 1 | 50.0 | 53.0 | 3.0 |',
+        '| generated surfaces, the middle of all 3 | 31 (1 %) | 1 | 30.0 | 30.0 | 0.0 |',
+        '| masonry, brick walls, the least of all 3 | 31 (1 %) | 1 | 40.0 | 37.0 | -3.0 |',
     ]
 
 
@@ -146,13 +173,13 @@ def test_other_methods_stand_beside_it_where_they_began_at_the_same_networks():
 def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 49.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
     found = longest_trained(comparisons(lines, METHOD))
-    (axes,) = gains_figure(found, SETS).axes
+    (axes,) = gains_figure(found).axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[52.0, 53.0], [50.0, 48.0], [40.0, 43.0]]
     assert [text.get_text() for text in axes.get_yticklabels()] == [
         'NEU-Seg, steel, 31 labels',
         'masonry, brick walls, 31 labels',
     ]
-    write_figure(found, SETS, tmp_path / 'deep/gains.png')
+    write_figure(found, tmp_path / 'deep/gains.png')
     assert (tmp_path / 'deep/gains.png').stat().st_size > 1000
 
 

@@ -11,8 +11,9 @@ import pytest
 from benchmarks import loader_speed
 from benchmarks.gpu_losses import largest_difference, without_draws
 from benchmarks.gpu_plan import plan
-from benchmarks.gpu_steps import METHODS, NETWORKS, cases, ratio
+from benchmarks.gpu_steps import cases, ratio
 from benchmarks.loader_speed import rates
+from benchmarks.protocols import GPU_METHODS, GPU_NETWORKS
 from benchmarks.steps import Case, model_config
 from simeps_mmseg.utils.config_tree import walk_dicts
 from tests.conftest import ROOT
@@ -22,30 +23,30 @@ SCRIPT = ROOT / 'benchmarks/gpu_quarter.sh'
 
 def test_labels_only_comes_before_what_is_compared_with_it_and_slow_cases_last():
     """Behind the eager ones in bfloat16 the compiled U-Net: a slow start still tells whether that pays."""
-    order = list(cases(NETWORKS))
+    order = list(cases(GPU_NETWORKS))
     assert len(set(order)) == len(order) == 2 * 3 * 2 * 3
     assert [case.compiled for case in order] == [False] * 12 + [True] * 3 + [False] * 6 + [True] * 15
     assert {case.network for case in order[:6]} == {case.network for case in order[12:15]} == {'unet'}
     assert {case.precision for case in order[6:15]} == {'bfloat16'}
-    assert [case.method for case in order[:3]] == list(METHODS)
-    assert METHODS[0] == 'supervised'
+    assert [case.method for case in order[:3]] == list(GPU_METHODS)
+    assert GPU_METHODS[0] == 'supervised'
 
 
 def test_the_plan_is_what_fits_in_float32_unless_bfloat16_is_much_faster():
     def measured(precision, *seconds, **changes):
         line = dict(what='step', network='unet', size=256, compiled=False, precision=precision)
-        return [{**line, 'method': method, 'seconds': taken, **changes} for method, taken in zip(METHODS, seconds)]
+        return [{**line, 'method': method, 'seconds': taken, **changes} for method, taken in zip(GPU_METHODS, seconds)]
 
     slow = measured('float32', 0.1, 0.3, 0.4)
     # 0.8 s an iteration, a third of that beside it, 1.4 times as fast side by side.
     assert plan(slow, 0.8 * 4 / 3 / 1.4 * 6000 + 1) == (6000, 'float32')
     assert plan(slow, 0.8 * 4 / 3 / 1.4 * 6000 - 1) == (5000, 'float32')
-    assert plan(slow, 1) == (1000, 'float32')
-    assert plan([*slow, *measured('bfloat16', 0.1, 0.25, 0.3)], 1) == (1000, 'float32')
+    assert plan(slow, 1) == (500, 'float32')
+    assert plan([*slow, *measured('bfloat16', 0.1, 0.25, 0.3)], 1) == (500, 'float32')
     assert plan([*slow, *measured('bfloat16', 0.05, 0.15, 0.2)], 0.4 * 4 / 3 / 1.4 * 6000 + 1) == (6000, 'bfloat16')
     others = measured('bfloat16', 0.01, 0.01, 0.01, compiled=True) + measured('bfloat16', 0.01, 0.01)
-    assert plan([dict(what='part'), *slow, *others, dict(what='step', error='memory')], 1) == (1000, 'float32')
-    assert plan(others, 1e9) == (1000, 'auto')
+    assert plan([dict(what='part'), *slow, *others, dict(what='step', error='memory')], 1) == (500, 'float32')
+    assert plan(others, 1e9) == (500, 'auto')
 
 
 def test_ratio_is_to_three_steps_of_the_same_case():
@@ -55,7 +56,7 @@ def test_ratio_is_to_three_steps_of_the_same_case():
     assert ratio(case, {other: 1.0, case: 6.3}) is None
 
 
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method', GPU_METHODS)
 def test_any_method_goes_around_any_network_without_weights_from_elsewhere(method):
     model = model_config(method, 'deeplabv3')
     branch = model if method == 'supervised' else model.branch
@@ -130,7 +131,7 @@ def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(pl
     (tmp_path / 'echo').write_text(ECHO)
     (tmp_path / 'echo').chmod(0o755)
     assert 'unbound' not in run(script).stderr
-    iterations, further, precision = (planned or '1000 333 auto').split()
+    iterations, further, precision = (planned or '500 166 auto').split()
     assert (tmp_path / 'place/state/plan').read_text().split() == [iterations, further, precision]
     asked = [line for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
     assert len(asked) == 2 * 4  # two calls

@@ -1,6 +1,6 @@
 """The recipe with a change, or from several networks on labels, beside the recipe as it is."""
 
-from benchmarks.gains import PAGE, markdown
+from benchmarks.gains import PAGE, WARM, markdown
 from benchmarks.results import read
 from benchmarks.warm_changes import CHANGES, LINES, NONE, STARTS, changes_table, starts_table
 from tests.benchmarks.warm_lines import line, seed
@@ -12,11 +12,13 @@ def test_a_change_stands_beside_the_recipe_seed_by_seed():
     for one in changed:
         one['run']['options'] = ['model.similarity=None']
     assert changes_table([*lines, *changed]).splitlines()[2:] == [
-        '| NEU-Seg, steel, 1 % | `model.similarity=None` | 2 | 55.5 ± 0.7 | 55.0 ± 1.4 | -0.5 ± 0.7 '
+        '| NEU-Seg, steel, 1 % | 3,000; 600 | `model.similarity=None` | 2 | 55.5 ± 0.7 | 55.0 ± 1.4 | -0.5 ± 0.7 '
         '| 53.5 ± 0.7 | 53.0 ± 1.4 | -0.5 ± 0.7 |'
     ]
     assert markdown([*lines, *changed]) == markdown(lines)
-    assert changes_table(lines) == NONE
+    assert changes_table(lines) == changes_table(lines, changed) == NONE
+    changed[1]['precision'] = 'bfloat16'
+    assert '| 1 | 55.0 | 54.0 |' in changes_table([*lines, *changed])
 
 
 def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
@@ -34,5 +36,5 @@ def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
 
 def test_the_page_holds_the_tables_of_the_results():
     lines = read([LINES])
-    assert CHANGES + changes_table(lines) in PAGE.read_text()
+    assert CHANGES + changes_table(read([WARM]), lines) in PAGE.read_text()
     assert STARTS + starts_table(lines) in PAGE.read_text()

@@ -23,7 +23,8 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=(), st
         )
     )
     validations = {str(third * iters // 3): fg for third in (1, 2, 3)}
-    return dict(run=run, labeled=31, best=dict(test=test), last=dict(test=test), validations=validations)
+    ends = dict(best=dict(test=test), last=dict(test=test))
+    return dict(run=run, labeled=31, precision='float32', validations=validations, **ends)
 
 
 def seed(number, plateau, longer, semi, dataset='neu', start=3000):
