@@ -11,7 +11,7 @@ DONE, FAILED, UNFINISHED, BUSY = 0, 1, 75, 76  # exit codes
 
 @dataclass
 class Place:
-    """Where and with what a run is trained: nothing here may change its result.
+    """Where and with what a run is trained: nothing here may change its result, but for what a slice costs (state.py).
 
     Attributes:
         data_root: Folder that prepare_data.py wrote to.

@@ -3,7 +3,8 @@
 Matrices and convolutions are kept at half the size: the weights in float16, the optimiser's moments in bfloat16, which is
 coarser, but has a range in which Adam's second moments do not vanish. Scalars and vectors (statistics of batch norm, biases,
 step counters) stay as they are: they are few. Of the log only the times of the steps are kept. The best weights so far come
-along in float16, without an optimiser.
+along in float16, without an optimiser. The weights to which the guard would go back do not, as they would double the file: it
+then takes those that it finds for good, and says so.
 """
 
 import os
