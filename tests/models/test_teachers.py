@@ -39,8 +39,8 @@ def test_the_count_of_updates_stays_in_host_memory(on_device):
 def test_updates_ask_for_no_value_on_the_device(on_device):
     with pytest.raises(RuntimeError):
         bool(next(on_device.parameters()).sum() == 0)  # what would be asking
-    for factor, steps in ((0.0, 1), (0.0, 1), (0.5, 2), (0.5, 3)):
-        on_device.set_rampup(factor)
+    for labels_alone, steps in ((True, 1), (True, 1), (False, 2), (False, 3)):
+        on_device.labels_alone = labels_alone
         on_device.update_teachers()
         assert [teacher.steps.item() for teacher in on_device.teachers] == [steps] * 3
 

@@ -187,8 +187,8 @@ class TestLabelsOnly:
 
     def test_teachers_are_copies_until_the_ramp_begins(self):
         model = MODELS.build(tiny_model(teacher=TEACHER)).train()
-        for factor, copies in ((0.0, True), (0.0, True), (0.5, False), (0.5, False)):
-            model.set_rampup(factor)
+        for copies in (True, True, False, False):
+            model.labels_alone = copies
             model.update_teachers()
             weight, average = (next(one.parameters()) for one in (model.branches[1], model.teachers[1].module))
             assert torch.equal(weight, average) == copies
