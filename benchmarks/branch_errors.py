@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
-from simeps_mmseg.engine.checks.scores import number_of_branches
+from simeps_mmseg.deploy.stock_config import number_of_branches
 from simeps_mmseg.inference.loading import load_model
 from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.checkpoint import read_checkpoint

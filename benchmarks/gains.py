@@ -24,7 +24,7 @@ from benchmarks.protocols import SUPERVISED, name_of, starts_of
 from benchmarks.results import NAMES, RESULTS, mean_branch, read, spread
 from simeps_mmseg.deploy.checkpoint import late_rise
 from simeps_mmseg.engine.checks import STILL_RISING
-from simeps_mmseg.utils import counted as counted_words
+from simeps_mmseg.utils import counted
 
 WARM = RESULTS / 'warm.jsonl'
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,6 +77,11 @@ class Place(NamedTuple):
     start: int
     iters: int
 
+    @classmethod
+    def of(cls, run: dict) -> 'Place':
+        """That of a run."""
+        return cls(run['dataset'], run['percent'], run['start'], run['iters'])
+
     @property
     def title(self) -> str:
         """The set, and whether it was held out."""
@@ -128,8 +133,7 @@ def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparis
         run = line['run']
         longer = {**run, 'method': SUPERVISED}
         if key_of(longer) in by_run:
-            place = Place(run['dataset'], run['percent'], run['start'], run['iters'])
-            found[place].append(Comparison(plateau, by_run[key_of(longer)], line))
+            found[Place.of(run)].append(Comparison(plateau, by_run[key_of(longer)], line))
     return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
 
 
@@ -163,7 +167,7 @@ def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list
     }
 
 
-def counted(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
+def cases(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
     """The cases that medians and claims are made of: one row for each set and percentage, from a network that had learned."""
     found = longest_trained(comparisons(lines, method))
     return {place: seeds for place, seeds in found.items() if not still_rising(seeds)}
@@ -212,7 +216,7 @@ def still_rising(seeds: Iterable[Comparison]) -> str:
 
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
     """At most five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
-    found = counted(lines, method)
+    found = cases(lines, method)
     gains = mean_gains(found, key)
     ranked = sorted(gains, key=gains.get)
     notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
@@ -244,7 +248,7 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     A case is a set with so many labels. Where the mean over the cases is within two standard errors of zero, or there are
     fewer than three of them, nothing is recommended.
     """
-    found = counted(lines, METHOD)
+    found = cases(lines, METHOD)
     gains = mean_gains(found, key)
     sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
@@ -266,7 +270,7 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
 def advice(gains: Sequence[float]) -> str:
     """What to take where a method gained so much in some cases."""
     if len(gains) < 3:
-        return f'not yet known: {counted_words(len(gains), "case")}'
+        return f'not yet known: {counted(len(gains), "case")}'
     mean, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
     if abs(mean) <= 2 * error:
         return 'no difference seen'
@@ -315,7 +319,7 @@ def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
     """The gain of the worst set and of the one in the middle, in both scores, and of what was held out; how many collapsed."""
     lines = list(lines)
-    found = counted(lines, method)
+    found = cases(lines, method)
     for key, name in SCORES.items():
         gains = mean_gains(found, key)
         if gains:
@@ -359,7 +363,7 @@ def main() -> None:
     if args.update:
         update(PAGE, table, BEGIN)
         update(PAGE, said(lines, args.method), SAID)
-        write_figure(counted(lines, args.method), FIGURE)
+        write_figure(cases(lines, args.method), FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)
         update(README, short_table(lines, args.method, args.score), BEGIN)

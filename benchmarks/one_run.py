@@ -31,7 +31,7 @@ from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
 from simeps_mmseg.datasets.splits import checksum, read_split
-from simeps_mmseg.engine.checks.scores import number_of_branches
+from simeps_mmseg.deploy.stock_config import number_of_branches
 from simeps_mmseg.engine.hooks.whole_checkpoint import WHOLE_FILES
 from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.checkpoint import save_checkpoint

@@ -42,7 +42,7 @@ def changes_table(*files: Iterable[dict]) -> str:
             run = line['run']
             full = by_run.get(key_of({**run, 'options': []}))
             if run['method'] == METHOD and run['options'] and full and full['precision'] == line['precision']:
-                found[place_of(run), tuple(run['options'])].append((full, line))
+                found[Place.of(run), tuple(run['options'])].append((full, line))
     head = [
         'set',
         'steps: on labels, then',
@@ -78,7 +78,7 @@ def starts_table(lines: Iterable[dict]) -> str:
         plateau = [by_run.get(key_of(start)) for start in starts]
         if len(starts) > 1 and run['method'] == METHOD and not run['options'] and all([*single, *plateau]):
             best = max(range(len(starts)), key=lambda k: max(plateau[k]['validations'].values()))
-            found[place_of(run)].append((single, best, line))
+            found[Place.of(run)].append((single, best, line))
     places = [f'from {start}' for start in ('one, mean', 'the best one', 'three')]
     head = [
         'set',
@@ -100,11 +100,6 @@ def starts_table(lines: Iterable[dict]) -> str:
             ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n' if found else NONE
-
-
-def place_of(run: dict) -> Place:
-    """What the seeds of a row have in common."""
-    return Place(run['dataset'], run['percent'], run['start'], run['iters'])
 
 
 def named(place: Place) -> str:

@@ -17,6 +17,7 @@ from ..datasets.checks.missing_data import check_data_is_there
 from ..datasets.sources import find_sources
 from ..deploy import read_checkpoint
 from ..engine.checks.config import check_groups
+from ..engine.checks.scores import evaluators
 from ..engine.safe_hooks import write_valid_json
 from ..inference.loading import check_weights
 from ..models.utils.pretrained import remove_pretrained
@@ -102,8 +103,7 @@ def write_results(cfg: Config, out: str) -> None:
     Raises:
         UserError: If the config scores by other metrics alone.
     """
-    listed = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-    writing = [metric for metric in listed if inherits(metric['type'], IoUMetric)]
+    writing = [metric for metric in evaluators(cfg, 'test').values() if inherits(metric.get('type'), IoUMetric)]
     if not writing:
         raise UserError('--out: results are written by IoUMetric or DefectIoUMetric; test_evaluator has neither')
     writing[0].update(output_dir=out, keep_results=True)

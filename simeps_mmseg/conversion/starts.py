@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ..deploy import network_states, read_checkpoint, state_of_branches
-from ..engine.checks.scores import number_of_branches
+from ..deploy.stock_config import number_of_branches
 from ..utils import UserError
 from ..utils.checkpoint import save_checkpoint
 from ..utils.files import whole_file

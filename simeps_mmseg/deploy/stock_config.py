@@ -23,19 +23,18 @@ STOCK_LOSS = dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
 KEPT = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level', 'tta_model')
 
 
-def number_of_networks(model: Mapping) -> int:
-    """How many networks a model config comes to; a plain segmentor is one."""
+def number_of_branches(model: Mapping) -> int:
+    """How many networks the config of a semi-supervised model comes to; 0 for other models."""
     if not inherits(model.get('type'), BaseSemiSegmentor):
-        return 1
+        return 0
     count = model.get('num_branches') or default_argument(next(classes_of(model['type'])), 'num_branches')
     return len(model.get('branches') or ()) or (count if isinstance(count, int) else 1)  # None: a method of one network
 
 
 def branch_configs(model: ConfigDict) -> list[ConfigDict]:
     """The configs of the networks in a model config, one per branch; a plain segmentor is its only one."""
-    if not inherits(model.get('type'), BaseSemiSegmentor):
-        return [model]
-    return list(model.get('branches') or [model.branch] * number_of_networks(model))
+    count = number_of_branches(model)
+    return list(model.get('branches') or [model.branch] * count) if count else [model]
 
 
 def branch_model(cfg: Config, branch: int) -> ConfigDict:

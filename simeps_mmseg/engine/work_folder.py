@@ -48,7 +48,7 @@ def only_training(cfg: Config) -> Iterator[None]:
     Raises:
         UserError: If another process trains there.
     """
-    if fcntl is None or not is_first_process(cfg.get('launcher', 'none')):
+    if fcntl is None or not is_first_process(cfg):
         yield
         return
     folder = Path(cfg.work_dir)

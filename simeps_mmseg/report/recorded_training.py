@@ -93,7 +93,7 @@ class RecordedTraining:
         last = Path(pointer.read_text().strip()).name if pointer.is_file() else ''  # empty where a crash cut it off
         candidates = [
             *_newest_first(self.work_dir.glob('best_*.pth')),
-            *([self.work_dir / last] if last and (self.work_dir / last).is_file() else []),
+            *([self.work_dir / last] if (self.work_dir / last).is_file() else []),
             *_newest_first(self.work_dir.glob('*_*.pth')),
         ]
         candidates = [file for file in candidates if file.name != WEIGHTS]  # a plain network, not the whole model

@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+from ..engine.checks.scores import evaluators
+
 
 def decided_by(cfg: Config) -> str | None:
     """The score by which a training keeps its best checkpoint; None where it keeps none, or says ``auto``."""
@@ -12,6 +14,4 @@ def decided_by(cfg: Config) -> str | None:
 
 def smallest_region(cfg: Config, split: str) -> int:
     """Pixels of the smallest region that the metric of a config counts (``min_area`` of ``DefectIoUMetric``); 1 by default."""
-    evaluator = cfg.get(f'{split}_evaluator') or []
-    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
-    return next((metric['min_area'] for metric in metrics if 'min_area' in metric), 1)
+    return next((metric['min_area'] for metric in evaluators(cfg, split).values() if 'min_area' in metric), 1)

@@ -173,7 +173,7 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
             raise UserError(
                 f'--cfg-options {" ".join(options)}: the config has no such place ({str(error)[:160]})'
             ) from error
-        if is_first_process(cfg.get('launcher', 'none')):
+        if is_first_process(cfg):
             for warning in warnings:
                 print_log(warning, 'current', logging.WARNING)
 

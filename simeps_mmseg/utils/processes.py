@@ -15,17 +15,22 @@ Decision = TypeVar('Decision')
 RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # set by torchrun (and mmengine), Slurm, Open MPI
 
 
-def is_first_process(launcher: str) -> bool:
+def is_first_process(cfg: Config) -> bool:
     """Whether this is the process that checks and writes; known before the processes know each other.
 
-    Without a launcher (``'none'``) each process trains alone, whatever the numbers of an outer job are.
+    Without a launcher each process trains alone, whatever the numbers of an outer job are.
     """
-    return launcher == 'none' or int(next((os.environ[name] for name in RANKS if name in os.environ), 0)) == 0
+    return trains_alone(cfg) or int(next((os.environ[name] for name in RANKS if name in os.environ), 0)) == 0
+
+
+def trains_alone(cfg: Config) -> bool:
+    """Whether no launcher has started others that train with this process."""
+    return cfg.get('launcher', 'none') == 'none'
 
 
 def join_processes(cfg: Config) -> None:
     """Let the processes of a config's launcher know each other, as its runner would do later; one alone does nothing."""
-    if cfg.get('launcher', 'none') == 'none' or is_distributed():
+    if trains_alone(cfg) or is_distributed():
         return
     env_cfg = cfg.get('env_cfg') or {}
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)

@@ -15,23 +15,27 @@ def _alone(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+def launched_by(name):
+    return Config(dict(launcher=name))
+
+
 def test_one_process_is_the_first():
-    assert is_first_process('pytorch')
+    assert is_first_process(launched_by('pytorch'))
 
 
 @pytest.mark.parametrize('name', RANKS)
 def test_each_launcher_numbers_its_processes(monkeypatch, name):
     monkeypatch.setenv(name, '0')
-    assert is_first_process('slurm')
+    assert is_first_process(launched_by('slurm'))
     monkeypatch.setenv(name, '1')
-    assert not is_first_process('slurm')
-    assert is_first_process('none')  # trainings of their own, side by side in one job
+    assert not is_first_process(launched_by('slurm'))
+    assert is_first_process(launched_by('none'))  # trainings of their own, side by side in one job
 
 
 def test_torchrun_inside_of_slurm_counts(monkeypatch):
     monkeypatch.setenv('SLURM_PROCID', '0')  # one task of Slurm starts them all
     monkeypatch.setenv('RANK', '1')
-    assert not is_first_process('pytorch')
+    assert not is_first_process(launched_by('pytorch'))
 
 
 def test_other_processes_of_slurm_leave_checks_and_words_to_the_first(monkeypatch):

@@ -36,7 +36,7 @@ def check_before_training(
     Raises:
         UserError: With all errors.
     """
-    if not is_first_process(cfg.get('launcher', 'none')):
+    if not is_first_process(cfg):
         return []
     absent = dict.fromkeys(path for path, _, _ in missing_data(cfg, ('test_dataloader',)))
     if absent:  # training does without

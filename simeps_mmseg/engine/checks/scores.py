@@ -1,27 +1,26 @@
 """Metrics and the score that chooses checkpoints, as the config of a training names them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
 
 from ...datasets.defaults import class_of
-from ...deploy.stock_config import number_of_networks
+from ...deploy.stock_config import number_of_branches
 from ...evaluation.defect_iou_metric import SUMMARY
-from ...models.segmentors import BaseSemiSegmentor
 from ...utils.config_tree import leaf_configs, type_name
-from ...utils.own_types import inherits
 
 IOU_METRICS = dict(mIoU=('mIoU',), mDice=('mDice',), mFscore=('mFscore', 'mPrecision', 'mRecall'))
 
 
-def evaluators(cfg: Config) -> dict[str, Mapping]:
+def evaluators(cfg: Config, split: str = 'val') -> dict[str, MutableMapping]:
     """The configs of metrics in ``val_evaluator`` by key: one, a list, or the ``metrics`` of an evaluator."""
-    key, found = 'val_evaluator', cfg.get('val_evaluator')
+    key = f'{split}_evaluator'
+    found = cfg.get(key)
     if isinstance(found, Mapping) and 'metrics' in found:
         key, found = f'{key}.metrics', found['metrics']
     keyed = {f'{key}[{i}]': one for i, one in enumerate(found)} if isinstance(found, list | tuple) else {key: found}
-    return {key: one for key, one in keyed.items() if isinstance(one, Mapping)}
+    return {key: one for key, one in keyed.items() if isinstance(one, MutableMapping)}
 
 
 def metric_problems(cfg: Config) -> Iterator[str]:
@@ -95,11 +94,6 @@ def branch_problem(cfg: Config, branch: str, score: str) -> str:
     return (
         '' if options.get('branch_predictions') else 'branches are scored with model.test_cfg.branch_predictions=True'
     )
-
-
-def number_of_branches(model: Mapping) -> int:
-    """How many networks the config of a semi-supervised model comes to; 0 for other models."""
-    return number_of_networks(model) if inherits(model.get('type'), BaseSemiSegmentor) else 0
 
 
 def validation_classes(cfg: Config) -> Sequence[str] | None:

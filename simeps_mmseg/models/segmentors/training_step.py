@@ -114,7 +114,7 @@ def updates_in_its_own_way(optim_wrapper: OptimWrapper) -> bool:
 
 def finish_step(optim_wrapper: OptimWrapper, logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor | int]:
     """Change the weights, if it is time, after the backward passes of a batch; its values for the log, of all parts."""
-    if logged and optim_wrapper.should_update():  # a scaler of gradients does not step without any
+    if optim_wrapper.should_update():
         optim_wrapper.step()
         optim_wrapper.zero_grad()
     total: Tensor | int = sum(values.pop('loss') for values in logged)

@@ -59,7 +59,7 @@ def check_pretrained(cfg: Config) -> None:
     Raises:
         UserError: If one cannot be had; names the file, the folder where it would be found, and the way without it.
     """
-    if not is_first_process(cfg.get('launcher', 'none')):
+    if not is_first_process(cfg):
         return  # the first process fills the cache
     for source, key in {source: key for key, source in pretrained_sources(cfg.model)}.items():
         try:
