@@ -159,11 +159,12 @@ def begins_at(line: dict) -> float | None:
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
-    """For each set and percentage the row with most steps: on labels first, then of the method."""
+    """For each set and percentage the row with most steps: of the method first, then on labels."""
+    steps = {place: (place.iters, place.start) for place in found}
     return {
         place: seeds
         for place, seeds in found.items()
-        if all(place[:2] != other[:2] or place >= other for other in found)
+        if all(place[:2] != other[:2] or steps[place] >= steps[other] for other in found)
     }
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A quarter of an hour on a GPU, in one call: what a step costs, whether it is right, then the paper's protocol on NEU-Seg.
+# A quarter of an hour on a GPU, in one call: what a step costs, whether it is right, then trainings on NEU-Seg.
 #
 #   benchmarks/gpu_quarter_pack.sh                       # before, where there is a package index
 #   OUT=results benchmarks/gpu_quarter.sh                # on the machine with the GPU
+#   TABLES=paper OUT=results benchmarks/gpu_quarter.sh   # from nothing by the paper's protocol, in place of protocol `warm`
 #   benchmarks/gpu_quarter.sh unpack                     # only unpack; a later call may then lack build/gpu_quarter/data.tar.xz
 #   SMALL=1 PLACE=/tmp/small OUT=/tmp/out benchmarks/gpu_quarter.sh              # a try on the CPU
 #
@@ -23,13 +24,16 @@ PYTHON=${PYTHON:-python3}
 QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
-# Processes that load images, for each of three runs. So many are to be enough: images a second that part `loader` reports for
-# them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
+TABLES=${TABLES:-warm}                   # what to train: `warm` or `paper`
+PRECISIONS=${PRECISIONS:-bfloat16 float32}  # of the steps that are timed
+# Processes that load images, for each of three runs of `paper`. So many are to be enough: images a second that part `loader`
+# reports for them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
 WORKERS=${WORKERS:-4}
 PIECE_MIB=15
 PIECES=4                                 # beside the four other files
 cd "$ROOT" || exit 1
 export PYTHONPATH=$PLACE/site:$ROOT PYTHONUNBUFFERED=1
+CHECKS=()  # processes that measure beside the training
 
 main() {
     unpack || exit 1
@@ -39,7 +43,7 @@ main() {
     # A plan is there where a call before this one measured: go on with its training.
     if [ ! -s "$PLACE/state/plan" ] || [ -n "${MEASURE:-}" ]; then measure; fi
     train
-    wait  # for losses and tests, which have limits of their own
+    wait "${CHECKS[@]}"  # losses and tests have limits of their own
     pack_state
 }
 
@@ -56,6 +60,10 @@ unpack() {
     fi
     if [ -f "$PACK/state.tar.xz.00" ] && [ ! -d "$PLACE/state" ]; then
         cat "$PACK"/state.tar.xz.* | tar -C "$PLACE" -xJ || return 1
+    fi
+    if [ -f "$PACK/starts.tar.xz" ] && [ ! -d "$PLACE/work" ]; then
+        mkdir -p "$PLACE/work"
+        tar -C "$PLACE/work" -xJf "$PACK/starts.tar.xz" || return 1
     fi
 }
 
@@ -78,20 +86,62 @@ measure() {
         torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")'
     # Alone, as they are timed.
     part steps "$((steps + 20))" "$PYTHON" benchmarks/gpu_steps.py --results "$OUT/lines.jsonl" \
-        --profile "$OUT/profile.txt" --seconds "$steps" "${small[@]}"
+        --profile "$OUT/profile.txt" --seconds "$steps" --precisions $PRECISIONS "${small[@]}"
     part loader "${CHECKS_SECONDS:-60}" "$PYTHON" benchmarks/loader_speed.py --results "$OUT/lines.jsonl" \
         --data-root "$PLACE/data" --workers 0 1 "$WORKERS" 8 --seconds 1
     # These only have to end. A thread for every core would take the host's time from the training that begins meanwhile.
     OMP_NUM_THREADS=2 part losses "$((2 * ${CHECKS_SECONDS:-60}))" "$PYTHON" benchmarks/gpu_losses.py \
         --results "$OUT/lines.jsonl" "${losses[@]}" &
+    CHECKS+=($!)
     OMP_NUM_THREADS=2 part tests "$((2 * ${CHECKS_SECONDS:-60}))" \
         "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider tests/gpu &
+    CHECKS+=($!)
+}
+
+train() {
+    share_device
+    "train_$TABLES"
+    [ -z "${CUDA_MPS_PIPE_DIRECTORY:-}" ] || echo quit | nvidia-cuda-mps-control
+}
+
+# Let kernels of several processes run at the same time (NVIDIA's MPS), where that works: else they take turns.
+share_device() {
+    export PATH=$PATH:/usr/local/nvidia/bin
+    command -v nvidia-cuda-mps-control > /dev/null || return 0
+    export CUDA_MPS_PIPE_DIRECTORY=$PLACE/mps CUDA_MPS_LOG_DIRECTORY=$PLACE/mps
+    mkdir -p "$PLACE/mps"
+    # Two processes at a time, with a convolution each.
+    part share 40 bash -c 'nvidia-cuda-mps-control -d && { "$0" -c "$1" & "$0" -c "$1" && wait $!; }' "$PYTHON" \
+        'import torch; print(torch.nn.Conv2d(3, 3, 3, device="cuda")(torch.ones(1, 3, 9, 9, device="cuda")).sum().backward())' \
+        && return 0
+    echo quit | timeout 5 nvidia-cuda-mps-control > /dev/null 2>&1
+    unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+}
+
+# What unlabelled images bring to a network on labels, and the other methods from the same networks. Small steps leave most of a
+# GPU idle, so all runs go at a time: those that come last in the shorter table give way to the others.
+train_warm() {
+    local warm=(--protocol warm --precision float32 --threads 1 --workers 1) few=(0 1 2)
+    if [ -n "${SMALL:-}" ]; then warm+=(--size 32 --batch 2 --iters 6) few=(0); fi
+    echo '{"what": "plan", "tables": "warm"}' | tee -a "$OUT/lines.jsonl" "$PLACE/state/plan"
+    local begun=()
+    table warm_5_10pct "${warm[@]}" --fractions 5 10 --start "${START:-4500}" --seeds "${few[@]}" \
+        --methods simeps_plus supervised --jobs 12 &
+    begun+=($!)
+    table warm_1pct "${warm[@]}" --fractions 1 --start "${FEW_START:-3000}" --seeds "${few[@]}" \
+        --methods simeps_plus supervised cps unimatch simeps --jobs "${JOBS:-15}" &
+    begun+=($!)
+    wait "${begun[@]}"
+    table warm_1pct_others "${warm[@]}" --fractions 1 --start "${FEW_START:-3000}" --seeds "${few[@]}" \
+        --methods fixmatch mean_teacher uaps --jobs "${JOBS:-15}"
 }
 
 # The paper's protocol with as many iterations as fit, one table after the other: from nothing, then from the network that this
 # table has on labels alone; then the next percentage of labels. What is not finished is gone on with in the next call.
-train() {
+train_paper() {
     local plan=$PLACE/state/plan percentage iterations further precision
+    local paper=(--protocol paper --methods supervised simeps simeps_plus --seeds 0 --jobs 3 --threads 2 --workers "$WORKERS")
+    if [ -n "${SMALL:-}" ]; then paper+=(--size 32 --batch 2); fi
     if [ ! -s "$plan" ]; then
         "$PYTHON" benchmarks/gpu_plan.py --lines "$OUT/lines.jsonl" --seconds "$(seconds_left)" > "$plan" \
             || echo '500 166 auto' > "$plan"
@@ -101,9 +151,10 @@ train() {
     echo "{\"what\": \"plan\", \"iterations\": [$iterations, $further], \"precision\": \"$precision\"}" \
         | tee -a "$OUT/lines.jsonl"
     for percentage in 10 1; do
-        table "from_nothing_${percentage}pct" --precision "$precision" --fractions "$percentage" --iters "$iterations"
-        table "from_labels_${percentage}pct" --precision "$precision" --fractions "$percentage" --iters "$further" \
-            --start "$iterations"
+        table "from_nothing_${percentage}pct" "${paper[@]}" --precision "$precision" --fractions "$percentage" \
+            --iters "$iterations"
+        table "from_labels_${percentage}pct" "${paper[@]}" --precision "$precision" --fractions "$percentage" \
+            --iters "$further" --start "$iterations"
     done
 }
 
@@ -111,17 +162,15 @@ seconds_left() {
     echo $((QUARTER_SECONDS - STOPPING_SECONDS - PACKING_SECONDS - SECONDS))
 }
 
-# table NAME CHANGES...: labels only and our methods, side by side, if there is time left.
+# table NAME ARGUMENTS...: runs of compare.py, if there is time left.
 table() {
-    local name=$1 seconds changes=(--protocol paper)
+    local name=$1 seconds
     shift
     seconds=$(seconds_left)
     [ "$seconds" -gt 15 ] || return 0
-    if [ -n "${SMALL:-}" ]; then changes+=(--size 32 --batch 2); fi
-    part "$name" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "${changes[@]}" "$@" --seeds 0 \
-        --methods supervised simeps simeps_plus --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" \
-        --results "$PLACE/state/results.jsonl" \
-        --jobs 3 --threads 2 --workers "$WORKERS" --minutes "$("$PYTHON" -c "print($seconds / 60)")"
+    part "$name" "$((seconds + STOPPING_SECONDS))" "$PYTHON" benchmarks/compare.py "$@" \
+        --data-root "$PLACE/data" --work-dir "$PLACE/work" --state "$PLACE/state" \
+        --results "$PLACE/state/results.jsonl" --minutes "$("$PYTHON" -c "print($seconds / 60)")"
     cp "$PLACE/state/results.jsonl" "$OUT/" 2> /dev/null
     tail -q -n 5 "$PLACE"/work/*/log.txt >> "$OUT/log.txt" 2> /dev/null
 }

@@ -3,8 +3,10 @@
 #
 #   benchmarks/gpu_quarter_pack.sh [DATA_ROOT]           # the folder with neu_seg, as prepare_data.py wrote it; default: data
 #   STATE=results_of_the_last_quarter benchmarks/gpu_quarter_pack.sh
+#   STARTS=work_folder_of_compare benchmarks/gpu_quarter_pack.sh     # with finished networks on labels to start from
 #
-# Writes build/gpu_quarter/: wheels/, data.tar.xz and, with STATE, the state to go on from. LIMIT_MIB is what it may take.
+# Writes build/gpu_quarter/: wheels/, data.tar.xz and, with STATE, the state to go on from. Of a network to start from it takes
+# the best weights, and as the last ones, which only say that it is finished, a link to them. LIMIT_MIB is what it may take.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -32,6 +34,17 @@ compiled=$(find "$PACK/wheels" -name '*.whl' ! -name '*-none-any.whl')
 rm -f "$PACK"/state.tar.xz.*
 if [ -n "${STATE:-}" ]; then
     cp "$STATE"/state.tar.xz.* "$PACK/"
+fi
+rm -rf "$PACK"/starts*
+if [ -n "${STARTS:-}" ]; then
+    for folder in "$STARTS"/*/; do
+        name=$(basename "$folder")
+        mkdir -p "$PACK/starts/$name"
+        cp "$folder"/best_*.pth "$PACK/starts/$name/"
+        ln -s "$(cd "$folder" && echo best_*.pth)" "$PACK/starts/$name/$(basename "$(cat "$folder/last_checkpoint")")"
+    done
+    tar -C "$PACK/starts" -cf - . | xz -T0 -6 > "$PACK/starts.tar.xz"
+    rm -rf "$PACK/starts"
 fi
 du -ch "$PACK"/* | sort -h
 mib=$(du -sm "$PACK" | cut -f1)

@@ -48,15 +48,18 @@ def main() -> None:
     parser.add_argument('--profile', type=Path, help='file for tables of where a step goes')
     parser.add_argument('--seconds', type=float, default=80, help='no case starts after that')
     parser.add_argument('--small', action='store_true', help='one tiny network')
+    parser.add_argument('--precisions', nargs='+', choices=PRECISIONS, default=PRECISIONS)
     args = TABLE.parse(parser)
     end = time.monotonic() + args.seconds
     device = found_device()
     torch.backends.cudnn.benchmark = True  # as in the shipped configs
     init_default_scope('mmseg')
-    peaks = {precision: matrix_peak(precision, device) for precision in PRECISIONS}
+    peaks = {precision: matrix_peak(precision, device) for precision in args.precisions}
     append(args.results, dict(what='matrix_peak', device=device_name(device), tflops=peaks))
     seconds: dict[Case, float] = {}
     for case in cases(SMALL if args.small else GPU_NETWORKS):
+        if case.precision not in peaks:
+            continue
         if time.monotonic() > end:
             break
         whose = dict(device=device_name(device), **asdict(case))

@@ -114,6 +114,12 @@ def test_a_part_that_fails_or_takes_too_long_does_not_stop_the_next(tmp_path):
     assert (tmp_path / 'out/log.txt').read_text() == '== slow\n== wrong\nwhy\n== right\ndone\n'
 
 
+def echo(place):
+    """An interpreter that says what it is asked for."""
+    (place / 'echo').write_text(ECHO)
+    (place / 'echo').chmod(0o755)
+
+
 ECHO = """#!/usr/bin/env bash
 case "$*" in
     *gpu_plan.py*) [ -n "$PLANS" ] && echo "$PLANS" ;;
@@ -125,19 +131,46 @@ esac
 
 @pytest.mark.parametrize('planned', ['2000 666 float32', ''])
 def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(planned, tmp_path, monkeypatch):
-    """The interpreter is one that says what it is asked for."""
     monkeypatch.setenv('PLANS', planned)
-    script = shell(tmp_path, f'PYTHON={tmp_path}/echo\ntrain\ntrain')
-    (tmp_path / 'echo').write_text(ECHO)
-    (tmp_path / 'echo').chmod(0o755)
+    script = shell(tmp_path, f'PYTHON={tmp_path}/echo TABLES=paper\ntrain\ntrain')
+    echo(tmp_path)
     assert 'unbound' not in run(script).stderr
     iterations, further, precision = (planned or '500 166 auto').split()
     assert (tmp_path / 'place/state/plan').read_text().split() == [iterations, further, precision]
     asked = [line for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
     assert len(asked) == 2 * 4  # two calls
     assert all(f'--precision {precision} ' in line for line in asked)
-    assert all(f'--fractions 10 --iters {iterations} --seeds' in line for line in asked[::4])
+    assert all(f'--fractions 10 --iters {iterations} --data-root' in line for line in asked[::4])
     assert all(f'--fractions 1 --iters {further} --start {iterations} ' in line for line in asked[3::4])
+
+
+def test_all_methods_begin_at_the_same_networks_on_labels(tmp_path):
+    script = shell(tmp_path, f'PYTHON={tmp_path}/echo\ntrain')
+    echo(tmp_path)
+    assert 'unbound' not in run(script).stderr
+    assert json.loads((tmp_path / 'place/state/plan').read_text())['tables'] == 'warm'
+    asked = [line.split() for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
+    starts = {tuple(one[one.index('--fractions') + 1 : one.index('--seeds')]) for one in asked}
+    assert len(asked) == 3 and starts == {('5', '10', '--start', '4500'), ('1', '--start', '3000')}
+    assert all(one[one.index('--protocol') + 1] == 'warm' and '--precision' in one for one in asked)
+
+
+@pytest.mark.parametrize('works', [True, False])
+def test_processes_share_the_device_where_that_works(works, tmp_path, monkeypatch):
+    """The control program of NVIDIA's MPS is one that notes what it is asked for; Python fails where sharing does."""
+    tools = tmp_path / 'tools'
+    tools.mkdir()
+    for name, text in {
+        'nvidia-cuda-mps-control': f'echo "$* $(timeout 1 cat)" >> {tmp_path}/asked',
+        'python': f'exit {int(not works)}',
+    }.items():
+        (tools / name).write_text(f'#!/usr/bin/env bash\n{text}\n')
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tools}:{os.environ["PATH"]}')
+    says = 'echo "dir=${CUDA_MPS_PIPE_DIRECTORY:-none}"'
+    script = shell(tmp_path, f'PYTHON={tools}/python\ntrain_warm() {{ {says}; }}\ntrain')
+    assert f'dir={tmp_path / "place/mps" if works else "none"}' in run(script).stdout
+    assert (tmp_path / 'asked').read_text().split() == ['-d', 'quit']
 
 
 def test_state_is_packed_in_pieces_and_what_does_not_fit_is_named(tmp_path):
