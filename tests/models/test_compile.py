@@ -13,9 +13,11 @@ def fresh_compiler():
     torch.compiler.reset()
 
 
-@pytest.mark.parametrize('branch_by_branch', [False, True])
-def test_compiled_backbones_train_as_they_are(branch_by_branch):
-    changes = METHODS['simeps_plus']
+@pytest.mark.parametrize(
+    ('method', 'branch_by_branch'), [('simeps_plus', False), ('simeps_plus', True), ('renormalised', False)]
+)
+def test_compiled_backbones_train_as_they_are(method, branch_by_branch):
+    changes = METHODS[method]
     expected = train(build(changes, branch_by_branch=branch_by_branch), steps=2)
     model = build(changes, branch_by_branch=branch_by_branch)
     for branch in model.branches:

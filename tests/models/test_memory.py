@@ -22,7 +22,14 @@ UAPS = dict(cross_pseudo=dict(type='UncertaintyMixedLoss'))
 STAGES = dict(type='SimilarityConsistencyLoss', stages=dict(encoder=1.0, decoder=1.0, logits=1.0))
 # Unlabelled images teach nothing.
 NO_CONSISTENCY = dict(cross_pseudo=None, similarity=None, consistency_on_labeled=False)
-METHODS = dict(simeps={}, simeps_plus=PLUS, uaps=UAPS, all_stages=dict(similarity=STAGES), ensemble=NO_CONSISTENCY)
+METHODS = dict(
+    simeps={},
+    simeps_plus=PLUS,
+    renormalised={**PLUS, 'batch_renorm': True},
+    uaps=UAPS,
+    all_stages=dict(similarity=STAGES),
+    ensemble=NO_CONSISTENCY,
+)
 
 
 class OnePass(OptimWrapper):

@@ -434,9 +434,11 @@ def running_statistics(network):
 class TestRunningStatistics:
     """What predicts goes by batch-norm statistics of labelled images, and teachers average them like weights."""
 
+    @pytest.mark.parametrize('renorm', [False, True])
     @pytest.mark.parametrize('options', [dict(teacher=EMA), dict(view=VIEW), dict(teacher=EMA, view=VIEW)])
-    def test_views_and_taught_images_do_not_move_them(self, options):
-        models = [build({**MULTI, **options, 'consistency_on_labeled': False}) for _ in range(2)]
+    def test_views_and_taught_images_do_not_move_them(self, options, renorm):
+        more = dict(consistency_on_labeled=False, batch_renorm=renorm)
+        models = [build({**MULTI, **options, **more}) for _ in range(2)]
         models[1].load_state_dict(models[0].state_dict())
         inputs, samples = batch(2, 3)
         models[0].loss(inputs, samples)
@@ -446,9 +448,10 @@ class TestRunningStatistics:
         for both in zip(models[0].branches, models[1].branches):
             torch.testing.assert_close(*map(running_statistics, both), rtol=0, atol=0)
 
-    def test_an_unlabelled_image_is_seen_as_at_inference_whatever_is_beside_it(self):
+    @pytest.mark.parametrize('renorm', [False, True])
+    def test_an_unlabelled_image_is_seen_as_at_inference_whatever_is_beside_it(self, renorm):
         """Normalised by its own batch, an image of another kind would look like the others."""
-        models = [build({**MULTI, 'teacher': EMA}) for _ in range(2)]
+        models = [build({**MULTI, 'teacher': EMA, 'batch_renorm': renorm}) for _ in range(2)]
         models[1].load_state_dict(models[0].state_dict())
         inputs, samples = batch(2, 3)
         beside = inputs.clone()

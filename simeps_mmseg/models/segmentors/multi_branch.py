@@ -37,6 +37,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         view: Config of random transforms, such as ``RandomView``, that each branch draws anew of the unlabelled images.
         cut_mix: Config of ``CutMix`` on the unlabelled images, the same boxes for all branches.
         consistency_on_labeled: Whether the branches also teach each other on the labelled images, as in simEps and CPS.
+        batch_renorm: Whether views have the gradient of batch norm in training mode. Their values are those of inference.
         branch_by_branch: Whether to keep the activations of one branch at a time. All branches but the last compute theirs
             again when their turn comes in the backward pass; values and gradients stay the same, bit for bit. Takes less
             memory, and the time of one more forward pass of each of them.
@@ -56,6 +57,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         view: dict | None = None,
         cut_mix: dict | None = None,
         consistency_on_labeled: bool = True,
+        batch_renorm: bool = False,
         branch_by_branch: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -65,6 +67,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         self.has_consistency = bool(cross_pseudo or similarity)
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
         self.consistency_on_labeled = consistency_on_labeled
+        self.batch_renorm = batch_renorm
         self.branch_by_branch = branch_by_branch
 
     @property
@@ -94,7 +97,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
             # Normalised by its own batch, an image of another kind looks like the others; at inference it does not.
-            with normalised_as_at_inference(self.branches):
+            with normalised_as_at_inference(self.branches, self.batch_renorm):
                 outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
         self.step_record.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.step_record.outputs = [logits.detach() for logits in logits_of(outputs)]

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from mmengine.model import BaseModule
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from .batch_norm import batch_norms, kept_statistics
+from .batch_norm import batch_norms, is_renormalising, kept_statistics, renormalising
 from .branch import BranchOutput
 
 
@@ -27,17 +28,19 @@ def recomputed(forward: Callable[..., BranchOutput], branch: BaseModule, *args: 
 
 
 def _contexts(branch: BaseModule) -> tuple:
-    return nullcontext(), _second_run(branch, [norm.training for norm in batch_norms(branch)])
+    norms = batch_norms(branch)
+    renormalised = [norm for norm in norms if is_renormalising(norm)]
+    return nullcontext(), _second_run(branch, [norm.training for norm in norms], renormalised)
 
 
 @contextmanager
-def _second_run(branch: BaseModule, modes: Sequence[bool]) -> Iterator[None]:
+def _second_run(branch: BaseModule, modes: Sequence[bool], renormalised: Sequence[_BatchNorm]) -> Iterator[None]:
     norms = batch_norms(branch)
     now = [norm.training for norm in norms]
     for norm, training in zip(norms, modes):
         norm.training = training
     try:
-        with kept_statistics([branch]):
+        with kept_statistics([branch]), renormalising(renormalised):
             yield
     finally:
         for norm, training in zip(norms, now):
