@@ -24,7 +24,8 @@ PYTHON=${PYTHON:-python3}
 QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
-TABLES=${TABLES:-warm}                   # what to train: `warm` or `paper`
+TABLES=${TABLES:-warm}                   # what to train: `warm` (of SEEDS, METHODS and a CHANGE of the recipe) or `paper`
+CHANGE=${CHANGE-model.batch_renorm=True} # of the config of simEps-plus, tried beside it; empty: none
 PRECISIONS=${PRECISIONS:-bfloat16 float32}  # of the steps that are timed
 # Processes that load images, for each of three runs of `paper`. So many are to be enough: images a second that part `loader`
 # reports for them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
@@ -118,22 +119,25 @@ share_device() {
     unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
 }
 
-# What unlabelled images bring to a network on labels, and the other methods from the same networks. Small steps leave most of a
-# GPU idle, so all runs go at a time: those that come last in the shorter table give way to the others.
+# What unlabelled images bring to a network on labels, by the recipe as it is and with a change of it, and the other methods from
+# the same networks. Small steps leave most of a GPU idle, so all runs of the first two go at a time.
 train_warm() {
-    local warm=(--protocol warm --precision float32 --threads 1 --workers 1) few=(0 1 2)
-    if [ -n "${SMALL:-}" ]; then warm+=(--size 32 --batch 2 --iters 6) few=(0); fi
+    local warm=(--protocol warm --precision float32 --threads 1 --workers 1) begun=() percentage methods
+    read -ra methods <<< "${METHODS:-cps unimatch simeps fixmatch mean_teacher uaps}"
+    # shellcheck disable=SC2206
+    warm+=(--seeds ${SEEDS:-0 1 2})
+    if [ -n "${SMALL:-}" ]; then warm+=(--size 32 --batch 2 --iters 6); fi
     echo '{"what": "plan", "tables": "warm"}' | tee -a "$OUT/lines.jsonl" "$PLACE/state/plan"
-    local begun=()
-    table warm_5_10pct "${warm[@]}" --fractions 5 10 --start "${START:-4500}" --seeds "${few[@]}" \
-        --methods simeps_plus supervised --jobs 12 &
-    begun+=($!)
-    table warm_1pct "${warm[@]}" --fractions 1 --start "${FEW_START:-3000}" --seeds "${few[@]}" \
-        --methods simeps_plus supervised cps unimatch simeps --jobs "${JOBS:-15}" &
-    begun+=($!)
+    for percentage in 1 5 10; do
+        local start=(--start "${START:-$([ $percentage = 1 ] && echo 3000 || echo 4500)}" --fractions $percentage)
+        table "warm_${percentage}pct" "${warm[@]}" "${start[@]}" --methods simeps_plus supervised --jobs 6 &
+        begun+=($!)
+        [ -n "${CHANGE:-}" ] || continue
+        table "changed_${percentage}pct" "${warm[@]}" "${start[@]}" --methods simeps_plus --cfg-options "$CHANGE" --jobs 3 &
+        begun+=($!)
+    done
     wait "${begun[@]}"
-    table warm_1pct_others "${warm[@]}" --fractions 1 --start "${FEW_START:-3000}" --seeds "${few[@]}" \
-        --methods fixmatch mean_teacher uaps --jobs "${JOBS:-15}"
+    table warm_1pct_others "${warm[@]}" --fractions 1 --start "${START:-3000}" --methods "${methods[@]}" --jobs 18
 }
 
 # The paper's protocol with as many iterations as fit, one table after the other: from nothing, then from the network that this
