@@ -85,6 +85,7 @@ CASES = [
     ({'train_dataloader.dataset.cache_bytes': '4GB'}, "dataset.cache_bytes must be a number of bytes, such as 4294967296, or"),
     ({'train_dataloader.dataset.cache_bytes': -1}, 'or 0 for no cache, got -1'),
     ({'model.branch_by_branch': 'no'}, "model.branch_by_branch must be True or False, got 'no'"),
+    ({'model.batch_renorm': 'no'}, "model.batch_renorm must be True or False, got 'no'"),
     ({'compile': 'yes'}, "compile must be True, False or a dict of options of torch.compile, got 'yes'"),
     ({'train_dataloader.persistent_workers': True}, 'train_dataloader.persistent_workers=True needs num_workers of 1 or'),
     ({'val_dataloader.dataset': [{}, {}]}, "val_dataloader.dataset must be one dict; several sets are dict(type='ConcatD"),

@@ -33,6 +33,7 @@ TOGETHER = (
     ('val_dataloader', 'val_cfg', 'val_evaluator'),
     ('test_dataloader', 'test_cfg', 'test_evaluator'),
 )
+SWITCHES = ('batch_renorm', 'branch_by_branch', 'consistency_on_labeled')  # any text would count as True
 LIKE_A_HOOK = 0.75  # so alike are a slip and the hook that was meant
 
 
@@ -147,7 +148,7 @@ def number_problems(node: object) -> Iterator[str]:
             lambda value: value == 0 or is_count(value),
             'a number of bytes, such as 4294967296, or 0 for no cache',
         ),
-        branch_by_branch=(lambda value: isinstance(value, bool), 'True or False'),  # any text would count as True
+        **dict.fromkeys(SWITCHES, (lambda value: isinstance(value, bool), 'True or False')),
     )
     for key, name, value in walk_values(node):
         if name not in rules or isinstance(value, list | tuple | dict):  # several losses may share a list
