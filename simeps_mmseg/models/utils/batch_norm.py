@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from mmengine.dist import all_reduce, is_distributed
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
+from .batch_renorm import renormalising
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -64,55 +63,6 @@ def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = Fal
     finally:
         for norm in norms:
             norm.training = True
-
-
-def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
-    """Batch norm with the values of inference and the gradient of training.
-
-    Images are normalised by the running statistics, as at inference. The gradient is that of images normalised by their own
-    batch: it leaves out what would only move or scale the whole batch, which the running statistics, too old by some steps, do
-    not take back. A layer that sees one value for each channel, and so has no batch, has the gradient of inference.
-
-    Source: Ioffe, NeurIPS 2017 (Batch Renormalization), with r and d without limits.
-
-    Args:
-        norm: A layer with running statistics, which stay.
-        inputs: Shape (b, c) or (b, c, ...).
-
-    Returns:
-        Same shape.
-    """
-    if inputs.numel() == inputs.shape[1]:
-        running = norm.running_mean, norm.running_var
-        return F.batch_norm(inputs, *running, norm.weight, norm.bias, training=False, eps=norm.eps)
-    assert norm.running_mean is not None and norm.running_var is not None
-    with torch.no_grad():
-        wide = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
-        var, mean = torch.var_mean(wide, [0, *range(2, inputs.dim())], correction=0)
-        scale = torch.rsqrt(norm.running_var + norm.eps)
-        shift = (mean - norm.running_mean) * scale
-        scale = scale * (var + norm.eps).sqrt()
-    if norm.affine:
-        scale, shift = scale * norm.weight, torch.addcmul(norm.bias, shift, norm.weight)
-    return F.batch_norm(inputs, None, None, scale, shift, training=True, eps=norm.eps)
-
-
-@contextmanager
-def renormalising(norms: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Let layers compute :func:`batch_renorm` in place of what they do."""
-    norms = list(norms)
-    for norm in norms:
-        vars(norm)['forward'] = partial(batch_renorm, norm)
-    try:
-        yield
-    finally:
-        for norm in norms:
-            del vars(norm)['forward']
-
-
-def is_renormalising(norm: _BatchNorm) -> bool:
-    """Whether a layer is within :func:`renormalising`."""
-    return isinstance(vars(norm).get('forward'), partial)
 
 
 @torch.no_grad()

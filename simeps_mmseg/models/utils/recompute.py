@@ -9,7 +9,8 @@ from mmengine.model import BaseModule
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from .batch_norm import batch_norms, is_renormalising, kept_statistics, renormalising
+from .batch_norm import batch_norms, kept_statistics
+from .batch_renorm import is_renormalising, renormalising
 from .branch import BranchOutput
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from simeps_mmseg.models.utils.batch_norm import batch_renorm, is_renormalising, normalised_as_at_inference
+from simeps_mmseg.models.utils.batch_norm import normalised_as_at_inference
+from simeps_mmseg.models.utils.batch_renorm import batch_renorm, is_renormalising
 
 
 def norm_and_inputs(kind=nn.BatchNorm2d, shape=(4, 3, 5, 6), **options):
