@@ -249,9 +249,10 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     A case is a set with so many labels. Where the mean over the cases is within two standard errors of zero, or there are
     fewer than three of them, nothing is recommended.
     """
-    found = cases(lines, METHOD)
-    gains = mean_gains(found, key)
-    sizes = {place: seeds[0].semi['labeled'] for place, seeds in found.items()}
+    lines = list(lines)
+    tried = longest_trained(comparisons(lines, METHOD))
+    gains = mean_gains(cases(lines, METHOD), key)
+    sizes = {place: seeds[0].semi['labeled'] for place, seeds in tried.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
     for name, low, high in (
         (f'up to {FEW}', 0, FEW),
@@ -264,7 +265,10 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
             figures = [f'{figure(inside):+.1f}' for figure in (statistics.median, min, max)]
             rows.append(f'| {" | ".join([name, taken, str(len(inside)), *figures])} |')
         else:
-            rows.append(f'| {name} | not yet measured | 0 | | | |')
+            rising = mean_gains({place: seeds for place, seeds in tried.items() if low < sizes[place] <= high}, key)
+            known = ', '.join(f'{figure:+.1f}' for figure in rising.values())
+            words = f'not yet known: from starts that were still rising {known}' if rising else 'not yet measured'
+            rows.append(f'| {name} | {words} | 0 | | | |')
     return '\n'.join(rows) + '\n'
 
 

@@ -25,7 +25,7 @@ QUARTER_SECONDS=${QUARTER_SECONDS:-570}  # of the whole call
 STOPPING_SECONDS=${STOPPING_SECONDS:-25} # for the last checkpoint of a run that is stopped
 PACKING_SECONDS=${PACKING_SECONDS:-15}   # for packing its state
 TABLES=${TABLES:-warm}                   # what to train: `warm` (of SEEDS, METHODS and a CHANGE of the recipe) or `paper`
-CHANGE=${CHANGE-model.batch_renorm=True} # of the config of simEps-plus, tried beside it; empty: none
+CHANGE=${CHANGE:-}                       # of the config of simEps-plus, tried beside it; empty: none
 PRECISIONS=${PRECISIONS:-bfloat16 float32}  # of the steps that are timed
 # Processes that load images, for each of three runs of `paper`. So many are to be enough: images a second that part `loader`
 # reports for them are to be more than those of the fastest step that part `steps` reports for U-Net at 256.
@@ -42,7 +42,7 @@ main() {
     : "${OUT:?names the folder for the results}"
     mkdir -p "$OUT" "$PLACE/state"
     # A plan is there where a call before this one measured: go on with its training.
-    if [ ! -s "$PLACE/state/plan" ] || [ -n "${MEASURE:-}" ]; then measure; fi
+    if [ ! -s "$(plan)" ] || [ -n "${MEASURE:-}" ]; then measure; fi
     train
     wait "${CHECKS[@]}"  # losses and tests have limits of their own
     pack_state
@@ -102,7 +102,7 @@ measure() {
 train() {
     share_device
     "train_$TABLES"
-    [ -z "${CUDA_MPS_PIPE_DIRECTORY:-}" ] || echo quit | nvidia-cuda-mps-control
+    [ -z "${CUDA_MPS_PIPE_DIRECTORY:-}" ] || echo quit | timeout 10 nvidia-cuda-mps-control
 }
 
 # Let kernels of several processes run at the same time (NVIDIA's MPS), where that works: else they take turns.
@@ -126,8 +126,8 @@ train_warm() {
     read -ra methods <<< "${METHODS:-cps unimatch simeps fixmatch mean_teacher uaps}"
     # shellcheck disable=SC2206
     warm+=(--seeds ${SEEDS:-0 1 2})
-    if [ -n "${SMALL:-}" ]; then warm+=(--size 32 --batch 2 --iters 6); fi
-    echo '{"what": "plan", "tables": "warm"}' | tee -a "$OUT/lines.jsonl" "$PLACE/state/plan"
+    if [ -n "${SMALL:-}" ]; then warm+=(--size 32 --batch 2 --iters 6) START=6; fi
+    echo '{"what": "plan", "tables": "warm"}' | tee -a "$OUT/lines.jsonl" > "$(plan)"
     for percentage in 1 5 10; do
         local start=(--start "${START:-$([ $percentage = 1 ] && echo 3000 || echo 4500)}" --fractions $percentage)
         table "warm_${percentage}pct" "${warm[@]}" "${start[@]}" --methods simeps_plus supervised --jobs 6 &
@@ -137,13 +137,14 @@ train_warm() {
         begun+=($!)
     done
     wait "${begun[@]}"
-    table warm_1pct_others "${warm[@]}" --fractions 1 --start "${START:-3000}" --methods "${methods[@]}" --jobs 18
+    table others_1pct "${warm[@]}" --fractions 1 --start "${START:-3000}" --methods "${methods[@]}" --jobs 18
 }
 
 # The paper's protocol with as many iterations as fit, one table after the other: from nothing, then from the network that this
 # table has on labels alone; then the next percentage of labels. What is not finished is gone on with in the next call.
 train_paper() {
-    local plan=$PLACE/state/plan percentage iterations further precision
+    local plan percentage iterations further precision
+    plan=$(plan)
     local paper=(--protocol paper --methods supervised simeps simeps_plus --seeds 0 --jobs 3 --threads 2 --workers "$WORKERS")
     if [ -n "${SMALL:-}" ]; then paper+=(--size 32 --batch 2); fi
     if [ ! -s "$plan" ]; then
@@ -160,6 +161,11 @@ train_paper() {
         table "from_labels_${percentage}pct" "${paper[@]}" --precision "$precision" --fractions "$percentage" \
             --iters "$further" --start "$iterations"
     done
+}
+
+# The file that says what is trained.
+plan() {
+    echo "$PLACE/state/plan_$TABLES"
 }
 
 seconds_left() {
@@ -193,7 +199,7 @@ pack_state() {
         fi
         names+=("state/${file##*/}")
     done < <(ls -t "$PLACE"/state/*.pth 2> /dev/null)
-    for file in results.jsonl plan; do
+    for file in results.jsonl plan_paper plan_warm; do
         [ -f "$PLACE/state/$file" ] && names+=("state/$file")
     done
     [ ${#names[@]} -gt 0 ] || return 0

@@ -37,11 +37,16 @@ if [ -n "${STATE:-}" ]; then
 fi
 rm -rf "$PACK"/starts*
 if [ -n "${STARTS:-}" ]; then
-    for folder in "$STARTS"/*/; do
-        name=$(basename "$folder")
-        mkdir -p "$PACK/starts/$name"
-        cp "$folder"/best_*.pth "$PACK/starts/$name/"
-        ln -s "$(cd "$folder" && echo best_*.pth)" "$PACK/starts/$name/$(basename "$(cat "$folder/last_checkpoint")")"
+    for folder in "$STARTS"/supervised_*/; do
+        best=$(find "$folder" -maxdepth 1 -name 'best_*.pth')
+        if [ ! -f "$best" ] || [ ! -f "$folder/last_checkpoint" ]; then
+            echo "$folder: not one best_*.pth and a last_checkpoint, so it is left out" >&2
+            continue
+        fi
+        start=$PACK/starts/$(basename "$folder")
+        mkdir -p "$start"
+        cp "$best" "$start/"
+        ln -s "$(basename "$best")" "$start/$(basename "$(cat "$folder/last_checkpoint")")"
     done
     tar -C "$PACK/starts" -cf - . | xz -T0 -6 > "$PACK/starts.tar.xz"
     rm -rf "$PACK/starts"

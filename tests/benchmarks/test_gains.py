@@ -170,6 +170,11 @@ def test_other_methods_stand_beside_it_where_they_began_at_the_same_networks():
     assert methods_table(lines[:-1]) == 'Not yet measured.\n'
 
 
+def test_more_steps_of_the_method_come_before_more_steps_on_labels():
+    lines = [*seed(0, 50.0, 50.0, 55.0, start=9000), *seed(0, 50.0, 50.0, 54.0, start=4500, iters=1200)]
+    assert [(place.start, place.iters) for place in longest_trained(comparisons(lines, METHOD))] == [(4500, 1200)]
+
+
 def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 49.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
     found = longest_trained(comparisons(lines, METHOD))

@@ -136,7 +136,7 @@ def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(pl
     echo(tmp_path)
     assert 'unbound' not in run(script).stderr
     iterations, further, precision = (planned or '500 166 auto').split()
-    assert (tmp_path / 'place/state/plan').read_text().split() == [iterations, further, precision]
+    assert (tmp_path / 'place/state/plan_paper').read_text().split() == [iterations, further, precision]
     asked = [line for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
     assert len(asked) == 2 * 4  # two calls
     assert all(f'--precision {precision} ' in line for line in asked)
@@ -144,14 +144,17 @@ def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(pl
     assert all(f'--fractions 1 --iters {further} --start {iterations} ' in line for line in asked[3::4])
 
 
-def test_all_methods_begin_at_the_same_networks_on_labels(tmp_path):
-    script = shell(tmp_path, f'PYTHON={tmp_path}/echo\ntrain')
+@pytest.mark.parametrize('small', ['', '1'])
+def test_all_methods_begin_at_the_same_networks_on_labels(small, tmp_path, monkeypatch):
+    monkeypatch.setenv('SMALL', small)
+    script = shell(tmp_path, f'PYTHON={tmp_path}/echo CHANGE=model.batch_renorm=True\ntrain')
     echo(tmp_path)
     assert 'unbound' not in run(script).stderr
-    assert json.loads((tmp_path / 'place/state/plan').read_text())['tables'] == 'warm'
+    assert json.loads((tmp_path / 'place/state/plan_warm').read_text())['tables'] == 'warm'
     asked = [line.split() for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
     starts = [(one[one.index('--fractions') + 1], one[one.index('--start') + 1]) for one in asked]
-    assert sorted(starts) == [*3 * [('1', '3000')], *2 * [('10', '4500')], *2 * [('5', '4500')]]
+    steps = ['6', '6'] if small else ['3000', '4500']
+    assert sorted(starts) == [*3 * [('1', steps[0])], *2 * [('10', steps[1])], *2 * [('5', steps[1])]]
     assert sum('model.batch_renorm=True' in one for one in asked) == 3
     assert all(one[one.index('--protocol') + 1] == 'warm' and '--precision' in one for one in asked)
 
@@ -178,7 +181,7 @@ def test_state_is_packed_in_pieces_and_what_does_not_fit_is_named(tmp_path):
     script = shell(tmp_path, 'PIECE_MIB=1 PIECES=2\npack_state')
     state = tmp_path / 'place/state'
     (state / 'results.jsonl').write_text('{}\n')
-    (state / 'plan').write_text('2000 666 float32\n')  # another plan would begin other runs
+    (state / 'plan_warm').write_text('2000 666 float32\n')  # another plan would begin other runs
     for age, (name, kib) in enumerate([('new', 1200), ('large', 1600)]):
         (state / f'{name}.pth').write_bytes(np.random.default_rng(0).bytes(kib * 1024))
         os.utime(state / f'{name}.pth', (1000 - age, 1000 - age))  # the newest comes first
@@ -189,5 +192,5 @@ def test_state_is_packed_in_pieces_and_what_does_not_fit_is_named(tmp_path):
     whole = tmp_path / 'whole.tar.xz'
     whole.write_bytes(b''.join(piece.read_bytes() for piece in pieces))
     with tarfile.open(whole) as packed:
-        assert packed.getnames() == ['state/new.pth', 'state/results.jsonl', 'state/plan']
+        assert packed.getnames() == ['state/new.pth', 'state/results.jsonl', 'state/plan_warm']
         assert packed.extractfile('state/new.pth').read() == (state / 'new.pth').read_bytes()

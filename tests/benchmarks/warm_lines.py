@@ -27,10 +27,10 @@ def line(method, iters, start, fg, image, seed=0, dataset='neu', branches=(), st
     return dict(run=run, labeled=31, precision='float32', validations=validations, **ends)
 
 
-def seed(number, plateau, longer, semi, dataset='neu', start=3000):
+def seed(number, plateau, longer, semi, dataset='neu', start=3000, iters=600):
     """Labels only at its plateau and going on, and simEps-plus: foreground IoU, and one more per image."""
     return [
         line('supervised', start, 0, plateau, plateau + 1, number, dataset),
-        line('supervised', 600, start, longer, longer + 1, number, dataset),
-        line('simeps_plus', 600, start, semi, semi + 1, number, dataset, branches=[semi - 1, semi - 3]),
+        line('supervised', iters, start, longer, longer + 1, number, dataset),
+        line('simeps_plus', iters, start, semi, semi + 1, number, dataset, branches=[semi - 1, semi - 3]),
     ]

@@ -81,6 +81,32 @@ def test_half_precision_is_kept_and_normalised_in_single():
     torch.testing.assert_close(found.float(), norm.eval()(inputs.float()), rtol=2e-2, atol=2e-2)
 
 
+class NormAndActivation(nn.BatchNorm2d):
+    """As some layers of timm."""
+
+    def forward(self, inputs):
+        return super().forward(inputs).relu()
+
+
+def test_a_layer_that_does_more_does_so_and_has_the_gradient_of_inference():
+    norm, inputs = norm_and_inputs(NormAndActivation)
+    evaluated = copy.deepcopy(norm).eval()
+    expected = gradients(evaluated, evaluated, inputs, torch.ones_like(inputs))
+    before = copy.deepcopy(norm.state_dict())
+    with normalised_as_at_inference([norm.train()], renorm=True):
+        found = gradients(norm, norm, inputs, torch.ones_like(inputs))
+        assert norm(inputs).min() == 0
+    torch.testing.assert_close(found, expected)
+    assert norm.training
+    assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
+
+
+def test_a_weight_without_a_bias():
+    norm, inputs = norm_and_inputs()
+    norm.bias = None
+    torch.testing.assert_close(batch_renorm(norm, inputs), norm.eval()(inputs))
+
+
 def test_frozen_layers_and_those_without_statistics_are_left_alone():
     network = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3).eval(), nn.BatchNorm2d(3, track_running_stats=False))
     with normalised_as_at_inference([network], renorm=True):

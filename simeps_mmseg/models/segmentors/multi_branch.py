@@ -37,7 +37,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         view: Config of random transforms, such as ``RandomView``, that each branch draws anew of the unlabelled images.
         cut_mix: Config of ``CutMix`` on the unlabelled images, the same boxes for all branches.
         consistency_on_labeled: Whether the branches also teach each other on the labelled images, as in simEps and CPS.
-        batch_renorm: Whether views have the gradient of batch norm in training mode. Their values are those of inference.
+        batch_renorm: Whether unlabelled images that are normalised as at inference, as with ``view``, ``cut_mix`` or
+            ``teacher``, have the gradient of batch norm in training. No difference without these.
         branch_by_branch: Whether to keep the activations of one branch at a time. All branches but the last compute theirs
             again when their turn comes in the backward pass; values and gradients stay the same, bit for bit. Takes less
             memory, and the time of one more forward pass of each of them.

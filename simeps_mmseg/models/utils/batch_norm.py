@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
-from .batch_renorm import renormalising
+from .batch_renorm import can_renormalise, renormalising
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -49,19 +49,18 @@ def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = Fal
 
     Args:
         networks: In training mode; a layer that is frozen stays so.
-        renorm: Whether the gradient is that of training: :func:`batch_renorm`.
+        renorm: Whether the gradient is that of training, where a layer can have it: :func:`batch_renorm`.
     """
     norms = [norm for network in networks for norm in batch_norms(network) if norm.training]
-    if renorm:
-        with renormalising(norm for norm in norms if norm.track_running_stats):
-            yield
-        return
-    for norm in norms:
+    renormalised = [norm for norm in norms if renorm and can_renormalise(norm)]
+    others = [norm for norm in norms if norm not in renormalised]
+    for norm in others:
         norm.training = False
     try:
-        yield
+        with renormalising(renormalised):
+            yield
     finally:
-        for norm in norms:
+        for norm in others:
             norm.training = True
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -16,6 +17,8 @@ def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
     Images are normalised by the running statistics, as at inference. The gradient is that of images normalised by their own
     batch: it leaves out what would only move or scale the whole batch, which the running statistics, too old by some steps, do
     not take back. A layer that sees one value for each channel, and so has no batch, has the gradient of inference.
+
+    The batch is that of one process, with SyncBN, too.
 
     Source: Ioffe, NeurIPS 2017 (Batch Renormalization), with r and d without limits.
 
@@ -36,9 +39,17 @@ def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
         scale = torch.rsqrt(norm.running_var + norm.eps)
         shift = (mean - norm.running_mean) * scale
         scale = scale * (var + norm.eps).sqrt()
-    if norm.affine:
-        scale, shift = scale * norm.weight, torch.addcmul(norm.bias, shift, norm.weight)
+    if norm.weight is not None:
+        scale, shift = scale * norm.weight, shift * norm.weight
+    if norm.bias is not None:
+        shift = shift + norm.bias
     return F.batch_norm(inputs, None, None, scale, shift, training=True, eps=norm.eps)
+
+
+def can_renormalise(norm: _BatchNorm) -> bool:
+    """Whether a layer keeps running statistics and does nothing but normalise. (timm's may drop and activate as well.)"""
+    plain = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+    return norm.track_running_stats and type(norm).forward in plain
 
 
 @contextmanager
