@@ -170,7 +170,11 @@ def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list
 
 def cases(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
     """The cases that medians and claims are made of: one row for each set and percentage, from a network that had learned."""
-    found = longest_trained(comparisons(lines, method))
+    return settled(longest_trained(comparisons(lines, method)))
+
+
+def settled(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
+    """The rows whose networks on labels no longer rose."""
     return {place: seeds for place, seeds in found.items() if not still_rising(seeds)}
 
 
@@ -249,9 +253,8 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     A case is a set with so many labels. Where the mean over the cases is within two standard errors of zero, or there are
     fewer than three of them, nothing is recommended.
     """
-    lines = list(lines)
     tried = longest_trained(comparisons(lines, METHOD))
-    gains = mean_gains(cases(lines, METHOD), key)
+    gains = mean_gains(settled(tried), key)
     sizes = {place: seeds[0].semi['labeled'] for place, seeds in tried.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']
     for name, low, high in (

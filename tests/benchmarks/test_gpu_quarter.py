@@ -114,10 +114,14 @@ def test_a_part_that_fails_or_takes_too_long_does_not_stop_the_next(tmp_path):
     assert (tmp_path / 'out/log.txt').read_text() == '== slow\n== wrong\nwhy\n== right\ndone\n'
 
 
-def echo(place):
-    """An interpreter that says what it is asked for."""
+def asked_for(place, settings, commands='train'):
+    """What training asks of compare.py, and its plan: the interpreter is one that says what it is asked for."""
+    script = shell(place, f'PYTHON={place}/echo {settings}\n{commands}')
     (place / 'echo').write_text(ECHO)
     (place / 'echo').chmod(0o755)
+    assert 'unbound' not in run(script).stderr
+    (plan,) = (place / 'place/state').glob('plan_*')
+    return [line for line in (place / 'out/log.txt').read_text().splitlines() if 'compare.py' in line], plan
 
 
 ECHO = """#!/usr/bin/env bash
@@ -132,12 +136,9 @@ esac
 @pytest.mark.parametrize('planned', ['2000 666 float32', ''])
 def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(planned, tmp_path, monkeypatch):
     monkeypatch.setenv('PLANS', planned)
-    script = shell(tmp_path, f'PYTHON={tmp_path}/echo TABLES=paper\ntrain\ntrain')
-    echo(tmp_path)
-    assert 'unbound' not in run(script).stderr
+    asked, plan = asked_for(tmp_path, 'TABLES=paper', 'train\ntrain')
     iterations, further, precision = (planned or '500 166 auto').split()
-    assert (tmp_path / 'place/state/plan_paper').read_text().split() == [iterations, further, precision]
-    asked = [line for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
+    assert (plan.name, plan.read_text().split()) == ('plan_paper', [iterations, further, precision])
     assert len(asked) == 2 * 4  # two calls
     assert all(f'--precision {precision} ' in line for line in asked)
     assert all(f'--fractions 10 --iters {iterations} --data-root' in line for line in asked[::4])
@@ -147,11 +148,9 @@ def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(pl
 @pytest.mark.parametrize('small', ['', '1'])
 def test_all_methods_begin_at_the_same_networks_on_labels(small, tmp_path, monkeypatch):
     monkeypatch.setenv('SMALL', small)
-    script = shell(tmp_path, f'PYTHON={tmp_path}/echo CHANGE=model.batch_renorm=True\ntrain')
-    echo(tmp_path)
-    assert 'unbound' not in run(script).stderr
-    assert json.loads((tmp_path / 'place/state/plan_warm').read_text())['tables'] == 'warm'
-    asked = [line.split() for line in (tmp_path / 'out/log.txt').read_text().splitlines() if 'compare.py' in line]
+    asked, plan = asked_for(tmp_path, 'CHANGE=model.batch_renorm=True')
+    assert (plan.name, json.loads(plan.read_text())['tables']) == ('plan_warm', 'warm')
+    asked = [line.split() for line in asked]
     starts = [(one[one.index('--fractions') + 1], one[one.index('--start') + 1]) for one in asked]
     steps = ['6', '6'] if small else ['3000', '4500']
     assert sorted(starts) == [*3 * [('1', steps[0])], *2 * [('10', steps[1])], *2 * [('5', steps[1])]]

@@ -51,9 +51,11 @@ def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = Fal
         networks: In training mode; a layer that is frozen stays so.
         renorm: Whether the gradient is that of training, where a layer can have it: :func:`batch_renorm`.
     """
-    norms = [norm for network in networks for norm in batch_norms(network) if norm.training]
-    renormalised = [norm for norm in norms if renorm and can_renormalise(norm)]
-    others = [norm for norm in norms if norm not in renormalised]
+    renormalised: list[_BatchNorm] = []
+    others: list[_BatchNorm] = []
+    for network in networks:
+        for norm in filter(lambda one: one.training, batch_norms(network)):
+            (renormalised if renorm and can_renormalise(norm) else others).append(norm)
     for norm in others:
         norm.training = False
     try:
