@@ -8,16 +8,17 @@ A step is ``train_step`` over one fixed batch of noise, of the config's own size
 pretrained weights. Beside it stands a step of the config's labels-only twin (``configs/supervised/``, same file name) over the
 same images, all labelled. Each has a process of its own; its peak is that of two first steps, less what that took before.
 Then both take turns, five or as many as begin within a minute; times are medians over these. One JSON line a config, written
-at once.
+at once. Configs whose steps do the same work, as those of one network on two data sets do, are measured once.
 """
 
 import argparse
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -35,6 +36,8 @@ from benchmarks.turns import Step, take_turns
 
 ROUNDS = 5
 SECONDS = 60  # no later round begins after these
+# What does not decide the cost of a step: weights, which of two reductions, and the few channels of the last layer.
+NO_WORK = ('class_weight', 'ensemble', 'loss_weight', 'num_classes')
 
 
 def main() -> None:
@@ -43,20 +46,35 @@ def main() -> None:
     parser.add_argument('--device', default=found_device())
     args = TABLE.parse(parser)
     device = device_name(args.device)
-    done = {line['config'] for line in lines_of(args.results) if line['device'] == device}
+    work = {name: work_of(Config.fromfile(ROOT / f'configs/{name}.py')) for name in configs()}
+    done = [work[line['config']] for line in lines_of(args.results) if line['device'] == device]
     for name in args.configs:
-        if name not in done:
-            line = dict(
-                what='config_cost', config=name, device=device, torch=torch.__version__, **cost(name, args.device)
-            )
+        if work[name] not in done:
+            same = [other for other in work if other != name and work[other] == work[name]]
+            what = dict(what='config_cost', config=name, same=same, device=device, torch=torch.__version__)
+            line = dict(**what, **cost(name, args.device))
             append(args.results, line)
             print(json.dumps(line), flush=True)
+            done.append(work[name])
 
 
 def configs() -> list[str]:
-    """All configs but those of labels only, as folder and file name."""
+    """All configs but those of labels only, as folder and file name; those of NEU-Seg first."""
     files = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
-    return [f'{file.parent.name}/{file.stem}' for file in files if file.parent.name != SUPERVISED]
+    names = [f'{file.parent.name}/{file.stem}' for file in files if file.parent.name != SUPERVISED]
+    return sorted(names, key=lambda name: ('_neu_' not in name, name))
+
+
+def work_of(cfg: Config) -> tuple:
+    """What decides the cost of a step; equal for configs whose steps do the same work."""
+    return without(cfg.model, NO_WORK), tuple(cfg.image_size), dict(cfg.train_dataloader.sampler)
+
+
+def without(value: Any, keys: Collection[str]) -> Any:
+    """A config without some keys, at any depth."""
+    if isinstance(value, dict):
+        return {key: without(inner, keys) for key, inner in value.items() if key not in keys}
+    return [without(inner, keys) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def twin(name: str) -> str | None:
@@ -102,7 +120,7 @@ def prepare(name: str, size: tuple[int, int], images: int, labeled: int, device:
 
 
 def markdown(lines: Sequence[dict]) -> str:
-    """One row per config and device: the last line of each."""
+    """One row per config and device: the last line of each, under the names of all configs that do the same work."""
     newest = {(line['device'], line['config']): line for line in lines}
     rows = [
         '| config | images a step | parameters, million | step, s | beside labels only | rounds | peak, MiB | beside '
@@ -111,10 +129,11 @@ def markdown(lines: Sequence[dict]) -> str:
     ]
     for (_, config), line in sorted(newest.items()):
         height, width = line['size']
+        names = ', '.join(f'`{name}`' for name in (config, *line['same']))
         step, plain = line['step'], line['labels_only']
         beside = {key: f'{step[key] / plain[key]:.1f}' if plain else '' for key in ('seconds', 'peak_mib')}
         rows.append(
-            f'| `{config}` | {line["labeled"]} + {line["images"] - line["labeled"]} of {height} x {width} '
+            f'| {names} | {line["labeled"]} + {line["images"] - line["labeled"]} of {height} x {width} '
             f'| {step["parameters"]:,} | {step["seconds"]:.3g} | {beside["seconds"]} '
             f'| {line.get("rounds", ROUNDS)} | {step["peak_mib"]:,} | {beside["peak_mib"]} |'
         )

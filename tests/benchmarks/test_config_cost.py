@@ -4,14 +4,16 @@ import pytest
 from mmengine.config import Config
 
 from benchmarks import config_cost
-from benchmarks.config_cost import configs, markdown, twin
+from benchmarks.config_cost import TABLE, configs, markdown, twin, work_of
+from benchmarks.results import lines_of
 
 
-def line(config, seconds, plain):
+def line(config, seconds, plain, same=()):
     costs = [dict(parameters=1.4, seconds=value, peak_mib=int(100 * value)) for value in (seconds, *plain)]
     step, labels_only = (*costs, None)[:2]
     return dict(
         config=config,
+        same=list(same),
         device='CPU, 2 threads',
         size=[96, 128],
         labeled=4,
@@ -54,8 +56,33 @@ def test_the_size_is_that_of_the_pipeline(name):
     assert scales or cfg.image_size == (96, 96)  # generated images
 
 
+@pytest.fixture(scope='module')
+def work():
+    return {name: work_of(Config.fromfile(f'configs/{name}.py')) for name in configs()}
+
+
+def test_the_same_network_on_another_data_set_is_the_same_work(work):
+    assert work['cps/unet_neu_10pct'] == work['cps/unet_magnetic_tile_10pct']
+    assert work['simeps/deeplabv3_neu_10pct'] == work['simeps/deeplabv3_magnetic_tile_10pct']
+
+
+def test_other_features_images_and_networks_are_other_work(work):
+    assert (
+        work['simeps/released_unet_neu_10pct'] != work['simeps/released_unet_dagm_10pct']
+    )  # logits; encoder and decoder
+    assert work['simeps/unet_neu_10pct'] != work['simeps/unet_synthetic_2pct']
+    assert work['simeps/unet_neu_10pct'] != work['ensemble/unet_neu_10pct']
+
+
+def test_measured_rows_stand_for_the_configs_that_do_their_work(work):
+    for line in lines_of(TABLE.results):
+        same = [name for name in work if name != line['config'] and work[name] == work[line['config']]]
+        assert line['same'] == same, line['config']
+
+
 def test_the_table_has_the_newest_line_of_each_config():
-    table = markdown([line('simeps/a', 9.0, (1.0,)), line('simeps/a', 6.0, (1.5,)), line('simeps/mixed', 2.0, ())])
+    lines = [line('simeps/a', 9.0, (1.0,)), line('simeps/a', 6.0, (1.5,)), line('simeps/mixed', 2.0, (), ['simeps/b'])]
+    table = markdown(lines)
     assert '| `simeps/a` | 4 + 4 of 96 x 128 | 1.4 | 6 | 4.0 | 5 | 600 | 4.0 |' in table
-    assert '| `simeps/mixed` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 5 | 200 |  |' in table
+    assert '| `simeps/mixed`, `simeps/b` | 4 + 4 of 96 x 128 | 1.4 | 2 |  | 5 | 200 |  |' in table
     assert '9' not in table.split('simeps/a')[1].splitlines()[0].replace('96', '')
