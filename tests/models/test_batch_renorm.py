@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from simeps_mmseg.models.utils.batch_norm import normalised_as_at_inference
-from simeps_mmseg.models.utils.batch_renorm import batch_renorm, is_renormalising
+from simeps_mmseg.models.utils.batch_renorm import batch_renorm, is_renormalising, moments
 
 
 def norm_and_inputs(kind=nn.BatchNorm2d, shape=(4, 3, 5, 6), **options):
@@ -56,6 +56,12 @@ def test_what_would_move_or_scale_the_batch_has_no_gradient():
     for gradient, is_free in ((found[0], True), (inference[0], False)):
         per_channel = [(gradient * other).sum((0, 2, 3)).abs().max() for other in (1, inputs)]
         assert all((value < 1e-3) == is_free for value in per_channel), per_channel  # eps keeps a little of the scale
+
+
+def test_moments_are_exact_far_from_zero():
+    inputs = 1000 + torch.randn(4, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    var, mean = torch.var_mean(inputs.double(), (0, 2, 3), correction=0)
+    torch.testing.assert_close(moments(inputs), (mean.float(), var.float()), rtol=1e-5, atol=0)
 
 
 def test_one_value_for_each_channel_has_the_gradient_of_inference():

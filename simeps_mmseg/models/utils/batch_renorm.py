@@ -34,8 +34,7 @@ def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
         return F.batch_norm(inputs, *running, norm.weight, norm.bias, training=False, eps=norm.eps)
     assert norm.running_mean is not None and norm.running_var is not None
     with torch.no_grad():
-        wide = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
-        var, mean = torch.var_mean(wide, [0, *range(2, inputs.dim())], correction=0)
+        mean, var = moments(inputs)
         scale = torch.rsqrt(norm.running_var + norm.eps)
         shift = (mean - norm.running_mean) * scale
         scale = scale * (var + norm.eps).sqrt()
@@ -44,6 +43,23 @@ def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
     if norm.bias is not None:
         shift = shift + norm.bias
     return F.batch_norm(inputs, None, None, scale, shift, training=True, eps=norm.eps)
+
+
+def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (divided by the number of values) of each channel, in float32 or wider.
+
+    In two passes, as exact as ``torch.var_mean``, which on a CPU takes about ten times as long.
+
+    Args:
+        inputs: Shape (b, c) or (b, c, ...).
+
+    Returns:
+        Two of shape (c,).
+    """
+    wide = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+    dims = [0, *range(2, inputs.dim())]
+    mean = wide.mean(dims, keepdim=True)
+    return mean.flatten(), (wide - mean).square_().mean(dims)
 
 
 def can_renormalise(norm: _BatchNorm) -> bool:
