@@ -2,7 +2,7 @@
 
     python benchmarks/compare.py --protocol warm --methods simeps_plus --results benchmarks/results/warm_changes.jsonl ... \\
         [--cfg-options model.similarity=None] [--starts 3]
-    python benchmarks/warm_changes.py --update               # the tables of docs/gains.md
+    python benchmarks/warm_changes.py --update               # the tables of docs/gains.md and docs/research/warm_start.md
 
 Both sides of a pair are from one machine, as bfloat16 and float32 lead to other networks; so the recipe has lines of its own
 here. Scores are of the test set, foreground IoU in per cent, with the weights best on validation.
@@ -17,15 +17,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gains import METHOD, PAGE, WARM, Place, key_of
+from benchmarks.gains import METHOD, PAGE, SETS, WARM, Place, key_of
 from benchmarks.pages import update
-from benchmarks.protocols import identity, starts_of
+from benchmarks.protocols import PROTOCOLS, identity, starts_of
 from benchmarks.results import ALL_AND_ONE, RESULTS, read, spread
 
 LINES = RESULTS / 'warm_changes.jsonl'
 KEY = 'mIoU_fg'
 CHANGES = '<!-- benchmarks/warm_changes.py -->\n'
 STARTS = '<!-- benchmarks/warm_changes.py: starts -->\n'
+RESEARCH = PAGE.parent / 'research/warm_start.md'
 NONE = 'Not yet measured.\n'
 
 
@@ -102,6 +103,23 @@ def starts_table(lines: Iterable[dict]) -> str:
     return '\n'.join(rows) + '\n' if found else NONE
 
 
+def looks_table(lines: Iterable[dict]) -> str:
+    """Validation over the trainings of the protocol's length: the recipe as it is, and with a change."""
+    found = defaultdict(list)
+    for line in lines:
+        run = line['run']
+        if run['method'] == METHOD and run['iters'] == PROTOCOLS['warm']['iters'] and len(starts_of(run)) == 1:
+            found[Place.of(run), tuple(run['options'])].append(line['validations'])
+    steps = list(dict.fromkeys(step for seeds in found.values() for looks in seeds for step in looks))
+    rows = [f'| {" | ".join(["set", "steps on labels", "recipe", "seeds", *(f"step {step}" for step in steps)])} |']
+    rows.append(f'|{"---|" * (len(steps) + 4)}')
+    for (place, options), seeds in sorted(found.items(), key=lambda one: (list(SETS).index(one[0][0].dataset), one[0])):
+        recipe = f'`{" ".join(options)}`' if options else 'as it is'
+        means = [f'{statistics.mean(looks[step] for looks in seeds):.1f}' for step in steps]
+        rows.append(f'| {" | ".join([named(place), f"{place.start:,}", recipe, str(len(seeds)), *means])} |')
+    return '\n'.join(rows) + '\n' if found else NONE
+
+
 def named(place: Place) -> str:
     """The set and its share of labels."""
     return f'{place.title}, {place.percent:g} %'
@@ -109,13 +127,18 @@ def named(place: Place) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md')
-    tables = {CHANGES: changes_table(read([WARM]), read([LINES])), STARTS: starts_table(read([LINES]))}
+    parser.add_argument('--update', action='store_true', help='write the tables into the pages')
+    recipe, beside = read([WARM]), read([LINES])
+    tables = [
+        (PAGE, CHANGES, changes_table(recipe, beside)),
+        (PAGE, STARTS, starts_table(beside)),
+        (RESEARCH, CHANGES, looks_table(recipe)),
+    ]
     if parser.parse_args().update:
-        for begin, table in tables.items():
-            update(PAGE, table, begin)
+        for page, begin, table in tables:
+            update(page, table, begin)
     else:
-        print(*tables.values(), sep='\n')
+        print(*(table for *_, table in tables), sep='\n')
 
 
 if __name__ == '__main__':

@@ -92,6 +92,31 @@ def test_steps_are_those_of_one_backward_pass(method, counts, branch_by_branch):
     assert_same(ours, expected)
 
 
+@pytest.mark.parametrize('branch_by_branch', [False, True])
+@pytest.mark.parametrize('method', ['simeps', 'simeps_plus', 'renormalised'])
+def test_blocks_that_run_again_teach_on_unlabelled_images_what_they_teach_without(method, branch_by_branch):
+    def gradients(with_cp):
+        model = build(METHODS[method], branch_by_branch=branch_by_branch)
+        blocks = [block for block in model.branches.modules() if hasattr(block, 'with_cp')]
+        for block in blocks:
+            block.with_cp = with_cp
+        (data,) = batches(1, labeled=0)
+        torch.manual_seed(2)
+        loss, _ = model.parse_losses(model.loss(**model.data_preprocessor(data, training=True)))
+        before = statistics(model)
+        loss.backward()
+        if 'teacher' in METHODS[method]:
+            torch.testing.assert_close(statistics(model), before, atol=0, rtol=0)
+        assert blocks and all(block.with_cp == with_cp for block in blocks)
+        return [parameter.grad for parameter in model.branches.parameters()]
+
+    torch.testing.assert_close(gradients(True), gradients(False), atol=0, rtol=0)
+
+
+def statistics(model):
+    return [buffer.clone() for name, buffer in model.branches.named_buffers() if 'running' in name]
+
+
 @pytest.mark.parametrize('method', ['simeps', 'simeps_plus'])
 def test_branch_by_branch_under_autocast(method):
     expected = train(build(METHODS[method]), BFloat16OptimWrapper)

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
 from .batch_renorm import can_renormalise, renormalising
+from .gradient_checkpoints import rerun, run_once
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -47,19 +48,23 @@ def kept_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
 def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = False) -> Iterator[None]:
     """Let images pass through networks whose batch norm goes by its running statistics, and leaves them; all else trains.
 
+    Blocks with batch norm that their config lets run again in the backward pass (``with_cp``) keep their activations: that
+    run would come after this one has ended, and normalise as in training.
+
     Args:
         networks: In training mode; a layer that is frozen stays so.
         renorm: Whether the gradient is that of training, where a layer can have it: :func:`batch_renorm`.
     """
     renormalised: list[_BatchNorm] = []
     others: list[_BatchNorm] = []
+    networks = list(networks)
     for network in networks:
         for norm in filter(lambda one: one.training, batch_norms(network)):
             (renormalised if renorm and can_renormalise(norm) else others).append(norm)
     for norm in others:
         norm.training = False
     try:
-        with renormalising(renormalised):
+        with renormalising(renormalised), run_once(switch for network in networks for switch in rerun(network)):
             yield
     finally:
         for norm in others:

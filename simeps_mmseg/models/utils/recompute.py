@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from .batch_norm import batch_norms, kept_statistics
 from .batch_renorm import is_renormalising, renormalising
 from .branch import BranchOutput
+from .gradient_checkpoints import Switch, rerun, run_once
 
 
 def recomputed(forward: Callable[..., BranchOutput], branch: BaseModule, *args: Any) -> BranchOutput:
@@ -31,17 +32,20 @@ def recomputed(forward: Callable[..., BranchOutput], branch: BaseModule, *args: 
 def _contexts(branch: BaseModule) -> tuple:
     norms = batch_norms(branch)
     renormalised = [norm for norm in norms if is_renormalising(norm)]
-    return nullcontext(), _second_run(branch, [norm.training for norm in norms], renormalised)
+    return nullcontext(), _second_run(branch, [norm.training for norm in norms], renormalised, rerun(branch))
 
 
 @contextmanager
-def _second_run(branch: BaseModule, modes: Sequence[bool], renormalised: Sequence[_BatchNorm]) -> Iterator[None]:
+def _second_run(
+    branch: BaseModule, modes: Sequence[bool], renormalised: Sequence[_BatchNorm], switches: Sequence[Switch]
+) -> Iterator[None]:
     norms = batch_norms(branch)
     now = [norm.training for norm in norms]
     for norm, training in zip(norms, modes):
         norm.training = training
     try:
-        with kept_statistics([branch]), renormalising(renormalised):
+        others = (switch for switch in rerun(branch) if switch not in switches)
+        with kept_statistics([branch]), renormalising(renormalised), run_once(others):
             yield
     finally:
         for norm, training in zip(norms, now):
