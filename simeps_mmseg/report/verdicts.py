@@ -27,8 +27,9 @@ def verdicts(log: TrainingLog, run: RunContext) -> list[Finding]:
 
 def _decision(record: Mapping) -> Iterator[Finding]:
     """Whether the unlabelled images brought anything beyond what labels alone reached."""
-    key, best = record['reference']['key'], record['best']
-    before = record['reference']['metrics'][key]
+    labels_best, best = record.get('labels_best') or record['reference'], record['best']
+    key = labels_best['key']
+    before = labels_best['metrics'][key]
     if best is not None and best <= before:
         yield Finding(
             True,

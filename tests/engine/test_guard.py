@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import EMAHook
@@ -15,6 +16,7 @@ from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import LabelsOnlyGuardHook
 from simeps_mmseg.engine.guard import GuardState, Reference, empty_agreement, losses_since, not_found
 from simeps_mmseg.engine.hooks.access import find_hook
+from simeps_mmseg.engine.hooks.labels_only_guard import numbers
 from simeps_mmseg.engine.ramp import RampSchedule
 from simeps_mmseg.models import TriBranchSemiSegmentor
 from simeps_mmseg.utils import UserError
@@ -276,8 +278,11 @@ class TestFromATrainedNetwork:
         assert [event['iteration'] for event in record(tmp_path / 'run')['events']] == [10]
 
     def test_a_record_is_the_state(self):
-        known = GuardState(Reference(600, 'mIoU_fg', scores(60.0)), below=3, not_below=700)
+        references = (Reference(step, 'mIoU_fg', scores(60.0)) for step in (600, 300))
+        known = GuardState(*references, below=3, not_below=700)
         assert GuardState.from_record(known.to_record()) == known
+        earlier = {key: value for key, value in known.to_record().items() if key != 'labels_best'}
+        assert GuardState.from_record(earlier).labels_best == known.reference
 
     def test_after_the_last_attempt_it_only_warns(self, synthetic_root, tmp_path, plain):
         collapsed = scores(2.0)
@@ -353,12 +358,83 @@ class TestFromNothing:
         assert factors[5] > 0
         assert record(tmp_path)['reference']['iteration'] == 4
 
+    def test_a_gain_is_one_over_the_best_of_labels_alone(self, synthetic_root, tmp_path):
+        """Also where a branch was best, and so the network to keep, at another validation of labels alone."""
+        first, second = scores(70.0, branches=(68.0,) * 3), scores(69.0, branches=(71.0, 60.0, 60.0))
+        guarded(synthetic_root, tmp_path, [first, second, scores(69.5), scores(69.5)], labels_only=4).train()
+        found = record(tmp_path)
+        assert [found[name]['iteration'] for name in ('reference', 'labels_best')] == [4, 2]
+        assert found['below'] == 2
+        assert 'nothing was gained on validation: the best mIoU_fg is that of labels alone (70.00' in log_of(tmp_path)
+
     def test_without_a_stretch_on_labels_there_is_no_reference(self, synthetic_root, tmp_path):
         guarded(synthetic_root, tmp_path, [scores(1.0)] * 4).train()
         assert record(tmp_path)['reference'] is None
 
 
 class TestBesideOtherParts:
+    def test_scores_with_a_prefix(self, synthetic_root, tmp_path, plain):
+        lost = scores(60.0, scratch=0.0, branches=(60.0, 2.0, 60.0))
+        validations = [{f'val/{name}': score for name, score in one.items()} for one in (scores(60.0), lost, lost)]
+        guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            validations,
+            max_iters=4,
+            save_best='val/mIoU_fg',
+            rule='greater',
+            load_from=str(plain),
+        ).train()
+        (event, _) = record(tmp_path / 'run')['events']
+        assert event['text'].startswith('scratch has an IoU of 0.0')
+        assert 'branch 1 is dead' in event['text']
+        assert 'labels alone do not find pit.' in log_of(tmp_path / 'run')
+
+    def test_only_what_is_one_number_is_looked_at(self):
+        one = {'a': 1, 'b': np.float32(2.0), 'c': torch.tensor([3.0]), 'd': np.array([[4.0]])}
+        assert numbers({**one, 'e': np.arange(2), 'f': torch.zeros(2), 'g': 'five', 'h': np.zeros(0)}) == dict(
+            a=1.0, b=2.0, c=3.0, d=4.0
+        )
+
+    @pytest.mark.parametrize('predict_with', ['student', 'teacher'])
+    def test_what_was_validated_is_kept(self, predict_with, synthetic_root, tmp_path):
+        model = tiny_model(
+            teacher=dict(type='ExponentialMovingAverage', momentum=0.1),
+            test_cfg=dict(branch_predictions=True, predict_with=predict_with),
+        )
+        runner = guarded(synthetic_root, tmp_path, [scores(60.0)] * 2, max_iters=4, labels_only=2, model=model)
+        evaluate, validated = runner.val_loop.evaluator.evaluate, {}
+
+        def watched(size):
+            for name, network in (('student', runner.model.branches[0]), ('teacher', runner.model.teachers[0].module)):
+                validated[runner.iter, name] = {key: value.clone() for key, value in network.state_dict().items()}
+            return evaluate(size)
+
+        runner.val_loop.evaluator.evaluate = watched
+        runner.train()
+        kept = dict(read_checkpoint(tmp_path / 'labels_only.pth')['state_dict'])
+        key = 'decode_head.conv_seg.weight'
+        assert not torch.equal(validated[2, 'student'][key], validated[2, 'teacher'][key])
+        torch.testing.assert_close(kept, validated[2, predict_with], atol=0, rtol=0)
+
+    def test_a_sum_of_gradients_does_not_outlive_its_weights(self, synthetic_root, tmp_path, plain):
+        runner = guarded(
+            synthetic_root,
+            tmp_path / 'run',
+            [scores(60.0), scores(2.0), scores(60.0)],
+            max_iters=3,
+            load_from=str(plain),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), accumulative_counts=4),
+        )
+        seen = []
+        run_iter = runner.train_loop.run_iter
+        runner.train_loop.run_iter = lambda batch: (
+            seen.append([p.grad is not None and bool(p.grad.any()) for p in runner.model.branches.parameters()]),
+            run_iter(batch),
+        )
+        runner.train()
+        assert [any(held) for held in seen] == [False, True, False]
+
     def test_every_optimiser_begins_anew(self, synthetic_root, tmp_path, plain):
         collapsed = scores(2.0, scratch=0.0, branches=(2.0, 2.0, 2.0))
         runner = guarded(

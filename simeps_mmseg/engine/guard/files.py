@@ -39,14 +39,15 @@ class GuardFiles:
         with whole_file(self.folder / RECORD) as partial:
             partial.write_text(valid_json(record, indent=1), encoding='utf-8')
 
-    def keep_network(self, state: Mapping[str, Tensor], reference: Reference) -> None:
+    def keep_network(self, state: Mapping[str, Tensor], reference: Reference, student: bool = False) -> None:
         """Write the network that is best by a validation, as a plain checkpoint.
 
         Args:
             state: Of the whole model.
             reference: Its validation; without scores of the branches it is the first one.
+            student: Whether the branches were validated although they have moving averages.
         """
-        states = network_states(state)
+        states = network_states(state, student)
         branches = [number(score) for score in reference.branches]
         index = branches.index(max(branches)) if branches else 0
         meta = dict(iter=reference.iteration, branch=index, scores=dict(reference.metrics))

@@ -12,7 +12,10 @@ class GuardState:
     """The course of a guarded training.
 
     Attributes:
-        reference: The validation of labels alone; None as long as there is none.
+        reference: The validation of labels alone that later ones are compared with: that of the network which is kept. None as
+            long as there is none.
+        labels_best: The one with the highest score that decides, which is what is to be beaten. Another one where a branch was
+            best at another time than all together.
         best: The best score of all validations from the reference on; minus infinity before.
         stepped_back: How often the networks went back.
         below: Validations in a row below labels alone.
@@ -21,11 +24,15 @@ class GuardState:
     """
 
     reference: Reference | None = None
+    labels_best: Reference | None = None
     best: float = -math.inf
     stepped_back: int = 0
     below: int = 0
     not_below: int = 0
     events: list[dict] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.labels_best = self.labels_best or self.reference
 
     def factor(self, attempts: int) -> float:
         """On all that labels do not say: a half for each step back, and zero from the last attempt on."""
@@ -36,6 +43,8 @@ class GuardState:
 
         The best of the score that decides and of the branches goes first, the score that decides second.
         """
+        if self.labels_best is None or candidate.score > self.labels_best.score:
+            self.labels_best = candidate
         known = self.reference
         if known is not None and (candidate.top, candidate.score) <= (known.top, known.score):
             return False
@@ -57,8 +66,8 @@ class GuardState:
             patience: Validations in a row below the reference that are too many,
             patience_iters: if so many iterations have passed since the last that was not.
         """
-        reference = self._taken()
-        key, before = reference.key, reference.score
+        reference, labels_best = self._taken()
+        key, before = reference.key, labels_best.score
         if now.score < before:
             self.below += 1
         else:
@@ -70,8 +79,8 @@ class GuardState:
 
     def outcome(self) -> str:
         """A sentence on what the unlabelled images brought on validation."""
-        reference = self._taken()
-        key, before = reference.key, reference.score
+        _, labels_best = self._taken()
+        key, before = labels_best.key, labels_best.score
         if self.best > before:
             return (
                 f'{key} on validation: {before:.2f} with labels alone, {self.best:.2f} with the best checkpoint '
@@ -79,21 +88,19 @@ class GuardState:
             )
         return (
             f'nothing was gained on validation: the best {key} is that of labels alone ({before:.2f}, iteration '
-            f'{reference.iteration}), and so are the weights of the best checkpoint'
+            f'{labels_best.iteration}), and so are the weights of the best checkpoint'
         )
 
-    def _taken(self) -> Reference:
-        if self.reference is None:
+    def _taken(self) -> tuple[Reference, Reference]:
+        if self.reference is None or self.labels_best is None:
             raise RuntimeError('there is no validation of labels alone yet: call take() first')
-        return self.reference
+        return self.reference, self.labels_best
 
     def to_record(self) -> dict:
         """The state as plain values, for checkpoints and JSON."""
-        reference = self.reference and dict(
-            iteration=self.reference.iteration, key=self.reference.key, metrics=dict(self.reference.metrics)
-        )
+        taken = dict(reference=self.reference, labels_best=self.labels_best)
         return dict(
-            reference=reference,
+            **{name: one and dict(vars(one), metrics=dict(one.metrics)) for name, one in taken.items()},
             best=self.best if math.isfinite(self.best) else None,
             stepped_back=self.stepped_back,
             below=self.below,
@@ -104,8 +111,15 @@ class GuardState:
     @classmethod
     def from_record(cls, record: Mapping) -> 'GuardState':
         """The inverse of :meth:`to_record`."""
-        reference = Reference(**record['reference']) if record['reference'] else None
+        taken = (record['reference'], record.get('labels_best'))  # records from before there were two have one
+        reference, labels_best = (Reference(**one) if one else None for one in taken)
         best = -math.inf if record['best'] is None else record['best']
         return cls(
-            reference, best, record['stepped_back'], record['below'], record['not_below'], list(record['events'])
+            reference,
+            labels_best,
+            best,
+            record['stepped_back'],
+            record['below'],
+            record['not_below'],
+            list(record['events']),
         )

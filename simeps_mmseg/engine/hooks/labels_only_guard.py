@@ -3,6 +3,7 @@
 import logging
 from numbers import Real
 
+import numpy as np
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
@@ -12,6 +13,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from ...evaluation.functional import DECIDING
+from ...models.segmentors import STUDENT
 from ...utils import UserError
 from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
 from ..starvation import remedies_on_labels, weighs_classes
@@ -115,16 +117,18 @@ class LabelsOnlyGuardHook(Hook):
             return
         self.last_validation = runner.iter
         scores = numbers(metrics)
-        key = deciding_score(runner, scores)
-        if key is None:
+        found = deciding_score(runner, scores)
+        if found is None:
             print_log('LabelsOnlyGuardHook: no score that grows, so nothing is guarded', 'current', logging.WARNING)
             return
+        key = found.rsplit('/', 1)[-1]
+        scores = {name.removeprefix(found.removesuffix(key)): value for name, value in scores.items()}
         if runner.iter <= self.ramp.begin(runner):
             self._take_reference(runner, self.ramp, Reference(runner.iter, key, scores))
         elif self.state.reference is None:
             self._look(runner, scores)
         else:
-            self._compare(runner, self.state.reference, scores)
+            self._compare(runner, Reference(runner.iter, self.state.reference.key, scores))
         self.state.count_best(runner.iter, scores)
         self._store(runner)
 
@@ -138,7 +142,8 @@ class LabelsOnlyGuardHook(Hook):
 
     def _take_reference(self, runner: Runner, ramp: ConsistencyRampHook, found: Reference) -> None:
         if self.state.take(found):
-            self._files.keep_network(validated_state(runner), found)
+            student = unwrapped(runner.model).test_cfg['predict_with'] == STUDENT
+            self._files.keep_network(validated_state(runner), found, student)
             self._keep_good(runner)
         missing, begin = not_found(found.metrics), ramp.begin(runner)
         if not missing or runner.iter < begin:
@@ -162,19 +167,18 @@ class LabelsOnlyGuardHook(Hook):
             agreed = f'; all branches agree everywhere without {", ".join(vanished)}' if vanished else ''
             warn(runner, f'validation does not find {", ".join(missing)}{agreed}')
 
-    def _compare(self, runner: Runner, reference: Reference, scores: dict[str, float]) -> None:
+    def _compare(self, runner: Runner, now: Reference) -> None:
         state = self.state
-        now = Reference(runner.iter, reference.key, scores)
         lost = state.losses(now, vanished_classes(runner), self.patience, self.patience_iters)
         (lost,) = of_main_process(lost)  # the statistics of the pseudo-labels are those of each process
         if not lost:
             if not state.below:
                 self._keep_good(runner)
-            else:
+            elif state.labels_best:
+                before = state.labels_best.score
                 warn(
                     runner,
-                    f'{now.key} is {now.score:.2f}, below that of labels alone ({reference.score:.2f}). '
-                    'The best checkpoint stays',
+                    f'{now.key} is {now.score:.2f}, below that of labels alone ({before:.2f}). The best checkpoint stays',
                 )
             return
         text = '; '.join(lost)
@@ -193,7 +197,8 @@ class LabelsOnlyGuardHook(Hook):
         unwrapped(runner.model).consistency_scale = self.state.factor(self.attempts)
         wrappers = runner.optim_wrapper
         for wrapper in wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]:
-            wrapper.optimizer.state.clear()  # its moments are of the weights that were left
+            wrapper.optimizer.state.clear()  # its moments are of the weights that were left, and so is a sum of gradients
+            wrapper.zero_grad()
 
     def _keep_good(self, runner: Runner) -> None:
         self._good = {
@@ -228,12 +233,15 @@ def vanished_classes(runner: Runner) -> list[str]:
 
 
 def deciding_score(runner: Runner, scores: dict[str, float]) -> str | None:
-    """The score that chooses the best checkpoint, if more of it is better, or else the first known one that there is."""
+    """Name of the score that chooses the best checkpoint, if more of it is better, or else of the first known one there is.
+
+    With ``val_evaluator.prefix`` the names in ``scores`` begin with it.
+    """
     keys = []
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best:
             keys += [key for key, rule in zip(hook.key_indicators, hook.rules) if rule != 'less']
-    return next((key for key in (*keys, *DECIDING) if key in scores), None)
+    return next((name for key in (*keys, *DECIDING) for name in scores if f'/{name}'.endswith(f'/{key}')), None)
 
 
 def warn(runner: Runner, text: str) -> None:
@@ -250,5 +258,10 @@ def of_main_process(value: list) -> list:
 
 def numbers(metrics: dict) -> dict[str, float]:
     """What is a number in the results of a validation, arrays and tensors of one element included."""
-    values = {key: value.item() if hasattr(value, 'item') else value for key, value in metrics.items()}
+    values = {
+        key: value.item()
+        if isinstance(value, Tensor | np.ndarray | np.generic) and np.prod(value.shape) == 1
+        else value
+        for key, value in metrics.items()
+    }
     return {key: float(value) for key, value in values.items() if isinstance(value, Real)}
