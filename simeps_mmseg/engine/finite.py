@@ -55,8 +55,13 @@ def branches_in(names: Iterable[str]) -> list[int]:
     return sorted({int(match[1]) for match in found if match})
 
 
-def describe(terms: Sequence[str], gradients: Sequence[str]) -> str:
+def describe(terms: Sequence[str], gradients: Sequence[str], clipped: bool = False) -> str:
     """What is not finite in a step: the terms and their branches, or else the gradients.
+
+    Args:
+        terms: Losses, with their values.
+        gradients: Names of parameters.
+        clipped: Whether gradients were clipped before. A norm that is NaN makes all of them NaN, so they say nothing.
 
     Example:
         >>> describe(['branch_1.loss_ce (nan)'], [])
@@ -64,6 +69,9 @@ def describe(terms: Sequence[str], gradients: Sequence[str]) -> str:
         >>> describe([], ['branches.0.a', 'branches.0.b', 'branches.0.c', 'branches.0.d'])
         'gradient of 4 parameters (branches.0.a, branches.0.b, branches.0.c, ...), all losses are finite; branch 0'
     """
+    if clipped and not terms:
+        count = f'gradient of {len(gradients)} parameters, all losses are finite'
+        return f'{count} (optim_wrapper.clip_grad may have spread it, so branches are not named)'
     if terms:
         text = f'loss {", ".join(terms)}'
     else:

@@ -97,12 +97,15 @@ class StarvationWatch:
     Args:
         fraction: See :func:`is_starving`.
         has_class_weights: Whether the loss on the labels weighs classes.
+
+    Attributes:
+        known: Classes that were told of and are not back.
     """
 
     def __init__(self, fraction: float = STARVING, has_class_weights: bool = False) -> None:
         self.fraction = fraction
         self.has_class_weights = has_class_weights
-        self._known: set[str] = set()
+        self.known: set[str] = set()
 
     def news(self, shares: Mapping[str, float]) -> Iterator[tuple[int, str]]:
         """Level (of :mod:`logging`) and text of each change since the last call.
@@ -114,7 +117,7 @@ class StarvationWatch:
             shares: As for :func:`starving_classes`.
         """
         found = starving_classes(shares, self.fraction)
-        for name in sorted(found.keys() - self._known):
+        for name in sorted(found.keys() - self.known):
             pseudo, labeled = found[name]
             weights = class_weights(list(by_class(shares, 'label_share').values()))
             yield (
@@ -122,7 +125,7 @@ class StarvationWatch:
                 f'{name} is {pseudo:.2%} of the pseudo-labels but {labeled:.2%} of the labels. The branches may be '
                 f'unlearning it. In this order: {remedies(self.has_class_weights, weights)}',
             )
-        back = {name for name in self._known - found.keys() if shares.get(f'pseudo_share.{name}')}
+        back = {name for name in self.known - found.keys() if shares.get(f'pseudo_share.{name}')}
         for name in sorted(back):
             yield logging.INFO, f'{name} is back among the pseudo-labels'
-        self._known = self._known - back | found.keys()
+        self.known = self.known - back | found.keys()

@@ -18,6 +18,7 @@ from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import NonFiniteHook
 from simeps_mmseg.engine.finite import all_finite, bad_gradients, bad_terms
+from simeps_mmseg.engine.hooks import non_finite
 from simeps_mmseg.engine.safe_hooks import add_safe_hooks
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.valid_json import nulled, valid_json
@@ -134,6 +135,23 @@ def test_a_gradient_alone_is_enough(synthetic_root, tmp_path):
         UserError, match=r'gradient of 1 parameters \(branches.2.decode_head.conv_seg.weight\).*; branch 2'
     ):
         run.train()
+
+
+def test_behind_clipped_gradients_no_branch_is_named(synthetic_root, tmp_path):
+    changes = {'optim_wrapper.clip_grad': dict(max_norm=1.0)}
+    run = Poisoned(synthetic_root, tmp_path / 'run', steps=(), max_skips=0, changes=changes)
+    run.runner.model.branches[2].decode_head.conv_seg.weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(UserError, match=r'clip_grad may have spread it, so branches are not named\) \(0 passed over'):
+        run.train()
+
+
+def test_losses_and_images_are_those_of_the_process_that_has_them(synthetic_root, tmp_path, monkeypatch):
+    other = (['branch_0.decode.loss_ce (inf)'], ['/parts/other.png'])
+    monkeypatch.setattr(non_finite, 'all_gather_object', lambda own: [([], own[1]), other])
+    with pytest.raises(UserError) as raised:
+        Poisoned(synthetic_root, tmp_path / 'run', max_skips=0).train()
+    assert 'loss branch_0.decode.loss_ce (inf); branch 0 (' in str(raised.value)
+    assert 'Images of the batch: /parts/other.png.' in str(raised.value)
 
 
 @pytest.mark.parametrize('value', [-1, 1.5, True])

@@ -181,6 +181,27 @@ def test_a_signal_saves_the_step_and_says_that_it_can_go_on(synthetic_root, tmp_
     assert_same_weights(whole, resumed)
 
 
+def test_a_signal_within_a_sum_of_gradients_waits_for_its_end(synthetic_root, tmp_path):
+    def summed(name, **changes):
+        wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), accumulative_counts=2)
+        return interruptible(synthetic_root, tmp_path / name, optim_wrapper=wrapper, val_interval=3, **changes)
+
+    whole = train(summed('whole'))
+    runner = Runner.from_cfg(summed('cut'))
+    original = runner.train_loop.run_iter
+
+    def run_iter(batch):
+        if runner.iter == 2:  # the first of a sum; a validation comes before the second
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(batch)
+
+    runner.train_loop.run_iter = run_iter
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert newest_whole(tmp_path / 'cut').path.name == 'iter_4.pth'
+    assert_same_weights(whole, train(summed('cut', resume=True)))
+
+
 def test_within_a_validation_of_the_average_the_network_is_saved(synthetic_root, tmp_path):
     """``EMAHook`` exchanges network and average for each validation."""
 

@@ -16,7 +16,8 @@ def wrapper(lr):
 
 
 def schedules(one):
-    kinds = (LinearLR(one, start_factor=0.5, end=4), PolyLR(one, end=9), MultiStepMomentum(one, [1], gamma=0.5))
+    poly, momentum = PolyLR(one, end=9, eta_min=1e-4), MultiStepMomentum(one, [1], gamma=0.5)
+    kinds = (LinearLR(one, start_factor=0.5, end=4), poly, momentum)
     for _ in range(3):
         one.optimizer.step()
         for kind in kinds:
@@ -41,6 +42,8 @@ def check(found, expected, ratio):
         for key in ('base_values', '_last_value'):
             assert own[key] == pytest.approx([value * factor for value in other[key]])
         assert own['last_step'] == other['last_step']
+        if 'eta_min' in other:
+            assert own['eta_min'] == pytest.approx(1e-4 * ratio)
 
 
 def test_each_group_and_each_schedule_of_the_rate_is_scaled():

@@ -131,6 +131,26 @@ class TestChecks:
         self.refuses(cfg, r'model\.view: transforms take images with values from 0 to 255, and these reach')
         assert not list(tmp_path.glob('iter_*.pth'))
 
+    @pytest.mark.parametrize('teacher', [None, dict(type='ExponentialMovingAverage', momentum=0.1)])
+    def test_an_image_that_running_statistics_normalise_may_be_alone(self, synthetic_root, tmp_path, teacher):
+        branch = tiny_branch()
+        branch.decode_head = dict(
+            type='PSPHead',
+            pool_scales=(1, 2),
+            **{
+                key: value
+                for key, value in branch.decode_head.items()
+                if key not in ('type', 'num_convs', 'concat_input')
+            },
+        )
+        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=branch, teacher=teacher, similarity=None))
+        cfg.train_dataloader.sampler.num_unlabeled = 1
+        cfg.train_dataloader.batch_size = 3
+        if teacher is None:
+            self.refuses(cfg, 'num_unlabeled=1: branch 0 has batch norm behind pooling to one pixel')
+        else:
+            train(cfg)
+
     def test_single_image_per_part(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path)
         cfg.train_dataloader.batch_size = 5
@@ -334,6 +354,24 @@ class TestStarving:
         text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
         assert text.count('no label so far shows') == 1
         assert 'iteration 2: no label so far shows pit, stain.' in text
+
+    def test_after_a_resume_nothing_is_told_again(self, synthetic_root, tmp_path, monkeypatch):
+        shares = {'label_share.ok': 0.9, 'label_share.pit': 0.1, 'pseudo_share.ok': 1.0, 'pseudo_share.pit': 0.0}
+        monkeypatch.setattr(PseudoLabelHealth, 'compute', lambda self: shares)
+
+        def told(**changes):
+            cfg = experiment(synthetic_root, tmp_path, max_iters=4, **changes)
+            cfg.custom_hooks[0].update(starving_after_share=0)
+            cfg.default_hooks.checkpoint.interval = 2
+            runner = train(cfg)
+            text = (Path(runner._log_dir) / f'{runner.timestamp}.log').read_text()
+            return text.count('pit is 0.00% of the pseudo-labels'), text.count('no label so far shows pit')
+
+        assert told() == (1, 0)
+        (tmp_path / 'iter_4.pth').unlink()
+        (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_2.pth'))
+        shares['label_share.pit'] = 0.0
+        assert told(resume=True) == (0, 0)
 
     def test_a_run_whose_branches_deny_the_defects_is_warned_about(self, synthetic_root, tmp_path):
         cfg = experiment(synthetic_root, tmp_path, max_iters=3)

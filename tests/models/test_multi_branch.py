@@ -20,6 +20,8 @@ from simeps_mmseg.models.utils import (
 )
 from simeps_mmseg.models.utils.activations import deepest_level, final_logits
 from simeps_mmseg.models.utils.batch_norm import kept_statistics
+from simeps_mmseg.models.utils.branch import BranchOutput
+from simeps_mmseg.utils import UserError
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch, tiny_model
 
 SIZE = (16, 16)
@@ -388,6 +390,9 @@ class TestBranchForward:
         assert deepest_level((deep, same)) is same
         with pytest.raises(ValueError, match='no feature map'):
             deepest_level([tokens])
+        with pytest.raises(UserError, match=r'stage encoder: this network hands on no \(b, c, h, w\) map'):
+            BranchOutput(logits=deep, encoder=None, decoder=deep).stage('encoder')
+        assert deepest_level(dict(low=shallow, names='abc', more=(None, deep))) is deep
 
     @pytest.mark.parametrize(
         ('raw', 'expected'),

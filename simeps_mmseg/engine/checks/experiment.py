@@ -89,8 +89,10 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
             f'+ num_unlabeled={sampler.num_unlabeled} = {sampler.batch_size}; make them equal'
         )
     single = [name for name in ('num_labeled', 'num_unlabeled') if getattr(sampler, name) == 1]
-    if single:
-        yield from pooled_norm_problems(model, single, loader.dataset[0]['inputs'].shape)
+    # What is normalised by running statistics may be one image.
+    trained = [name for name in single if name == 'num_labeled' or not getattr(model, 'views_at_inference', False)]
+    if trained:
+        yield from pooled_norm_problems(model, trained, loader.dataset[0]['inputs'].shape)
     similarity = getattr(model, 'similarity', None)
     if similarity is None:
         return

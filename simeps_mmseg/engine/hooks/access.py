@@ -5,6 +5,7 @@ from typing import TypeVar, cast
 
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
@@ -27,6 +28,12 @@ def find_hook(runner: Runner, kind: type[HookType]) -> HookType | None:
             if isinstance(one, kind):
                 return one
     return None
+
+
+def optim_wrappers(runner: Runner) -> list[OptimWrapper]:
+    """The optimisers of a training: one, or several by their names."""
+    found = runner.optim_wrapper
+    return list(found.values()) if isinstance(found, OptimWrapperDict) else [found]
 
 
 def learned_networks(runner: Runner) -> dict[str, nn.Module]:

@@ -7,7 +7,6 @@ import numpy as np
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
@@ -17,7 +16,7 @@ from ...models.segmentors import STUDENT
 from ...utils import UserError
 from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
 from ..starvation import remedies_on_labels, weighs_classes
-from .access import find_hook, learned_networks, unwrapped, validated_state
+from .access import find_hook, learned_networks, optim_wrappers, unwrapped, validated_state
 from .consistency_ramp import ConsistencyRampHook
 from .pseudo_label_statistics import PseudoLabelStatisticsHook
 
@@ -195,8 +194,7 @@ class LabelsOnlyGuardHook(Hook):
         for name, network in learned_networks(runner).items():
             network.load_state_dict(self._good[name])
         unwrapped(runner.model).consistency_scale = self.state.factor(self.attempts)
-        wrappers = runner.optim_wrapper
-        for wrapper in wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]:
+        for wrapper in optim_wrappers(runner):
             wrapper.optimizer.state.clear()  # its moments are of the weights that were left, and so is a sum of gradients
             wrapper.zero_grad()
 

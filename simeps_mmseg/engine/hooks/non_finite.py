@@ -1,14 +1,15 @@
 """A training that meets NaN or infinity passes over the step, or stops and says where it came from."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import is_distributed
+from mmengine.dist import all_gather_object, is_distributed
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from ...utils import UserError, counted
 from ...utils.weights import check_finite
 from ..finite import all_finite, bad_gradients, bad_terms, describe, image_names, usable
 from ..resume import last_proven, name_template
-from .access import unwrapped
+from .access import optim_wrappers, unwrapped
 
 # Keys in the message hub, and so in the checkpoints: the number of steps that were passed over, the last that was finite.
 SKIPPED, FINITE = 'skipped_steps', 'last_finite_step'
@@ -82,8 +83,7 @@ class NonFiniteHook(Hook):
         """Watch the losses of the model and each step of the optimisers."""
         self.after_train(runner)
         self._runner = runner
-        wrappers = runner.optim_wrapper
-        self._wrappers = list(wrappers.values()) if isinstance(wrappers, OptimWrapperDict) else [wrappers]
+        self._wrappers = optim_wrappers(runner)
         self._handles = [unwrapped(runner.model).register_forward_hook(self._keep_losses)]
         self._handles += [wrapper.optimizer.register_step_pre_hook(self._before_step) for wrapper in self._wrappers]
 
@@ -105,7 +105,8 @@ class NonFiniteHook(Hook):
                 self._skip()
                 self._spoiled = True
             elif self._without_step > self.scaler_patience:
-                raise UserError(self._diagnosis(f'no step for {counted(self._without_step, "update")}'))
+                _, names = self._of_all_processes()
+                raise UserError(self._diagnosis(f'no step for {counted(self._without_step, "update")}', names))
         if summed:
             self._spoiled = False
         if self._stepped:
@@ -161,11 +162,12 @@ class NonFiniteHook(Hook):
         hub = self._runner.message_hub
         total = hub.get_info(SKIPPED, 0) + 1
         hub.update_info(SKIPPED, total)
-        terms = [term for losses in self._losses for term in bad_terms(losses)]
-        found = describe(terms, [] if terms else bad_gradients(unwrapped(self._runner.model)))
+        terms, names = self._of_all_processes()
+        gradients = [] if terms else bad_gradients(unwrapped(self._runner.model))
+        found = describe(terms, gradients, any(wrapper.clip_grad_kwargs for wrapper in self._wrappers))
         if total > self.max_skips or self._in_a_row > self.max_in_a_row:
             passed = f'{total - 1} passed over, {self._in_a_row - 1} of them just before'
-            raise UserError(self._diagnosis(f'{found} ({passed})'))
+            raise UserError(self._diagnosis(f'{found} ({passed})', names))
         print_log(
             f'iteration {self._runner.iter + 1}: {found}. No weight changes in this step ({total} of at most '
             f'{self.max_skips} in the whole training, NonFiniteHook.max_skips)',
@@ -173,8 +175,17 @@ class NonFiniteHook(Hook):
             logging.WARNING,
         )
 
-    def _diagnosis(self, found: str) -> str:
-        names = [name for batch in self._batches for name in image_names(batch)]
+    def _of_all_processes(self) -> tuple[list[str], list[str]]:
+        """The losses that are not finite, and the images of the processes that have such; of all, where none has."""
+        terms = [term for losses in self._losses for term in bad_terms(losses)]
+        own = (terms, [name for batch in self._batches for name in image_names(batch)])
+        found = all_gather_object(own)
+        found = [one for one in found if one[0]] or found
+        return list(dict.fromkeys(term for bad, _ in found for term in bad)), [
+            name for _, names in found for name in names
+        ]
+
+    def _diagnosis(self, found: str, names: Sequence[str]) -> str:
         return (
             f'training stops at iteration {self._runner.iter + 1}, as a number is not finite: {found}.\n'
             f'Images of the batch: {", ".join(names) or "not known"}.\n'

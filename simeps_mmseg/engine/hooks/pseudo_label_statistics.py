@@ -63,6 +63,8 @@ class PseudoLabelStatisticsHook(Hook):
             self._health = PseudoLabelHealth(runner.train_loop.dataloader.dataset.metainfo['classes'])
         if runner.iter > 0 and self._loaded is not None:
             self.latest = dict(self._loaded['statistics'])
+            self._looked_for_absent = bool(self.latest)
+            self._watch.known = set(self._loaded.get('starving', ()))
             if self._health is not None and self._loaded['health'] is not None and is_main_process():
                 self._health.load_state_dict(self._loaded['health'], get_device())
 
@@ -76,7 +78,7 @@ class PseudoLabelStatisticsHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what the pseudo-labels looked like: the guard decides by it, after a resume as before."""
         health = None if self._health is None else self._health.state_dict()
-        checkpoint[HEALTH] = dict(statistics=dict(self.latest), health=health)
+        checkpoint[HEALTH] = dict(statistics=dict(self.latest), health=health, starving=sorted(self._watch.known))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Read the kept statistics; ``before_train`` takes them over if the training goes on from this checkpoint."""

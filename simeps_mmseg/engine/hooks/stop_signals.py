@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...utils import counted
-from .access import find_hook, newest_checkpoint
+from .access import find_hook, newest_checkpoint, optim_wrappers
 
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 AGREE_EVERY = 10  # iterations
@@ -35,6 +35,7 @@ class StopSignalHook(Hook):
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._agreed: signal.Signals | None = None
         self._before: dict = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -48,15 +49,20 @@ class StopSignalHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """End here, if asked to. Several processes agree on it every few steps, as that makes each wait for the device."""
-        if (not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0) and (received := self._agree()):
-            self._stop(runner, runner.iter + 1, received)
+        """End here, if asked to, but not within a sum of gradients (``accumulative_counts``), which no checkpoint holds.
+
+        Several processes agree on it every few steps, as that makes each wait for the device.
+        """
+        if not is_distributed() or (runner.iter + 1) % AGREE_EVERY == 0:
+            self._agreed = self._agree()
+        if self._agreed and between_updates(runner):
+            self._stop(runner, runner.iter + 1, self._agreed)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: object = None
     ) -> None:
         """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
-        if self._before and not is_distributed() and (received := self._agree()):
+        if self._before and not is_distributed() and between_updates(runner) and (received := self._agree()):
             if average := find_hook(runner, EMAHook):
                 average.after_val_epoch(runner)  # puts back the weights that the validation exchanged for their average
             self._stop(runner, runner.iter, received)
@@ -98,6 +104,11 @@ class StopSignalHook(Hook):
         print_log(f'{received.name}: {words}', 'current')
         self.after_train(runner)
         raise SystemExit(int(code))
+
+
+def between_updates(runner: Runner) -> bool:
+    """Whether no gradients wait for more: always, but with ``accumulative_counts``."""
+    return all(wrapper.should_update() for wrapper in optim_wrappers(runner))
 
 
 def save_step(runner: Runner, step: int) -> bool:

@@ -34,6 +34,8 @@ def scale_rate(checkpoint: Mapping[str, Any], ratio: float) -> None:
             for key in ('base_values', '_last_value'):
                 if key in schedule:
                     schedule[key] = [value * ratio for value in schedule[key]]
+            if schedule.get('eta_min'):  # where it ends
+                schedule['eta_min'] *= ratio
 
 
 def _groups(state: Mapping[str, Any]) -> Iterator[dict]:

@@ -76,6 +76,11 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         """See :class:`BaseSemiSegmentor`."""
         return None if self.cross_pseudo is None else self.weight_of(self.cross_pseudo)
 
+    @property
+    def views_at_inference(self) -> bool:
+        """Whether unlabelled images are normalised as at inference, as they are with views and with teachers."""
+        return self.views is not None or self.teachers is not None
+
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses, and consistency with pseudo-labels made on the way."""
         outputs = self.outputs_of_branches(forward_labeled, [inputs] * len(self.branches), data_samples)
@@ -91,7 +96,7 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Consistency of the branches on the images themselves, or on a view of them for each."""
         metas = [sample.metainfo for sample in data_samples]
-        if self.views is None and self.teachers is None:
+        if not self.views_at_inference:
             outputs = self.outputs_of_branches(forward_unlabeled, [inputs] * len(self.branches), metas)
             targets = self.pseudo_labels(logits_of(outputs), data_samples)
         else:

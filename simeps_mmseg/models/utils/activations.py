@@ -5,7 +5,7 @@ with the output of the ``conv_seg`` classifier in it (EncNet, DANet, DDRNet firs
 one final (K-Net). Point heads (PointRend) and query heads (MaskFormer) have no logit map before inference.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ class Activations:
     """Activations of a segmentor and the raw output of its main head, from one forward pass.
 
     Attributes:
-        encoder: Deepest level of the encoder's output, shape (b, c, h', w').
+        encoder: Deepest level of the encoder's output, shape (b, c, h', w'). None: no map is in it.
         read: What the classifier read, shape (b, ...). None: there is no classifier.
         classified: What the classifier returned.
         raw: What the main head handed to its loss. None: it was not asked for a loss.
@@ -53,7 +53,7 @@ def capture(branch: BaseModule) -> Iterator[Activations]:
     head = main_head(branch)
 
     def keep_features(module: nn.Module, args: tuple, output: Any) -> None:
-        record.encoder = deepest_level(output)
+        record.encoder = deepest_level(output) if list(maps_of(output)) else None
 
     def keep_classifier(module: nn.Module, args: tuple, output: Any) -> None:
         record.read, record.classified = args[0], output
@@ -130,7 +130,9 @@ def perturbed_features(branch: BaseModule, perturbation: nn.Module) -> Iterator[
     def perturb(features: Any) -> Any:
         if isinstance(features, Tensor):
             return perturbation(features) if features.ndim == 4 else features
-        return type(features)([perturb(item) for item in features])
+        if isinstance(features, dict):
+            return {name: perturb(item) for name, item in features.items()}
+        return type(features)([perturb(item) for item in features]) if isinstance(features, list | tuple) else features
 
     blocks = getattr(branch.backbone, 'decoder', None)
     if isinstance(blocks, nn.ModuleList):
@@ -161,7 +163,7 @@ def _hooks_before_decoder(blocks: nn.ModuleList, change: Callable[[Tensor], Tens
     ]
 
 
-def deepest_level(features: Tensor | Iterable) -> Tensor:
+def deepest_level(features: Any) -> Tensor:
     """The map with the fewest pixels, the last one among equals; levels that are not maps (tokens) are passed over.
 
     "Last" alone would not do: U-Net lists its levels from deep to shallow.
@@ -169,7 +171,7 @@ def deepest_level(features: Tensor | Iterable) -> Tensor:
     Raises:
         ValueError: If there is no (b, c, h, w) map among the features.
     """
-    levels = [level for level in _flatten(features) if level.ndim == 4]
+    levels = list(maps_of(features))
     if not levels:
         raise ValueError('the encoder returned no feature map of shape (b, c, h, w)')
     pixels = [level.shape[2] * level.shape[3] for level in levels]
@@ -177,9 +179,13 @@ def deepest_level(features: Tensor | Iterable) -> Tensor:
     return levels[last]
 
 
-def _flatten(features: Tensor | Iterable) -> Iterator[Tensor]:
+def maps_of(features: Any) -> Iterator[Tensor]:
+    """The (b, c, h, w) maps in what an encoder returns: tensors, in lists, tuples and dicts; all else is passed over."""
     if isinstance(features, Tensor):
-        yield features
-    else:
+        if features.ndim == 4:
+            yield features
+    elif isinstance(features, Mapping):
+        yield from maps_of(list(features.values()))
+    elif isinstance(features, list | tuple):
         for item in features:
-            yield from _flatten(item)
+            yield from maps_of(item)

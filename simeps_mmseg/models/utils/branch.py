@@ -17,6 +17,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from ...utils import UserError
 from .activations import capture, heads_of, main_head
 from .batch_norm import kept_statistics
 
@@ -28,8 +29,8 @@ class BranchOutput:
     Attributes:
         logits: One channel per class at the size of the input, shape (b, C >= 2, h, w), with gradient. None for labelled
             images where the head's raw output is no logit map (point and query heads).
-        encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w'). None where a
-            segmentor runs it without calling it as a module, so that no hook sees its output.
+        encoder: Deepest level of the neck, or of the backbone where there is no neck, shape (b, c, h', w'). None without a
+            map in it, or where a segmentor runs it without calling it as a module, so that no hook sees its output.
         decoder: What enters the classifier of the main head, shape (b, ...); the encoder's output where there is no
             classifier to be found.
         losses: The branch's own loss dict; empty for unlabelled images.
@@ -41,8 +42,17 @@ class BranchOutput:
     losses: dict[str, Tensor] = field(default_factory=dict)
 
     def stage(self, name: str) -> Tensor:
-        """The tensor of stage ``'encoder'``, ``'decoder'`` or ``'logits'``."""
-        return getattr(self, name)
+        """The tensor of stage ``'encoder'``, ``'decoder'`` or ``'logits'``.
+
+        Raises:
+            UserError: If the network has none.
+        """
+        found = getattr(self, name)
+        if found is None:
+            raise UserError(
+                f'stage {name}: this network hands on no (b, c, h, w) map there; take another of model.similarity.stages'
+            )
+        return found
 
 
 def forward_labeled(branch: BaseModule, inputs: Tensor, data_samples: SampleList) -> BranchOutput:
