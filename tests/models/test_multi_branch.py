@@ -124,6 +124,21 @@ class TestLoss:
         with pytest.raises(ValueError, match='needs at least 2 of them'):
             build().loss(*batch(1, 2))
 
+    @pytest.mark.parametrize('changes', [{}, dict(cut_mix=dict(type='CutMix', prob=1.0))])
+    def test_padding_does_not_count_in_the_agreement(self, changes):
+        model = build(**changes)
+        model.set_rampup(1.0)
+        samples = make_samples(2, False)
+        model.loss(torch.randn(2, 3, *SIZE), samples)
+        assert model.last_step.padding == []
+        for sample in samples:
+            sample.set_metainfo(dict(padding_size=(0, 4, 0, 2)))
+        model.loss(torch.randn(2, 3, *SIZE), samples)
+        for prediction in model.last_step.predictions:
+            assert (prediction[:, :-2, :-4] != 255).all()
+            assert (prediction[:, -2:] == 255).all()
+            assert (prediction[..., -4:] == 255).all()
+
     def test_padding_gets_no_pseudo_label(self):
         labels = torch.zeros(2, 4, 6, dtype=torch.long)
         samples = make_samples(2, False)

@@ -107,6 +107,8 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
                 outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
         self.step_record.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.step_record.outputs = [logits.detach() for logits in logits_of(outputs)]
+        if not all(target.complete for target in targets):
+            self.step_record.padding = [target.labels == self.ignore_index for target in targets]
         return add_prefix(self.consistency_losses(outputs, targets), 'unlabeled')
 
     def pseudo_labels(self, logits: Sequence[Tensor], data_samples: SampleList) -> list[PseudoLabel]:

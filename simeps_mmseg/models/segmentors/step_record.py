@@ -1,7 +1,7 @@
 """What a training step leaves for hooks to look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -18,14 +18,18 @@ class StepRecord:
             where a pixel got none.
         outputs: What the branches say of the unlabelled images: logits (b_u, C, h, w), or classes (b_u, h, w).
         ignore_index: The value that does not count.
+        padding: For each of ``outputs`` where it shows no image, bool (b_u, h, w); empty where all show one everywhere.
     """
 
     labels: Tensor | None
     pseudo_labels: list[Tensor]
     outputs: Sequence[Tensor]
     ignore_index: int
+    padding: list[Tensor] = field(default_factory=list)
 
     @property
     def predictions(self) -> list[Tensor]:
-        """Classes (b_u, h, w) of ``outputs``. A look at whole maps, which most steps are spared."""
-        return [likeliest_class(output, dim=1) if output.ndim == 4 else output for output in self.outputs]
+        """Classes (b_u, h, w) of ``outputs``, ``ignore_index`` in padding. A look at whole maps: most steps are spared it."""
+        found = [likeliest_class(output, dim=1) if output.ndim == 4 else output for output in self.outputs]
+        hidden = [one.masked_fill(padded, self.ignore_index) for one, padded in zip(found, self.padding)]
+        return hidden or found
