@@ -33,6 +33,8 @@ BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
 SAID = '<!-- benchmarks/gains.py: verdict -->\n'
+RENORMALISED = '<!-- benchmarks/gains.py: batch renormalization -->\n'
+RENORM = ('model.batch_renorm=True',)
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
@@ -125,27 +127,33 @@ class Comparison(NamedTuple):
         return self.alone(key) - max(self.labels_only(key))
 
 
-def comparisons(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
-    """The seeds for which all three runs are there."""
+def comparisons(lines: Iterable[dict], method: str, options: Sequence[str] = ()) -> dict[Place, list[Comparison]]:
+    """The seeds for which all three runs are there.
+
+    Args:
+        lines: Of compare.py.
+        method: Folder below configs/.
+        options: What its config was changed by; nothing for the recipe as it is.
+    """
     by_run = {key_of(line['run']): line for line in lines}
     found = defaultdict(list)
-    for plateau, line in with_starts(by_run, method):
+    for plateau, line in with_starts(by_run, method, options):
         run = line['run']
-        longer = {**run, 'method': SUPERVISED}
+        longer = {**run, 'method': SUPERVISED, 'options': []}
         if key_of(longer) in by_run:
             found[Place.of(run)].append(Comparison(plateau, by_run[key_of(longer)], line))
     return {place: found[place] for place in sorted(found, key=lambda one: (list(SETS).index(one.dataset), *one[1:]))}
 
 
-def with_starts(by_run: Mapping[tuple, dict], method: str) -> Iterator[tuple[dict, dict]]:
-    """The runs of a method, with the recipe as it is, whose start is there: the line of the start, and that of the run.
+def with_starts(by_run: Mapping[tuple, dict], method: str, options: Sequence[str] = ()) -> Iterator[tuple[dict, dict]]:
+    """The runs of a method, with a change of its config or none, whose start is there: the line of the start, and of the run.
 
     Raises:
         ValueError: If a run began at another network than the line of its start is of, as after a start that was trained anew.
     """
     for line in by_run.values():
         run = line['run']
-        if run['method'] == method and run['start'] and not run['options'] and len(starts_of(run)) == 1:
+        if run['method'] == method and run['start'] and run['options'] == list(options) and len(starts_of(run)) == 1:
             start = by_run.get(key_of(starts_of(run)[0]))
             if start and begins_at(line) not in (None, max(start['validations'].values())):
                 raise ValueError(f'{name_of(run)} began at {begins_at(line)}, and its start is another network')
@@ -182,7 +190,7 @@ def key_of(run: dict) -> tuple:
     return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(run.items()))
 
 
-def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
+def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg', options: Sequence[str] = ()) -> str:
     """One row per place: mean and spread over the seeds, the gain run by run."""
     head = [
         'set',
@@ -196,7 +204,7 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
         'gain',
     ]
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
-    for place, seeds in comparisons(lines, method).items():
+    for place, seeds in comparisons(lines, method, options).items():
         cells = [
             place.title,
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
@@ -210,7 +218,7 @@ def markdown(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') 
         ]
         rows.append(f'| {" | ".join(cells)} |')
     if len(rows) == 2:
-        rows.append(f'| none yet with the recipe as it is |{" |" * (len(head) - 1)}')
+        rows.append(f'| not yet measured |{" |" * (len(head) - 1)}')
     return '\n'.join(rows) + '\n'
 
 
@@ -371,6 +379,7 @@ def main() -> None:
     if args.update:
         update(PAGE, table, BEGIN)
         update(PAGE, said(lines, args.method), SAID)
+        update(PAGE, markdown(lines, args.method, args.score, RENORM), RENORMALISED)
         write_figure(cases(lines, args.method), FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)

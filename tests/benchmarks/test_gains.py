@@ -10,6 +10,8 @@ from benchmarks.gains import (
     METHOD,
     PAGE,
     README,
+    RENORM,
+    RENORMALISED,
     RIVALS,
     SAID,
     WARM,
@@ -78,7 +80,7 @@ def test_a_seed_counts_only_with_all_three_runs():
 
 
 def test_a_table_without_runs_says_so():
-    assert markdown([]).splitlines()[-1] == '| none yet with the recipe as it is | | | | | | | | |'
+    assert markdown([]).splitlines()[-1] == '| not yet measured | | | | | | | | |'
 
 
 def test_the_verdict_names_the_worst_set():
@@ -147,7 +149,7 @@ def test_the_short_table_names_the_middle_and_the_least():
 
 def test_tables_without_runs_say_so():
     assert short_table([]).splitlines()[2:] == ['| not yet measured | | | | | |']
-    assert 'none yet' in markdown([])
+    assert 'not yet measured' in markdown([])
 
 
 def test_a_set_that_is_shown_anyway_has_one_row():
@@ -188,11 +190,20 @@ def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_o
     assert (tmp_path / 'deep/gains.png').stat().st_size > 1000
 
 
+def test_a_change_of_the_recipe_has_rows_of_its_own():
+    lines = [*seed(0, 50.0, 52.0, 55.0), seed(0, 50.0, 52.0, 58.0)[-1]]
+    lines[-1]['run']['options'] = list(RENORM)
+    assert '| 1 | 50.0 | 52.0 | 58.0 | 56.0 | 4.0 |' in markdown(lines, options=RENORM)
+    assert markdown(lines) == markdown(lines[:-1])
+    assert markdown(lines[:-1], options=RENORM) == markdown([])
+
+
 def test_the_pages_hold_the_tables_of_the_results():
     lines = results.read([WARM])
     assert BEGIN + markdown(lines) in PAGE.read_text()
     assert SAID + said(lines) in PAGE.read_text()
     assert GUIDE + guide(lines) in PAGE.read_text()
+    assert RENORMALISED + markdown(lines, options=RENORM) in PAGE.read_text()
     assert RIVALS + methods_table(lines) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 

@@ -2,7 +2,7 @@
 
 from benchmarks.gains import PAGE, WARM, markdown
 from benchmarks.results import read
-from benchmarks.warm_changes import CHANGES, LINES, NONE, STARTS, changes_table, starts_table
+from benchmarks.warm_changes import CHANGES, LINES, NONE, RESEARCH, STARTS, changes_table, looks_table, starts_table
 from tests.benchmarks.warm_lines import line, seed
 
 
@@ -38,3 +38,21 @@ def test_the_page_holds_the_tables_of_the_results():
     lines = read([LINES])
     assert CHANGES + changes_table(read([WARM]), lines) in PAGE.read_text()
     assert STARTS + starts_table(lines) in PAGE.read_text()
+    assert CHANGES + looks_table(read([WARM])) in RESEARCH.read_text()
+
+
+def test_validations_over_trainings_of_the_protocols_length():
+    def looks(number, options, scores):
+        one = line('simeps_plus', 1200, 3000, 55.0, 55.0, seed=number)
+        one['run']['options'] = options
+        return {**one, 'validations': dict(zip(('0', '600', '1200'), scores))}
+
+    change = ['model.batch_renorm=True']
+    lines = [looks(0, [], (50, 52, 51)), looks(1, [], (51, 52, 52)), looks(0, change, (50, 53, 54))]
+    assert looks_table([*lines, *seed(0, 50.0, 50.0, 55.0)]).splitlines() == [
+        '| set | steps on labels | recipe | seeds | step 0 | step 600 | step 1200 |',
+        '|---|---|---|---|---|---|---|',
+        '| NEU-Seg, steel, 1 % | 3,000 | as it is | 2 | 50.5 | 52.0 | 51.5 |',
+        '| NEU-Seg, steel, 1 % | 3,000 | `model.batch_renorm=True` | 1 | 50.0 | 53.0 | 54.0 |',
+    ]
+    assert looks_table([]) == NONE
