@@ -1,9 +1,11 @@
 """Which images to label next: those that the branches disagree about, of each class some, no two alike."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..datasets.sources import image_suffixes
+from ..datasets.splits import listed_name
 from ..inference.dark_images import warn_of_dark_images
 from ..inference.loading import networks_of
 from ..inference.ranking import (
@@ -133,7 +135,8 @@ def rank_unlabeled(
             contact_sheet(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
         print(f'the first {min(sheet, len(ranking))} in {target / CONTACT_SHEET}')
     if split_out and count is not None:
-        write_new_split(split_in, split_out, [names[image.name] for image in ranking], count, fresh)
+        labeled = {names[file]: listed_name(os.path.relpath(path, root), suffixes) for file, path in files.items()}
+        write_new_split(split_in, split_out, [names[image.name] for image in ranking], labeled, count, fresh)
         chosen = {files[image.name].as_posix() for image in ranking[:count]}
         tell_of_other_suffixes(chosen, suffixes)
     assessed.remove()

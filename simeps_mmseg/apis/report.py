@@ -60,6 +60,8 @@ def report(
         UserError: If it is no folder, has no training log, or a checkpoint or config that was asked for is not there.
     """
     work_dir = Path(work_dir)
+    if not work_dir.exists():
+        raise UserError(f'{work_dir} is not there; give the work folder of a training')
     if work_dir.is_file():
         raise UserError(f'{work_dir} is a file; give the work folder of a training')
     for name, value in (('images', images), ('unlabeled', unlabeled)):

@@ -84,6 +84,8 @@ def test(
     if out is not None:
         check_names_differ(cfg, '--out')
         write_results(cfg, out)
+    for folder in filter(None, (out, show_dir)):
+        check_folder_writable(folder)
     check_groups(cfg)
     check_folder_writable(cfg.work_dir)
     with config_keys_named(cfg):
@@ -155,6 +157,10 @@ def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: f
     if show:
         hook.update(show=True, wait_time=wait_time)
     if show_dir:
+        if not cfg.get('visualizer'):
+            raise UserError(
+                "--show-dir: the config has no visualizer=dict(type='SegLocalVisualizer', ...), which draws"
+            )
         cfg.visualizer.save_dir = show_dir
 
 

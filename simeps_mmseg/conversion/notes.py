@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mmengine.config import Config
 
-from .schedule import counts_epochs
+from ..utils.config_kinds import counts_epochs
 from .statements import LAYER_DECAY
 
 

@@ -12,14 +12,6 @@ COUNTED = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'periods', 'total
 FOREVER = int(1e9)  # how mmengine writes "no end"
 
 
-def counts_epochs(train_cfg: dict) -> bool:
-    """Whether a ``train_cfg`` counts epochs, as mmengine reads it."""
-    kind = train_cfg.get('type')
-    return kind == 'EpochBasedTrainLoop' or (
-        kind is None and train_cfg.get('by_epoch', True) and 'max_epochs' in train_cfg
-    )
-
-
 def steps_of_an_epoch(loader: dict) -> int:
     """Steps of one epoch of a supervised ``train_dataloader``.
 
@@ -66,8 +58,11 @@ def iteration_based(cfg: dict, steps: int) -> dict[str, object]:
     hooks = cfg.get('default_hooks') or {}
     checkpoint = hooks.get('checkpoint') or {}
     saving = dict(type=checkpoint.get('type', 'CheckpointHook'), by_epoch=False)
-    if checkpoint.get('by_epoch', True) and checkpoint.get('interval', 1) > 0:
-        saving['interval'] = checkpoint.get('interval', 1) * steps
+    if checkpoint.get('by_epoch', True):
+        if checkpoint.get('interval', 1) > 0:
+            saving['interval'] = checkpoint.get('interval', 1) * steps
+        if checkpoint.get('save_begin'):
+            saving['save_begin'] = checkpoint['save_begin'] * steps
     logging = dict(type=(hooks.get('logger') or {}).get('type', 'LoggerHook'), log_metric_by_epoch=False)
     return {**changes, 'default_hooks': dict(checkpoint=saving, logger=logging), 'log_processor': dict(by_epoch=False)}
 

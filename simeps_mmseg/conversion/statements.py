@@ -9,8 +9,9 @@ from mmengine.config import Config
 from ..datasets.checks.missing_data import evaluation_sets
 from ..engine.checks.scores import evaluators, known_scores
 from ..evaluation.functional import DECIDING
+from ..utils.config_kinds import counts_epochs
 from ..utils.config_source import Expression, changed
-from .schedule import counts_epochs, iteration_based, steps_of_an_epoch
+from .schedule import iteration_based, steps_of_an_epoch
 
 LAYER_DECAY = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 

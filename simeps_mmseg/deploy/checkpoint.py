@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ..evaluation.functional import DECIDING
+from ..evaluation.functional import DECIDING, without_prefix
 from ..utils.valid_json import undefined_as_nan
 
 
@@ -118,9 +118,10 @@ def validations(path: Path, iteration: int) -> tuple[str, list[tuple[int, float]
 
     No values where the checkpoint's own step was not validated, as in logs that count epochs.
     """
-    entries = [entry for log in sorted(path.parent.glob('*/vis_data/scalars.json')) for entry in _entries(log)]
+    logs = sorted(path.parent.glob('*/vis_data/scalars.json'))
+    entries = [without_prefix(entry) for log in logs for entry in _entries(log)]
     for name in DECIDING:
-        scores = {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}
+        scores = {entry['step']: float(entry[name]) for entry in entries if 'step' in entry and name in entry}
         if iteration in scores:
             return name, sorted(scores.items())
     return DECIDING[0], []
@@ -151,6 +152,7 @@ def _entries(log: Path) -> list[dict]:
 
 
 def _by_branch(scores: Mapping[str, float]) -> tuple[str, list[float]] | None:
+    scores = without_prefix(scores)
     for name in DECIDING:
         values: list[float] = []
         while (key := f'branch_{len(values)}.{name}') in scores:

@@ -6,6 +6,8 @@ from mmengine.registry import Registry
 from mmengine.visualization import LocalVisBackend
 from mmseg.registry import HOOKS, VISBACKENDS
 
+from ..utils.config_kinds import counts_epochs
+
 # By their key in default_hooks.
 SAFE_HOOKS = dict(
     random_streams='RandomStreamsHook',
@@ -47,6 +49,8 @@ def write_valid_json(cfg: Config) -> None:
     logger = cfg.default_hooks['logger']
     if logger and registered(logger.get('type'), HOOKS) is LoggerHook:
         logger['type'] = 'ValidJsonLoggerHook'
+        if not counts_epochs(cfg.get('train_cfg') or {}):  # mmengine would log each validation as of step 0
+            logger.setdefault('log_metric_by_epoch', False)
     backends = [*(cfg.get('vis_backends') or []), *((cfg.get('visualizer') or {}).get('vis_backends') or [])]
     for backend in backends:
         if registered(backend.get('type'), VISBACKENDS) is LocalVisBackend:

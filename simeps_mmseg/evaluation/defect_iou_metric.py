@@ -94,7 +94,8 @@ class DefectIoUMetric(IoUMetric):
         ]
         classes = self.dataset_meta['classes']
         metrics = super().compute_metrics([_as_iou_metric_expects(image) for image in areas[0]])
-        metrics.update(summarize(areas[0], errors[0]))
+        stock = {} if self.nan_to_num is None else {key: metrics[key] for key in ('mIoU',) if key in metrics}
+        metrics.update({**summarize(areas[0], errors[0]), **stock})  # where it counts classes that do not occur
         metrics.update(defective_images=errors[0].defective, defect_free_images=errors[0].good)
         by_class = zip(classes[1:], errors[0].missed_percent_by_class)
         metrics.update({f'missed.{name}': round(value, 2) for name, value in by_class})

@@ -1,10 +1,13 @@
 """Scores of segmentations from areas, for a data set and for single images."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Score = TypeVar('Score')
 
 # Which score decides what is better, in this order: the first counts false alarms, the per-image one cannot see them.
 DECIDING = ('mIoU_fg', 'mIoU_image', 'mIoU')
@@ -12,6 +15,22 @@ DECIDING = ('mIoU_fg', 'mIoU_image', 'mIoU')
 PART_SCORES = ('missed', 'false_alarms')
 # The scores of the model and of each branch, in the order of tables and panels.
 SUMMARY = (*DECIDING, 'mDice_image', 'aAcc_image', *PART_SCORES)
+
+
+def without_prefix(scores: Mapping[str, Score]) -> dict[str, Score]:
+    """Scores by the names that metrics give them, without the ``prefix`` of an evaluator.
+
+    Where several evaluators give the same name, the first one's.
+
+    Example:
+        >>> without_prefix({'parts/mIoU_fg': 60.0, 'parts/IoU.dent/bump': 40.0, 'IoU.dent/bump': 50.0, 'step': 2})
+        {'mIoU_fg': 60.0, 'IoU.dent/bump': 40.0, 'step': 2}
+    """
+    found: dict[str, Score] = {}
+    for name, score in scores.items():
+        prefix, slash, rest = name.partition('/')  # a class may have a slash in its name, and stands behind a dot
+        found.setdefault(rest if slash and '.' not in prefix else name, score)
+    return found
 
 
 class ImageScores(NamedTuple):

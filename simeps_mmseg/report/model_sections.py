@@ -178,7 +178,8 @@ def _gallery(data: EvaluationImages, trained: TrainedModel, scored: Sequence[Sco
     with_defect = [one for one in scored if one.has_defect]
     if not with_defect:
         return Section(title, [Text('None of the images shows a defect.')])
-    style = Style(data.classes, class_colors(len(data.classes), data.palette), panel=240)
+    palette = class_colors(len(data.classes), data.palette)
+    style = Style(data.classes, palette, ignore_index=data.ignore_index, panel=240)
     chosen = [(kind, one) for kind, some in by_quality(with_defect, PER_CHOICE).items() for one in some]
     blocks = []
     for kind, one in progress(chosen, 'draw'):

@@ -3,13 +3,14 @@
 from mmengine.config import Config
 
 from ..engine.checks.scores import evaluators
+from ..evaluation.functional import without_prefix
 
 
 def decided_by(cfg: Config) -> str | None:
     """The score by which a training keeps its best checkpoint; None where it keeps none, or says ``auto``."""
     wanted = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
     first = wanted[0] if isinstance(wanted, list | tuple) and wanted else wanted
-    return first if isinstance(first, str) and first != 'auto' else None
+    return next(iter(without_prefix({first: None}))) if isinstance(first, str) and first != 'auto' else None
 
 
 def smallest_region(cfg: Config, split: str) -> int:

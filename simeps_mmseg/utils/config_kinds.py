@@ -76,6 +76,14 @@ DEEP = {
 }
 
 
+def counts_epochs(train_cfg: Mapping) -> bool:
+    """Whether a ``train_cfg`` counts epochs, as mmengine reads it."""
+    kind = train_cfg.get('type')
+    return kind == 'EpochBasedTrainLoop' or (
+        kind is None and train_cfg.get('by_epoch', True) and 'max_epochs' in train_cfg
+    )
+
+
 def check_kinds(cfg: Mapping[str, Any]) -> None:
     """Refuse what no tool can read.
 

@@ -1,5 +1,6 @@
 """Files with images and videos, and images as they are shown."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image, UnidentifiedImageError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -28,7 +30,7 @@ def walk_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) ->
     """Paths of all images below a folder, relative to it, with ``/``, sorted, one by one.
 
     Suffixes are compared without regard to case; names that begin with a dot are not looked at; links are followed. Folders
-    that cannot be read are passed over.
+    that cannot be read are warned of.
     """
     return _walk(os.fspath(folder), '', tuple(suffix.lower() for suffix in suffixes), set())
 
@@ -41,7 +43,8 @@ def _walk(place: str, prefix: str, suffixes: tuple[str, ...], visited: set[str])
     try:
         with os.scandir(place) as entries:
             names = [name for entry in entries if (name := _name_if_wanted(entry, suffixes))]
-    except OSError:
+    except OSError as error:
+        print_log(f'{place} cannot be read ({error.strerror}): no image of it is taken', 'current', logging.WARNING)
         return
     # With its slash a folder stands where the sorted paths below it do.
     for name in sorted(names):

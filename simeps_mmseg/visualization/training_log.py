@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.functional import without_prefix
 from ..utils import UserError
 from ..utils.valid_json import undefined_as_nan
 
@@ -142,10 +143,10 @@ def split_records(records: Iterable[Record]) -> tuple[list[Record], list[Record]
     for record in records:
         if 'loss' in record:
             train.append(record)
-        elif train and 'epoch' in train[-1]:
-            val.append({**record, 'step': train[-1]['step']})
         else:
-            val.append(record)
+            is_numbered = not train or 'epoch' not in train[-1]
+            step = record['step'] if is_numbered else train[-1]['step']
+            val.append({**without_prefix(record), 'step': step})
     return train, val
 
 

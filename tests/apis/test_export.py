@@ -214,6 +214,15 @@ class TestBest:
         assert (found.name, found.values) == ('mIoU', [8.0, 70.0])
         assert 'iteration 8 in' in found.source
 
+    def test_scores_with_the_prefix_of_an_evaluator(self, tmp_path):
+        hub = self.history(**{'val/parts/branch_0.mIoU_fg': [60.0], 'val/parts/branch_1.mIoU_fg': [50.0]})
+        checkpoint = dict(meta=dict(iter=8), message_hub=dict(log_scalars=hub))
+        assert recorded_scores(checkpoint, tmp_path / 'iter_8.pth').values == [60.0, 50.0]
+        log = tmp_path / '20260101/vis_data/scalars.json'
+        log.parent.mkdir(parents=True)
+        log.write_text('{"parts/branch_0.mIoU_fg": 40.0, "parts/branch_1.mIoU_fg": 70.0, "step": 8}\n')
+        assert recorded_scores(checkpoint, tmp_path / 'iter_8.pth').values == [40.0, 70.0]
+
     def test_without_scores_says_how_to_get_them(self, trained, tmp_path):
         content = read_checkpoint(trained.checkpoint)
         torch.save(dict(meta=content['meta'], state_dict=content['state_dict']), tmp_path / 'bare.pth')

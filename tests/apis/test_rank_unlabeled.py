@@ -7,10 +7,10 @@ from PIL import Image
 
 from simeps_mmseg.apis.rank_unlabeled import rank_unlabeled
 from simeps_mmseg.datasets import UnlabeledFolderDataset
-from simeps_mmseg.datasets.splits import read_split
+from simeps_mmseg.datasets.splits import read_split, write_split
 from simeps_mmseg.datasets.synthetic import SyntheticDefectDataset
 from simeps_mmseg.evaluation.uncertainty import ImageUncertainty
-from simeps_mmseg.inference.ranking import many_files, write_ranking
+from simeps_mmseg.inference.ranking import many_files, write_new_split, write_ranking
 from simeps_mmseg.inference.ranking.order import RankedImage
 from simeps_mmseg.utils import UserError
 
@@ -85,6 +85,17 @@ def test_a_folder_without_a_split_gets_one_for_the_next_round(trained, pool, cap
     assert second > chosen
     assert len(second) == 4
     assert 'do not end in' not in capsys.readouterr().out
+
+
+def test_a_list_with_suffixes_gets_labelled_names_without(tmp_path, capsys):
+    split_in, split_out = str(tmp_path / 'in'), str(tmp_path / 'out')
+    write_split(f'{split_in}_labeled.txt', ['a'])
+    write_split(f'{split_in}_unlabeled.txt', ['b.png', 'c.1.png', 'd.png'])
+    names = {'c.1.png': 'c.1', 'b.png': 'b'}
+    write_new_split(split_in, split_out, ['c.1.png', 'b.png'], names, count=3, fresh=2)  # d could not be read
+    assert read_split(f'{split_out}_labeled.txt') == ['a', 'b', 'c.1']
+    assert read_split(f'{split_out}_unlabeled.txt') == ['d.png']
+    assert 'near-duplicates' not in capsys.readouterr().out
 
 
 def test_suffixes_longer_than_that_of_the_file(trained, pool):

@@ -247,6 +247,9 @@ class TestErrors:
 
     def test_a_file_is_no_work_folder(self, trained, tmp_path):
         log = next(Path(trained.config).parent.glob('*/vis_data/scalars.json'))
+        with pytest.raises(UserError, match='typo is not there; give the work folder'):
+            report(tmp_path / 'typo')
+        assert not (tmp_path / 'typo').exists()
         with pytest.raises(UserError, match='is a file'):
             report(log, tmp_path / 'a.html')
 

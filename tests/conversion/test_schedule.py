@@ -39,8 +39,9 @@ class TestSchedule:
         changes = iteration_based(cfg, 10)
         assert changes['param_scheduler'] == [warmup]
         assert changes['train_cfg']['dynamic_intervals'] == [(20, 10)]
-        cfg['default_hooks'] = dict(checkpoint=dict(interval=1))
-        assert iteration_based(cfg, 10)['default_hooks']['checkpoint']['type'] == 'CheckpointHook'
+        cfg['default_hooks'] = dict(checkpoint=dict(interval=1, save_begin=3))
+        expected = dict(type='CheckpointHook', by_epoch=False, interval=10, save_begin=30)
+        assert iteration_based(cfg, 10)['default_hooks']['checkpoint'] == expected
         with pytest.raises(UserError, match='OneCycleLR needs total_steps'):
             scheduler_in_iterations(dict(type='OneCycleLR', eta_max=1.0), 10)
 

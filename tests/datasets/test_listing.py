@@ -34,7 +34,7 @@ from simeps_mmseg.datasets.listing import (
     shared_positions,
 )
 from simeps_mmseg.datasets.splits import find_listed
-from simeps_mmseg.utils import UserError, processes
+from simeps_mmseg.utils import UserError, images, processes
 from simeps_mmseg.utils.images import list_images
 from simeps_mmseg.utils.paths import real_path
 from tests.faults import small_set
@@ -93,6 +93,23 @@ def test_folders_are_walked_in_the_order_of_the_sorted_paths(tmp_path):
     files = ['d-1.png', 'd/z.png', 'd/e/f.PNG', 'd.png', 'd/e.png', 'd0.png', 'é/ü.png', 'd/e-/x.png']
     touch(tmp_path, [*files, 'd/notes.txt', '.hidden/x.png', 'd/.x.png'])
     assert list_images(tmp_path) == sorted(files)
+
+
+def test_a_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    for name in ('a/1.png', 'b/2.png'):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    scandir, said = os.scandir, []
+
+    def refused(place):
+        if str(place).endswith('/b'):
+            raise PermissionError(13, 'Permission denied')
+        return scandir(place)
+
+    monkeypatch.setattr(os, 'scandir', refused)
+    monkeypatch.setattr(images, 'print_log', lambda text, *args: said.append(text))
+    assert list_images(tmp_path) == ['a/1.png']
+    assert said == [f'{tmp_path}/b cannot be read (Permission denied): no image of it is taken']
 
 
 class TestFolders:

@@ -135,7 +135,12 @@ def test_splits_of_other_options_are_replaced_with_a_word(tmp_path, capsys):
     prepare_part('neu', source, tmp_path / 'data')
     prepare_part('neu', source, tmp_path / 'data')
     assert 'other options' not in capsys.readouterr().out
+    splits = tmp_path / 'data/neu_seg/splits/seed0'
+    for name in ('5pct_round1_labeled', '2pct_labeled'):  # of rank_unlabeled; of this function, with a fraction more
+        (splits / f'{name}.txt').write_text('training/000001.jpg\n')
     prepare_part('neu', source, tmp_path / 'data', val_fraction=0.3)
+    assert (splits / '5pct_round1_labeled.txt').is_file()
+    assert not (splits / '2pct_labeled.txt').exists()
     assert 'split files of seed 0 were made with other options and are replaced' in capsys.readouterr().out
 
 

@@ -40,6 +40,22 @@ def test_what_the_runner_would_put_in_by_itself_is_this_packages_too():
     assert cfg.default_hooks.checkpoint is cfg.default_hooks.logger is None
 
 
+@pytest.mark.parametrize(
+    ('loop', 'logger', 'found'),
+    [
+        (dict(type='IterBasedTrainLoop', max_iters=4), {}, False),
+        (dict(by_epoch=False, max_iters=4), {}, False),
+        (dict(by_epoch=True, max_epochs=4), {}, None),
+        (dict(type='EpochBasedTrainLoop', max_epochs=4), {}, None),
+        (dict(type='IterBasedTrainLoop', max_iters=4), dict(log_metric_by_epoch=True), True),
+    ],
+)
+def test_validations_are_logged_by_what_the_training_counts(loop, logger, found):
+    cfg = Config(dict(train_cfg=loop, default_hooks=dict(logger=dict(type='LoggerHook', interval=10, **logger))))
+    add_safe_hooks(cfg)
+    assert cfg.default_hooks.logger.get('log_metric_by_epoch') is found
+
+
 @pytest.mark.parametrize('kind', ['mmengine.CheckpointHook', 'mmengine.hooks.CheckpointHook', CheckpointHook])
 def test_a_writer_that_is_named_in_another_way_is_replaced_too(kind):
     cfg = Config(dict(default_hooks=dict(checkpoint=dict(type=kind, interval=7))))

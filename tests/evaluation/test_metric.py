@@ -71,10 +71,12 @@ def test_image_scores_errors(prediction, target, message):
         image_scores(prediction, target, 3)
 
 
-def test_data_set_scores_equal_those_of_mmseg():
-    samples = [sample(p, t) for p, t in zip(random_maps(0, 5), random_maps(1, 5))]
-    ours = evaluate(samples)
-    stock = METRICS.build(dict(type='IoUMetric'))
+@pytest.mark.parametrize('options', [{}, dict(nan_to_num=0)])
+def test_data_set_scores_equal_those_of_mmseg(options):
+    maps = [np.minimum(random_maps(seed, 5), len(CLASSES) - 2) if options else random_maps(seed, 5) for seed in (0, 1)]
+    samples = [sample(p, t) for p, t in zip(*maps)]
+    ours = evaluate(samples, **options)
+    stock = METRICS.build(dict(type='IoUMetric', **options))
     stock.dataset_meta = dict(classes=CLASSES)
     for one in samples:
         stock.process({}, [one])

@@ -75,6 +75,10 @@ CASES = [
     ({'optim_wrapper.clip_grad': dict(type='nrom')}, "optim_wrapper.clip_grad.type must be one of norm, value, got 'nrom'"),
     ({'randomness': dict(seed='x')}, "randomness.seed must be a whole number from 0 to 4294967295, or None, got 'x'"),
     ({'randomness': dict(sed=1)}, 'randomness.sed is no option; it has seed, deterministic, diff_rank_seed'),
+    (
+        {'val_dataloader.dataset.ignore_index': 77},
+        'val_dataloader.dataset.ignore_index=77, but val_evaluator.ignore_index=255: pixels with 77 would be scored',
+    ),
     ({'val_evaluator.iou_metrics': ['mIoUU']}, "val_evaluator.iou_metrics: 'mIoUU' is not known; choose from mIoU, mDice"),
     ({'model.cross_pseudo.loss_weight': -1.0}, 'cross_pseudo.loss_weight must be a finite number of 0 or more, got -1.0'),
     ({'model.cross_pseudo.loss_weight': float('nan')}, 'got nan'),

@@ -232,6 +232,23 @@ def test_pictures_of_a_test_that_share_a_name_are_refused_where_the_stack_loses_
         score(str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'), show_dir=str(tmp_path / 'shown'))
 
 
+@pytest.mark.parametrize('option', ['out', 'show_dir'])
+def test_results_of_a_test_that_cannot_be_written_are_refused_before_it(option, tmp_path):
+    cfg = config(make(tmp_path), work_dir=str(tmp_path / 'run'))
+    cfg.default_hooks = dict(visualization=dict(type='SegVisualizationHook'))
+    cfg.dump(tmp_path / 'config.py')
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    (tmp_path / 'taken').touch()
+    arguments = (str(tmp_path / 'config.py'), str(tmp_path / 'weights.pth'))
+    if option == 'show_dir':
+        with pytest.raises(UserError, match='--show-dir: the config has no visualizer'):
+            score(*arguments, show_dir=str(tmp_path / 'shown'))
+        cfg.visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+        cfg.dump(tmp_path / 'config.py')
+    with pytest.raises(UserError, match='taken cannot be written'):
+        score(*arguments, **{option: str(tmp_path / 'taken')})
+
+
 def test_a_branch_that_alone_scores_is_not_the_best():
     nan = float('nan')
     scores = {'branch_0.mIoU_fg': nan, 'branch_1.mIoU_fg': 0.0, 'branch_0.mIoU': 99.0, 'branch_1.mIoU': 50.0}

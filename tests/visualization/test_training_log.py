@@ -107,6 +107,10 @@ class TestReading:
         assert [record['step'] for record in val] == [7, 14]
         assert len(train) == 2
 
+    def test_scores_with_the_prefix_of_an_evaluator(self):
+        _, val = split_records([plain_line(7), {'parts/mIoU_fg': 1.0, 'parts/IoU.a/b': 2.0, 'step': 7}])
+        assert val == [{'mIoU_fg': 1.0, 'IoU.a/b': 2.0, 'step': 7}]
+
     def test_what_is_not_there(self, tmp_path):
         with pytest.raises(UserError, match='nowhere is not there'):
             read_training_log(tmp_path / 'nowhere')

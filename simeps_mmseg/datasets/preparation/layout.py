@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -259,8 +260,11 @@ def _remove_splits_of_other_options(folder: Path, validation: str) -> None:
     """Fractions made with another validation set would mix with it; those made with the same one stay."""
     old = folder / 'val.txt'
     if old.is_file() and old.read_text(encoding='utf-8') != validation:
-        for path in folder.glob('*pct_*.txt'):
-            path.unlink()
+        for path in folder.glob('*pct_*labeled.txt'):
+            if re.fullmatch(
+                r'[\d.]+pct_(un)?labeled', path.stem
+            ):  # not those that users made, such as of rank_unlabeled
+                path.unlink()
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from ..hooks.whole_checkpoint import WholeCheckpointHook
 from ..safe_hooks import SAFE_HOOKS, registered
 from .keys import misspelt_keys, old_key_problems
 from .module_names import unnamed_modules
-from .scores import metric_problems, save_best_problems
+from .scores import ignore_index_problems, metric_problems, save_best_problems
 from .sharding import sharding_problems
 
 DEFAULT_HOOKS = (
@@ -58,6 +58,7 @@ def check_config(cfg: Config) -> None:
         *compile_problems(cfg.get('compile')),
         *loader_problems(cfg),
         *metric_problems(cfg),
+        *ignore_index_problems(cfg),
         *save_best_problems(cfg),
         *sharding_problems(cfg),
     ]

@@ -34,6 +34,22 @@ def metric_problems(cfg: Config) -> Iterator[str]:
                 yield f'{key}.iou_metrics: {metric!r} is not known; choose from {", ".join(IOU_METRICS)}'
 
 
+def ignore_index_problems(cfg: Config) -> Iterator[str]:
+    """A value that does not count in the masks of a data set, and that its metric takes for a class."""
+    for split in ('val', 'test'):
+        loader = cfg.get(f'{split}_dataloader') or {}
+        if not isinstance(loader.get('dataset'), Mapping):
+            continue
+        of_data = [dataset['ignore_index'] for dataset in leaf_configs(loader['dataset']) if 'ignore_index' in dataset]
+        for key, evaluator in evaluators(cfg, split).items():
+            of_metric = evaluator.get('ignore_index', 255)
+            if type_name(evaluator.get('type', '')) in ('IoUMetric', 'DefectIoUMetric') and set(of_data) - {of_metric}:
+                yield (
+                    f'{split}_dataloader.dataset.ignore_index={of_data[0]}, but {key}.ignore_index={of_metric}: pixels with '
+                    f'{of_data[0]} would be scored; make them equal'
+                )
+
+
 def known_scores(evaluator: Mapping) -> set[str] | None:
     """The scores of a metric as they are called in the log, but those of classes and branches; None for foreign metrics."""
     metrics = evaluator.get('iou_metrics') or ('mIoU',)

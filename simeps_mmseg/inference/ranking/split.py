@@ -37,16 +37,20 @@ def split_names(files: Mapping[str, Path], suffixes: Sequence[str]) -> dict[str,
     return names
 
 
-def write_new_split(split_in: str | None, split_out: str, ranking: Sequence[str], count: int, fresh: int) -> None:
+def write_new_split(
+    split_in: str | None, split_out: str, ranking: Sequence[str], names: Mapping[str, str], count: int, fresh: int
+) -> None:
     """Write a split in which the first images of a ranking are labelled ones.
 
     Args:
         split_in: Prefix of the split that was ranked. None: nothing is labelled yet.
         split_out: Prefix of the new one.
-        ranking: Names, the first to label first, near-duplicates last.
-        count: How many are moved.
+        ranking: Names as in the split that was ranked, the first to label first, near-duplicates last.
+        names: What the labelled part calls each: without suffix.
+        count: How many are moved; all, where there are fewer.
         fresh: How many in the ranking are no near-duplicates.
     """
+    count = min(count, len(ranking))
     if count > fresh:
         print(f'only {fresh} images are no near-duplicates; {count - fresh} near-duplicates are moved as well')
     chosen = set(ranking[:count])
@@ -54,7 +58,7 @@ def write_new_split(split_in: str | None, split_out: str, ranking: Sequence[str]
         (read_part(split_in, part) for part in (LABELED, UNLABELED)) if split_in else ([], sorted(ranking))
     )
     parts = {
-        LABELED: sorted([*labeled, *chosen]),
+        LABELED: sorted([*labeled, *(names[name] for name in chosen)]),
         UNLABELED: [name for name in unlabeled if name not in chosen],
     }
     for part, names in parts.items():
