@@ -236,6 +236,7 @@ def test_pictures_of_a_test_that_share_a_name_are_refused_where_the_stack_loses_
 def test_results_of_a_test_that_cannot_be_written_are_refused_before_it(option, tmp_path):
     cfg = config(make(tmp_path), work_dir=str(tmp_path / 'run'))
     cfg.default_hooks = dict(visualization=dict(type='SegVisualizationHook'))
+    cfg.test_evaluator = dict(type='DefectIoUMetric')
     cfg.dump(tmp_path / 'config.py')
     torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
     (tmp_path / 'taken').touch()

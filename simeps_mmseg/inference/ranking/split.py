@@ -38,7 +38,7 @@ def split_names(files: Mapping[str, Path], suffixes: Sequence[str]) -> dict[str,
 
 
 def write_new_split(
-    split_in: str | None, split_out: str, ranking: Sequence[str], names: Mapping[str, str], count: int, fresh: int
+    split_in: str | None, split_out: str, ranking: Sequence[str], called: Mapping[str, str], count: int, fresh: int
 ) -> None:
     """Write a split in which the first images of a ranking are labelled ones.
 
@@ -46,7 +46,7 @@ def write_new_split(
         split_in: Prefix of the split that was ranked. None: nothing is labelled yet.
         split_out: Prefix of the new one.
         ranking: Names as in the split that was ranked, the first to label first, near-duplicates last.
-        names: What the labelled part calls each: without suffix.
+        called: What the labelled part calls each: without suffix.
         count: How many are moved; all, where there are fewer.
         fresh: How many in the ranking are no near-duplicates.
     """
@@ -58,7 +58,7 @@ def write_new_split(
         (read_part(split_in, part) for part in (LABELED, UNLABELED)) if split_in else ([], sorted(ranking))
     )
     parts = {
-        LABELED: sorted([*labeled, *(names[name] for name in chosen)]),
+        LABELED: sorted([*labeled, *(called[name] for name in chosen)]),
         UNLABELED: [name for name in unlabeled if name not in chosen],
     }
     for part, names in parts.items():
