@@ -135,7 +135,10 @@ def rank_unlabeled(
             contact_sheet(model, prepare, ranking[:sheet], files).savefig(partial, dpi=150)
         print(f'the first {min(sheet, len(ranking))} in {target / CONTACT_SHEET}')
     if split_out and count is not None:
-        labeled = {names[file]: listed_name(os.path.relpath(path, root), suffixes) for file, path in files.items()}
+        labeled = {
+            names[file]: listed_name(Path(os.path.relpath(path, root)).as_posix(), suffixes)
+            for file, path in files.items()
+        }
         write_new_split(split_in, split_out, [names[image.name] for image in ranking], labeled, count, fresh)
         chosen = {files[image.name].as_posix() for image in ranking[:count]}
         tell_of_other_suffixes(chosen, suffixes)

@@ -34,7 +34,7 @@ def _decision(record: Mapping) -> Iterator[Finding]:
         yield Finding(
             True,
             f'The unlabelled images brought nothing on validation: the best {key} is {before:.1f}, that of labels alone. '
-            'The best checkpoint holds those weights, and simeps export gives them.',
+            'The best checkpoint holds those weights; simeps export gives the network that was best on labels alone.',
         )
     elif best is not None:
         gain = f'{before:.1f} with labels alone, {best:.1f} with the best checkpoint ({best - before:+.1f})'

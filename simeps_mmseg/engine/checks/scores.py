@@ -43,10 +43,11 @@ def ignore_index_problems(cfg: Config) -> Iterator[str]:
         of_data = [dataset['ignore_index'] for dataset in leaf_configs(loader['dataset']) if 'ignore_index' in dataset]
         for key, evaluator in evaluators(cfg, split).items():
             of_metric = evaluator.get('ignore_index', 255)
-            if type_name(evaluator.get('type', '')) in ('IoUMetric', 'DefectIoUMetric') and set(of_data) - {of_metric}:
+            other = [value for value in of_data if value != of_metric]
+            if type_name(evaluator.get('type', '')) in ('IoUMetric', 'DefectIoUMetric') and other:
                 yield (
-                    f'{split}_dataloader.dataset.ignore_index={of_data[0]}, but {key}.ignore_index={of_metric}: pixels with '
-                    f'{of_data[0]} would be scored; make them equal'
+                    f'{split}_dataloader.dataset.ignore_index={other[0]}, but {key}.ignore_index={of_metric}: pixels with '
+                    f'{other[0]} would be scored; make them equal'
                 )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ...evaluation.functional import without_prefix
 from .reference import Reference, losses_since
 
 
@@ -112,7 +113,10 @@ class GuardState:
     def from_record(cls, record: Mapping) -> 'GuardState':
         """The inverse of :meth:`to_record`."""
         taken = (record['reference'], record.get('labels_best'))  # records from before there were two have one
-        reference, labels_best = (Reference(**one) if one else None for one in taken)
+        reference, labels_best = (
+            Reference(one['iteration'], one['key'].rsplit('/', 1)[-1], without_prefix(one['metrics'])) if one else None
+            for one in taken
+        )
         best = -math.inf if record['best'] is None else record['best']
         return cls(
             reference,

@@ -1,6 +1,7 @@
 """Never below labels alone: what they reached on validation is kept, watched over and gone back to."""
 
 import logging
+from itertools import chain
 from numbers import Real
 
 import numpy as np
@@ -121,7 +122,8 @@ class LabelsOnlyGuardHook(Hook):
             print_log('LabelsOnlyGuardHook: no score that grows, so nothing is guarded', 'current', logging.WARNING)
             return
         key = found.rsplit('/', 1)[-1]
-        scores = {name.removeprefix(found.removesuffix(key)): value for name, value in scores.items()}
+        prefix = found.removesuffix(key)
+        scores |= {name.removeprefix(prefix): value for name, value in scores.items() if name.startswith(prefix)}
         if runner.iter <= self.ramp.begin(runner):
             self._take_reference(runner, self.ramp, Reference(runner.iter, key, scores))
         elif self.state.reference is None:
@@ -239,7 +241,9 @@ def deciding_score(runner: Runner, scores: dict[str, float]) -> str | None:
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best:
             keys += [key for key, rule in zip(hook.key_indicators, hook.rules) if rule != 'less']
-    return next((name for key in (*keys, *DECIDING) for name in scores if f'/{name}'.endswith(f'/{key}')), None)
+    named = (key for key in keys if key in scores)
+    known = (name for key in DECIDING for name in scores if f'/{name}'.endswith(f'/{key}'))
+    return next(chain(named, known), None)
 
 
 def warn(runner: Runner, text: str) -> None:

@@ -164,7 +164,7 @@ class NonFiniteHook(Hook):
         hub.update_info(SKIPPED, total)
         terms, names = self._of_all_processes()
         gradients = [] if terms else bad_gradients(unwrapped(self._runner.model))
-        found = describe(terms, gradients, any(wrapper.clip_grad_kwargs for wrapper in self._wrappers))
+        found = describe(terms, gradients, any(clips_by_norm(wrapper) for wrapper in self._wrappers))
         if total > self.max_skips or self._in_a_row > self.max_in_a_row:
             passed = f'{total - 1} passed over, {self._in_a_row - 1} of them just before'
             raise UserError(self._diagnosis(f'{found} ({passed})', names))
@@ -211,6 +211,11 @@ class NonFiniteHook(Hook):
             f'Last good checkpoint: {good}{f"; {bad}" if bad else ""}. Look at these images (simeps check_dataset); then go '
             f'on with --resume{chosen},'
         )
+
+
+def clips_by_norm(wrapper: OptimWrapper) -> bool:
+    """Whether one gradient that is not a number makes all of them so before they are looked at."""
+    return bool(wrapper.clip_grad_kwargs) and wrapper.clip_func is nn.utils.clip_grad_norm_
 
 
 def on_all_processes(holds: Tensor, device: torch.device | None = None) -> bool:
