@@ -121,7 +121,7 @@ def validations(path: Path, iteration: int) -> tuple[str, list[tuple[int, float]
     logs = sorted(path.parent.glob('*/vis_data/scalars.json'))
     entries = [without_prefix(entry) for log in logs for entry in _entries(log)]
     for name in DECIDING:
-        scores = {entry['step']: float(entry[name]) for entry in entries if 'step' in entry and name in entry}
+        scores = {entry['step']: float(entry[name]) for entry in entries if name in entry and 'step' in entry}
         if iteration in scores:
             return name, sorted(scores.items())
     return DECIDING[0], []

@@ -257,13 +257,14 @@ def natural_share(free: Sequence[str], seed: int, share: float) -> list[str]:
 
 
 def _remove_splits_of_other_options(folder: Path, validation: str) -> None:
-    """Fractions made with another validation set would mix with it; those made with the same one stay."""
+    """Fractions made with another validation set would mix with it; those made with the same one stay.
+
+    So do splits that users made, such as those of ``rank_unlabeled``.
+    """
     old = folder / 'val.txt'
     if old.is_file() and old.read_text(encoding='utf-8') != validation:
         for path in folder.glob('*pct_*labeled.txt'):
-            if re.fullmatch(
-                r'[\d.]+pct_(un)?labeled', path.stem
-            ):  # not those that users made, such as of rank_unlabeled
+            if re.fullmatch(r'[\d.]+pct_(un)?labeled', path.stem):
                 path.unlink()
 
 

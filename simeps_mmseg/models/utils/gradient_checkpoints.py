@@ -17,7 +17,7 @@ def rerun(network: nn.Module) -> list[Switch]:
         (module, name)
         for module in network.modules()
         for name in SWITCHES
-        if getattr(module, name, False) and any(isinstance(part, _BatchNorm) for part in module.modules())
+        if vars(module).get(name) and any(isinstance(part, _BatchNorm) for part in module.modules())
     ]
 
 
