@@ -37,9 +37,6 @@ from benchmarks import results
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place, task
 from benchmarks.protocols import FIELDS, PRECISIONS, PROTOCOLS, expand, find_leaf, identity, name_of
 
-# Large blocks are kept by the process in place of being mapped anew each step: halves the time of a large step.
-KEEP_MEMORY = dict(MALLOC_MMAP_THRESHOLD_='4294967295', MALLOC_TRIM_THRESHOLD_='17179869184')
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,16 +214,12 @@ def local_place(args: argparse.Namespace, jobs: int) -> tuple[Place, dict[str, s
         jobs=jobs,
         keep_weights=args.keep_weights,
     )
-    return place, environment(on_gpu, args.device, threads, os.environ, sys.platform)
+    return place, environment(args.device, threads)
 
 
-def environment(on_gpu: bool, device: str, threads: int | None, given: dict[str, str], system: str) -> dict[str, str]:
+def environment(device: str, threads: int | None) -> dict[str, str]:
     """Variables for the process of a run, beside those that it inherits."""
-    added = {}
-    if system.startswith('linux') and not on_gpu:
-        added = {key: value for key, value in KEEP_MEMORY.items() if key not in given}
-    if device == 'cpu':
-        added['CUDA_VISIBLE_DEVICES'] = ''
+    added = {'CUDA_VISIBLE_DEVICES': ''} if device == 'cpu' else {}
     if threads:
         added['OMP_NUM_THREADS'] = str(threads)
     return added

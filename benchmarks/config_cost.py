@@ -6,9 +6,10 @@
 
 A step is ``train_step`` over one fixed batch of noise, of the config's own size and number of images, in float32, without
 pretrained weights. Beside it stands a step of the config's labels-only twin (``configs/supervised/``, same file name) over the
-same images, all labelled. Each has a process of its own; its peak is that of two first steps, less what that took before.
-Then both take turns, five or as many as begin within a minute; times are medians over these. One JSON line a config, written
-at once. Configs whose steps do the same work, as those of one network on two data sets do, are measured once.
+same images, all labelled. Each has a process of its own, which keeps the memory that it frees, as ``simeps train`` does. Its
+peak is that of two first steps, less what it took before. Then both take turns, five or as many as begin within a minute;
+times are medians over these. One JSON line a config, written at once. Configs whose steps do the same work, as those of one
+network on two data sets do, are measured once.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append, lines_of
 from benchmarks.steps import from_scratch, make_step_of
 from benchmarks.turns import Step, take_turns
+from simeps_mmseg.utils.kept_memory import keep_freed_memory
 
 ROUNDS = 5
 SECONDS = 60  # no later round begins after these
@@ -109,6 +111,7 @@ def cost(name: str, device: str) -> dict:
 def prepare(name: str, size: tuple[int, int], images: int, labeled: int, device: str) -> tuple[Step, dict]:
     """A step of a config, after two that are not timed; parameters that learn, in millions, and peak memory in MiB."""
     init_default_scope('mmseg')
+    keep_freed_memory()
     model_cfg = from_scratch(Config.fromfile(ROOT / f'configs/{name}.py'))
     at_rest = peak_mib(device)
     model, step = make_step_of(model_cfg, size, images, labeled, 'float32', device, classes=2)

@@ -55,7 +55,8 @@ def predict_folder(root: Path, checkpoint: Path) -> None:
 
 
 def rank_folder(root: Path, checkpoint: Path) -> None:
-    rank_unlabeled(CONFIG, str(checkpoint), str(root / IMAGES), str(root / 'ranked'))
+    """Without near-duplicates: to random weights any noise resembles any other. See selection_scaling.py."""
+    rank_unlabeled(CONFIG, str(checkpoint), str(root / IMAGES), str(root / 'ranked'), similarity=1.0)
 
 
 CALLS: dict[str, Callable[[Path, Path], None]] = dict(

@@ -37,6 +37,7 @@ from simeps_mmseg.utils import UserError, report_user_errors
 from simeps_mmseg.utils.checkpoint import save_checkpoint
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.configs import merge_options
+from simeps_mmseg.utils.kept_memory import keep_freed_memory
 
 
 def main(argument: str) -> int:
@@ -308,6 +309,7 @@ def settle(cfg: Config, run: dict, place: Place) -> str:
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         loader.batch_size = 16 if on_gpu else 1
     cfg.launcher = 'none'
+    keep_freed_memory()
     check_data_is_there(cfg)
     prepare_model(cfg, from_scratch=False)
     cfg.work_dir = str(place.folder(run))

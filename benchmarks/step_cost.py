@@ -37,8 +37,10 @@ from benchmarks.protocols import SUPERVISED
 from benchmarks.results import append
 from benchmarks.steps import PRECISIONS, Case, make_step
 from benchmarks.turns import Step, take_turns
+from simeps_mmseg.utils.kept_memory import keep_freed_memory
 
 BASE = 'labels only'
+RETURNING = 'simEps, freed memory goes back to the system'
 ROUNDS = 5
 MOST_SECONDS = 200  # for all precisions together
 
@@ -69,6 +71,7 @@ VARIANTS: dict[str, tuple[str, Callable[[nn.Module], None] | None]] = {
     'simEps-plus': ('simeps_plus', None),
     'simEps, one backward pass': ('simeps', one_backward_pass),
     'simEps, branch by branch': ('simeps', branch_by_branch),
+    RETURNING: ('simeps', None),
 }
 COMPILED: dict[str, tuple[str, Callable[[nn.Module], None] | None]] = {
     'simEps, compiled step': ('simeps', compiled_step),
@@ -137,6 +140,8 @@ def prepare(name: str, case: Case, device: str) -> tuple[Step, int]:
     """
     method, change = {**VARIANTS, **COMPILED}[name]
     init_default_scope('mmseg')
+    if name != RETURNING:
+        keep_freed_memory()
     at_rest = peak_mib(device)
     model, step = make_step(Case(case.network, case.size, case.batch, method, case.precision), device)
     if change is not None:

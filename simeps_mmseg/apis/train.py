@@ -29,6 +29,7 @@ from ..utils import UserError
 from ..utils.config_errors import config_keys_named
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
+from ..utils.kept_memory import keep_freed_memory
 from ..utils.log_files import prepare_log_files
 from ..utils.own_types import inherits
 from ..utils.processes import join_processes
@@ -84,6 +85,7 @@ def train(
         add_safe_hooks(cfg)
         step_by_parts_in_processes(cfg)
         check_folder_writable(cfg.work_dir)
+        keep_freed_memory()
         # The runner builds some parts at its first iteration only.
         with only_training(cfg), config_keys_named(cfg), worker_errors_named():
             join_processes(cfg)

@@ -169,13 +169,9 @@ def test_precision_changes_a_plain_optimiser_wrapper_only():
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AmpOptimWrapper', 'bfloat16')
 
 
-def test_memory_thresholds_are_raised_on_linux_without_a_gpu_unless_given():
-    given = dict(MALLOC_TRIM_THRESHOLD_='1')
-    assert compare.environment(False, 'auto', 3, given, 'linux') == dict(
-        MALLOC_MMAP_THRESHOLD_='4294967295', OMP_NUM_THREADS='3'
-    )
-    assert compare.environment(True, 'auto', None, {}, 'linux') == {}
-    assert compare.environment(False, 'cpu', None, {}, 'darwin') == dict(CUDA_VISIBLE_DEVICES='')
+def test_the_process_of_a_run_has_its_threads_and_no_gpu_that_it_must_not_use():
+    assert compare.environment('auto', 3) == dict(OMP_NUM_THREADS='3')
+    assert compare.environment('cpu', None) == dict(CUDA_VISIBLE_DEVICES='')
 
 
 def test_results_go_beside_the_state_and_are_looked_for_everywhere(tmp_path):
