@@ -33,6 +33,17 @@ def test_a_slip_is_asked_about():
     assert problem == "efficient_conv_bn_eval: the model has no module 'decode_haed'; did you mean decode_head?"
 
 
+def test_batch_norm_that_would_run_again_otherwise_is_refused():
+    cfg = dict(activation_checkpointing=['branches.0.backbone'])
+    model = MODELS.build(tiny_model(teacher=dict(type='ExponentialMovingAverage', momentum=0.9)))
+    (problem,) = module_name_problems(cfg, model)
+    assert "'branches.0.backbone' holds batch norm" in problem
+    assert 'model.branch_by_branch=True' in problem
+    assert not list(
+        module_name_problems(dict(activation_checkpointing=['branches.0.backbone.encoder.0.0.convs.0.conv']), model)
+    )
+
+
 def test_a_training_is_refused_before_its_first_step(tmp_path):
     from mmengine.runner import Runner
 

@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 
 from simeps_mmseg.engine.checks.experiment import optimizer_problems
 from simeps_mmseg.engine.optimizers import BFloat16OptimWrapper
+from simeps_mmseg.models.utils.gradient_checkpoints import rerun, run_once
 from tests.helpers import make_samples, tiny_branch, tiny_model
 
 SIZE = (16, 16)
@@ -111,6 +112,15 @@ def test_blocks_that_run_again_teach_on_unlabelled_images_what_they_teach_withou
         return [parameter.grad for parameter in model.branches.parameters()]
 
     torch.testing.assert_close(gradients(True), gradients(False), atol=0, rtol=0)
+
+
+def test_layers_of_mmpretrain_that_run_again_are_found():
+    from mmpretrain.models.backbones.densenet import DenseLayer
+
+    network = torch.nn.Sequential(DenseLayer(4, 2, 2, memory_efficient=True), DenseLayer(4, 2, 2))
+    assert rerun(network) == [(network[0], 'memory_efficient')]
+    with run_once(rerun(network)):
+        assert not rerun(network)
 
 
 def statistics(model):

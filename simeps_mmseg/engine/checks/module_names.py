@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from torch import nn
 
 from ...models.segmentors import BaseSemiSegmentor
+from ...models.utils.batch_norm import batch_norms
 from ...utils.slips import did_you_mean
 
-KEYS = ('activation_checkpointing', 'efficient_conv_bn_eval')
+RUN_AGAIN = 'activation_checkpointing'
+KEYS = (RUN_AGAIN, 'efficient_conv_bn_eval')
 
 
 def unnamed_modules(cfg: Mapping) -> Iterator[str]:
@@ -18,8 +20,8 @@ def unnamed_modules(cfg: Mapping) -> Iterator[str]:
 
 
 def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
-    """Names that the model has no module for, with what may be meant."""
-    there = [name for name, _ in model.named_modules() if name]
+    """Names that the model has no module for, with what may be meant, and modules that would not run again as they ran."""
+    there = {name: module for name, module in model.named_modules() if name}
     branches = len(model.branches) if isinstance(model, BaseSemiSegmentor) else 0
     for key in KEYS:
         for name in _names(cfg, key):
@@ -27,6 +29,11 @@ def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
                 of_branches = [own for k in range(branches) if (own := f'branches.{k}.{name}') in there]
                 those = f'; those of the branches are {", ".join(of_branches)}'
                 yield f'{key}: the model has no module {name!r}{those if of_branches else did_you_mean(name, there)}'
+            elif key == RUN_AGAIN and getattr(model, 'views_at_inference', False) and batch_norms(there[name]):
+                yield (
+                    f'{key}: {name!r} holds batch norm, which would run again with other statistics than on the unlabelled '
+                    'images before; model.branch_by_branch=True saves memory without that'
+                )
 
 
 def _names(cfg: Mapping, key: str) -> list:

@@ -21,7 +21,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasat
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Ends a training at the end of the step in which SIGTERM or SIGHUP arrives, with a checkpoint of that step.
+    """Ends a training at the end of the update in which SIGTERM or SIGHUP arrives, with a checkpoint of that step.
 
     Schedulers send SIGTERM before they take a machine away, terminals SIGHUP when they are closed (under ``nohup`` it stays
     ignored). The process then ends with exit code 75, by which a script knows that ``--resume`` goes on. A validation under

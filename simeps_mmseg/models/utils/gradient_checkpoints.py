@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-SWITCHES = ('with_cp', 'grad_checkpointing')  # of MMSegmentation and MMPretrain; of timm
+# Of MMSegmentation and MMPretrain; of TinyViT and DenseNet there; of timm.
+SWITCHES = ('with_cp', 'use_checkpoint', 'memory_efficient', 'grad_checkpointing')
 
 Switch = tuple[nn.Module, str]
 
