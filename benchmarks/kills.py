@@ -214,10 +214,9 @@ def run(method: str, args: argparse.Namespace) -> list[dict]:
 
 
 def summary(lines: Sequence[dict]) -> dict:
-    """Counts over trainings: ``trainings``, ``kills``, ``finished`` (went on after every kill) and ``equal``."""
-    return dict(
-        trainings=len(lines), **{key: sum(line[key] for line in lines) for key in ('kills', 'finished', 'equal')}
-    )
+    """Counts over the trainings that a signal met: these, ``kills``, ``finished`` (went on after every kill) and ``equal``."""
+    met = [line for line in lines if line['kills']]  # others ended before
+    return dict(trainings=len(met), **{key: sum(line[key] for line in met) for key in ('kills', 'finished', 'equal')})
 
 
 def markdown(lines: Sequence[dict]) -> str:

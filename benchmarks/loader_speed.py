@@ -35,6 +35,7 @@ from benchmarks.measuring import device_name, found_device
 from benchmarks.pages import ResultsTable
 from benchmarks.results import append
 from simeps_mmseg.utils.config_tree import walk_dicts
+from simeps_mmseg.utils.kept_memory import keep_freed_memory
 
 CONFIG = ROOT / 'configs/simeps/dropout_unet_neu_10pct.py'
 
@@ -94,6 +95,7 @@ def batches_of_a_round(loader: DataLoader) -> int:
 
 def steps_per_second(config: Path, batch: dict, device: str, seconds: float) -> float:
     """Training steps of a config's model on one batch, at full weight of all losses, after a first one."""
+    keep_freed_memory()
     cfg = Config.fromfile(config)
     model = MODELS.build(cfg.model).to(device).train()
     if hasattr(model, 'set_rampup'):

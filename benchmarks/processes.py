@@ -32,6 +32,7 @@ from benchmarks.pages import ResultsTable
 from benchmarks.results import NAMES, append
 from benchmarks.steps import Case, make_step
 from simeps_mmseg.models import ByPartsDistributedDataParallel
+from simeps_mmseg.utils.kept_memory import keep_freed_memory
 
 STEPS = 3  # of each turn
 
@@ -111,6 +112,7 @@ def _join(rank: int, number: int, device: str, folder: Path, function: Callable[
 def turn(case: Case, device: str, rank: int, number: int) -> dict:
     """Seconds of some steps of one of several processes with its share of the images, and its peak memory in MiB."""
     init_default_scope('mmseg')
+    keep_freed_memory()
     at_rest = peak_mib(device)
     share = Case(case.network, case.size, case.batch // number, case.method, case.precision)
     model, step = make_step(share, device)

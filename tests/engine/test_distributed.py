@@ -504,3 +504,10 @@ def test_what_is_validated_is_what_is_saved_and_health_and_teachers_are_those_of
     assert list(first['latest'].values()) == pytest.approx(expected)
     for one, other in combinations(ranks, 2):
         assert one['steps'][3]['labels'].ne(other['steps'][3]['labels']).any()
+
+
+def test_blocks_that_run_again_are_refused():
+    branch = tiny_branch()
+    branch.backbone.with_cp = True
+    with pytest.raises(UserError, match=r'branches\.0\.backbone\.\S+\.with_cp is on: .* model\.branch_by_branch=True'):
+        ByPartsDistributedDataParallel(MODELS.build(tiny_model(branch=branch)))

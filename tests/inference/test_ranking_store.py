@@ -43,6 +43,7 @@ def folder(files, tmp_path):
 def known(folder, files):
     assessed = Assessments(folder, SETTINGS)
     names, uncertainties, features = assessed.of(files)
+    assert isinstance(features, np.memmap) or not names  # nothing of them in memory
     assert [features[row].tolist() for row in range(len(names))] == [[value.score] * 4 for value in uncertainties]
     assert all(isinstance(value, ImageUncertainty) for value in uncertainties)
     return [name for name in names if (name, files[name]) in assessed]

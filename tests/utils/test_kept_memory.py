@@ -28,7 +28,7 @@ print(kept, before - resident())
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the memory of a process from Linux')
 @pytest.mark.parametrize('given', [{}, dict(MALLOC_TRIM_THRESHOLD_='131072')])
 def test_a_large_block_stays_unless_the_environment_has_settings(given):
-    alone = {name: value for name, value in os.environ.items() if name not in kept_memory.BY_USERS}
+    alone = {name: value for name, value in os.environ.items() if not kept_memory.set_by_user({name: value})}
     env = {**alone, 'CUDA_VISIBLE_DEVICES': '', **given}
     said = subprocess.run([sys.executable, '-c', SCRIPT], env=env, capture_output=True, text=True, check=True).stdout
     kept, returned = said.split()
@@ -38,8 +38,7 @@ def test_a_large_block_stays_unless_the_environment_has_settings(given):
 
 @pytest.mark.parametrize(('system', 'gpu'), [('darwin', False), ('win32', False), ('linux', True)])
 def test_the_allocator_is_left_alone_elsewhere(system, gpu, monkeypatch):
-    for name in kept_memory.BY_USERS:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(kept_memory.os, 'environ', {})
     monkeypatch.setattr(kept_memory.sys, 'platform', system)
     monkeypatch.setattr(kept_memory.torch.cuda, 'is_available', lambda: gpu)
     monkeypatch.setattr(kept_memory.ctypes, 'CDLL', None)  # must not be asked

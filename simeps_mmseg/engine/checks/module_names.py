@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from torch import nn
 
 from ...models.segmentors import BaseSemiSegmentor
-from ...models.utils.batch_norm import batch_norms
 from ...utils.slips import did_you_mean
 
 RUN_AGAIN = 'activation_checkpointing'
@@ -20,7 +19,11 @@ def unnamed_modules(cfg: Mapping) -> Iterator[str]:
 
 
 def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
-    """Names that the model has no module for, with what may be meant, and modules that would not run again as they ran."""
+    """Names that the model has no module for, with what may be meant, and modules that would learn nothing.
+
+    mmengine lets a module run again by PyTorch's older, reentrant way: gradients come through only where an argument is a
+    tensor that needs one, so neither to what takes images nor to heads, which take a list. Batch norm's statistics move twice.
+    """
     there = {name: module for name, module in model.named_modules() if name}
     branches = len(model.branches) if isinstance(model, BaseSemiSegmentor) else 0
     for key in KEYS:
@@ -29,10 +32,10 @@ def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
                 of_branches = [own for k in range(branches) if (own := f'branches.{k}.{name}') in there]
                 those = f'; those of the branches are {", ".join(of_branches)}'
                 yield f'{key}: the model has no module {name!r}{those if of_branches else did_you_mean(name, there)}'
-            elif key == RUN_AGAIN and getattr(model, 'views_at_inference', False) and batch_norms(there[name]):
+            elif key == RUN_AGAIN and isinstance(model, BaseSemiSegmentor):
                 yield (
-                    f'{key}: {name!r} holds batch norm, which would run again with other statistics than on the unlabelled '
-                    'images before; model.branch_by_branch=True saves memory without that'
+                    f'{key}: {name!r} would learn nothing from images or lists of features, and move its batch norm twice; '
+                    'leave it out: model.branch_by_branch=True saves memory'
                 )
 
 

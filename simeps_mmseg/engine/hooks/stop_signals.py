@@ -128,7 +128,8 @@ def save_step(runner: Runner, step: int) -> bool:
 def end_if_asked(runner: Runner) -> None:
     """Save and end where a signal went to the workers too, which died of it and so broke the fetch of a batch.
 
-    The state is then that after the last step. Does nothing where no signal has arrived.
+    The state is then that after the last step; within a sum of gradients (``accumulative_counts``) what was summed is lost, so
+    a resumed training does not end with the same bits. Does nothing where no signal has arrived.
 
     Raises:
         SystemExit: With the exit code that says "resumable".

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,8 @@ from ...utils.files import whole_file
 from ...utils.images import UnreadableImage
 from ..inputs import file_state
 
-SETTINGS, LINES, FEATURES = 'settings.json', 'images.jsonl', 'features.float16'
+SETTINGS, LINES, FEATURES, PICKED = 'settings.json', 'images.jsonl', 'features.float16', 'picked.float16'
+ROWS = 1024  # copied at a time
 
 
 class Assessment(NamedTuple):
@@ -90,11 +91,18 @@ class Assessments:
         shape = (len(self._known), self._known[0].width)
         features = np.memmap(self.folder / FEATURES, np.float16, 'r', shape=shape)
         uncertainties = [self._known[row].uncertainty for row in rows]
-        return names, uncertainties, features if rows == list(range(len(features))) else features[rows]
+        return names, uncertainties, features if rows == list(range(len(features))) else self._picked(features, rows)
 
     def remove(self) -> None:
         """Remove the folder, once the ranking is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _picked(self, features: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+        """Some rows of the features, in a file as well."""
+        picked = np.memmap(self.folder / PICKED, features.dtype, 'w+', shape=(len(rows), features.shape[1]))
+        for start in range(0, len(rows), ROWS):
+            picked[start : start + ROWS] = features[rows[start : start + ROWS]]
+        return picked
 
     def _read(self) -> list[Assessment]:
         """The lines that have a whole row; both files are cut to these."""

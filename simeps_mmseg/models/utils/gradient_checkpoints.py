@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Of MMSegmentation and MMPretrain; of TinyViT and DenseNet there; of timm.
-SWITCHES = ('with_cp', 'use_checkpoint', 'memory_efficient', 'grad_checkpointing')
+# Of MMSegmentation and MMPretrain, and of TinyViT and DenseNet there; these run again in the older, reentrant way.
+REENTRANT = ('with_cp', 'use_checkpoint', 'memory_efficient')
+SWITCHES = (*REENTRANT, 'grad_checkpointing')  # the last of timm
 
 Switch = tuple[nn.Module, str]
 
@@ -19,6 +20,16 @@ def rerun(network: nn.Module) -> list[Switch]:
         for module in network.modules()
         for name in SWITCHES
         if vars(module).get(name) and any(isinstance(part, _BatchNorm) for part in module.modules())
+    ]
+
+
+def reentrant(network: nn.Module) -> list[str]:
+    """The switches that are on of blocks which run again in a backward pass of their own, such as ``0.blocks.1.with_cp``."""
+    return [
+        f'{path}.{name}'
+        for path, module in network.named_modules()
+        for name in REENTRANT
+        if vars(module).get(name) is True
     ]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...utils import UserError
 from ..segmentors.training_step import TrainingStep, finish_step, updates_in_its_own_way
+from ..utils.gradient_checkpoints import reentrant
 
 
 @MODEL_WRAPPERS.register_module()  # of mmengine: its runner does not look into others
@@ -26,7 +27,8 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
         **kwargs: Those of ``DistributedDataParallel``.
 
     Raises:
-        UserError: If the segmentor has no such step, or an option does not go with it.
+        UserError: If the segmentor has no such step, blocks of it run again in the backward pass (``with_cp``), or an option
+            does not go with it.
     """
 
     def __init__(self, module: TrainingStep, **kwargs: Any) -> None:
@@ -38,6 +40,11 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
             raise UserError(
                 f'model_wrapper_cfg: {refused[0]}={REFUSED[refused[0]]} does not go with a step by parts, whose last backward '
                 'pass does not reach all weights; leave it out, or use MMDistributedDataParallel'
+            )
+        if again := reentrant(module):
+            raise UserError(
+                f'{again[0]} is on: blocks that run again in the backward pass do not go with several processes, as not every '
+                'pass reaches all weights; leave it out: model.branch_by_branch=True saves memory there, too'
             )
         super().__init__(module=module, **{**kwargs, 'find_unused_parameters': True})
 
