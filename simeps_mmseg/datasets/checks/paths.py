@@ -1,5 +1,6 @@
 """What is wrong with the files of an experiment by their paths: none is opened, each folder is read once."""
 
+import os
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -26,6 +27,9 @@ def files_there(source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     seen = isinstance(source.infos, SampleList) and source.infos.seen
     images = np.ones(len(source.infos), bool) if seen else are_there(paths_of(source.infos))
     masks = are_there(paths_of(source.infos, 'seg_map_path')) if source.rules.mask_step else np.ones_like(images)
+    for key, there in (('img_path', images), ('seg_map_path', masks)):
+        for row in rows(~there):  # to some file systems upper and lower case are one
+            there[row] = os.path.lexists(source.infos[row][key])
     return images, masks
 
 
