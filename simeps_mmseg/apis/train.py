@@ -48,8 +48,7 @@ def train(
 ) -> Runner:
     """Train, as MMSeg's ``tools/train.py`` does, after everything that can be checked has been.
 
-    Without a GPU the process keeps the memory that it frees from here on, see
-    :func:`~simeps_mmseg.utils.kept_memory.keep_freed_memory`.
+    Without a GPU the process keeps the memory that it frees from here on.
 
     Args:
         config: Path of a config, also below the shipped ``configs/``.
