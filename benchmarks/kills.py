@@ -215,7 +215,7 @@ def run(method: str, args: argparse.Namespace) -> list[dict]:
 
 def summary(lines: Sequence[dict]) -> dict:
     """Counts over the trainings that a signal met: these, ``kills``, ``finished`` (went on after every kill) and ``equal``."""
-    met = [line for line in lines if line['kills']]  # others ended before
+    met = [line for line in lines if line['kills'] or not line['equal']]  # others ended before, as they should
     return dict(trainings=len(met), **{key: sum(line[key] for line in met) for key in ('kills', 'finished', 'equal')})
 
 

@@ -16,7 +16,7 @@ def keep_freed_memory() -> bool:
     """Let the C library keep the memory that it has freed; by itself it returns large blocks to the system at once.
 
     A step on the CPU frees its activations and takes as many again in the next one, which the system then maps and clears
-    page by page: up to half of the time of a step. The peak is up to a third higher, as holes remain between blocks.
+    page by page (``docs/performance.md`` has the cost). The peak is higher, as holes remain between blocks.
 
     It holds for the whole process, from here on. Another allocator that is preloaded is not told.
 

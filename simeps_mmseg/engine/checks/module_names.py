@@ -8,6 +8,7 @@ from ...models.segmentors import BaseSemiSegmentor
 from ...utils.slips import did_you_mean
 
 RUN_AGAIN = 'activation_checkpointing'
+INSTEAD = ': model.branch_by_branch=True saves memory'
 KEYS = (RUN_AGAIN, 'efficient_conv_bn_eval')
 
 
@@ -19,12 +20,12 @@ def unnamed_modules(cfg: Mapping) -> Iterator[str]:
 
 
 def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
-    """Names that the model has no module for, with what may be meant, and modules that would learn nothing.
+    """Names that the model has no module for, with what may be meant, and, with branches, modules that would run again.
 
     mmengine lets a module run again by PyTorch's older, reentrant way: gradients come through only where an argument is a
     tensor that needs one, so neither to what takes images nor to heads, which take a list. Batch norm's statistics move twice.
     """
-    there = {name: module for name, module in model.named_modules() if name}
+    there = [name for name, _ in model.named_modules() if name]
     branches = len(model.branches) if isinstance(model, BaseSemiSegmentor) else 0
     for key in KEYS:
         for name in _names(cfg, key):
@@ -35,7 +36,7 @@ def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
             elif key == RUN_AGAIN and isinstance(model, BaseSemiSegmentor):
                 yield (
                     f'{key}: {name!r} would learn nothing from images or lists of features, and move its batch norm twice; '
-                    'leave it out: model.branch_by_branch=True saves memory'
+                    f'leave it out{INSTEAD if hasattr(model, "branch_by_branch") else ""}'
                 )
 
 

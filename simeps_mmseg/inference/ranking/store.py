@@ -99,10 +99,10 @@ class Assessments:
 
     def _picked(self, features: np.ndarray, rows: Sequence[int]) -> np.ndarray:
         """Some rows of the features, in a file as well."""
-        picked = np.memmap(self.folder / PICKED, features.dtype, 'w+', shape=(len(rows), features.shape[1]))
-        for start in range(0, len(rows), ROWS):
-            picked[start : start + ROWS] = features[rows[start : start + ROWS]]
-        return picked
+        with (self.folder / PICKED).open('wb') as file:
+            for start in range(0, len(rows), ROWS):
+                file.write(features[rows[start : start + ROWS]].tobytes())
+        return np.memmap(self.folder / PICKED, features.dtype, 'r', shape=(len(rows), features.shape[1]))
 
     def _read(self) -> list[Assessment]:
         """The lines that have a whole row; both files are cut to these."""

@@ -44,7 +44,7 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
         if again := reentrant(module):
             raise UserError(
                 f'{again[0]} is on: blocks that run again in the backward pass do not go with several processes, as not every '
-                'pass reaches all weights; leave it out: model.branch_by_branch=True saves memory there, too'
+                f'pass reaches all weights; leave it out{INSTEAD if hasattr(module, "branch_by_branch") else ""}'
             )
         super().__init__(module=module, **{**kwargs, 'find_unused_parameters': True})
 
@@ -55,4 +55,5 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
         return finish_step(optim_wrapper, self.module.backward_by_parts(data, optim_wrapper, self))
 
 
+INSTEAD = ': model.branch_by_branch=True saves memory there, too'
 REFUSED = dict(find_unused_parameters=False, static_graph=True, detect_anomalous_params=True)
