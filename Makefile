@@ -35,10 +35,7 @@ endif
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
 
-# One process per core, up to four; each with one thread, as the networks of the tests are tiny. They keep the memory that they
-# free, as `simeps train` does.
-test: export MALLOC_MMAP_THRESHOLD_ ?= 4294967295
-test: export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
+# One process per core, up to four; each with one thread, as the networks of the tests are tiny.
 test: $(DEVELOPING)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 

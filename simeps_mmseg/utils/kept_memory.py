@@ -37,6 +37,5 @@ def set_by_user(environment: Mapping[str, str]) -> bool:
         >>> set_by_user({'MALLOC_ARENA_MAX': '2'}), set_by_user({'GLIBC_TUNABLES': 'glibc.cpu.x86_shstk=on'})
         (True, False)
     """
-    return any(name.startswith('MALLOC_') for name in environment) or '.malloc.' in environment.get(
-        'GLIBC_TUNABLES', ''
-    )
+    tunables = environment.get('GLIBC_TUNABLES', '')
+    return '.malloc.' in tunables or any(name.startswith('MALLOC_') for name in environment)

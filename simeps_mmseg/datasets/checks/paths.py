@@ -13,6 +13,8 @@ from .files import missing_image, missing_mask
 from .inspection import Problem
 from .sets import repeated_image, shared_file_problems
 
+FilesThere = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+
 
 def path_problems(sources: Sequence[Source]) -> list[Problem]:
     """Files that are not there, images that a source has twice, and images that are in two parts."""
@@ -22,7 +24,7 @@ def path_problems(sources: Sequence[Source]) -> list[Problem]:
     return [*problems, *shared_path_problems(sources, keys)]
 
 
-def files_there(source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def files_there(source: Source) -> FilesThere:
     """Whether the image of each sample is there, and its mask where it has to have one; shape (samples,) each."""
     seen = isinstance(source.infos, SampleList) and source.infos.seen
     images = np.ones(len(source.infos), bool) if seen else are_there(paths_of(source.infos))
@@ -38,10 +40,10 @@ def rows(chosen: NDArray[np.bool_]) -> list[int]:
     return np.flatnonzero(chosen).tolist()
 
 
-def missing_file_problems(source: Source) -> list[Problem]:
-    """Images and masks that the data set names and that are not there."""
+def missing_file_problems(source: Source, there: FilesThere | None = None) -> list[Problem]:
+    """Images and masks that the data set names and that are not there; ``there`` is what :func:`files_there` gives."""
     problems = []
-    images, masks = files_there(source)
+    images, masks = there or files_there(source)
     for row in rows(~(images & masks)):
         info = source.infos[row]
         if not images[row]:

@@ -33,7 +33,7 @@ def quick_problems(sources: Sequence[Source], files: int = 3) -> list[Problem]:
     reports: list[FileReport] = []
     opened = [FileReports(source) for source in sources]
     for one in opened:
-        problems += missing_file_problems(one.source)
+        problems += missing_file_problems(one.source, one.found)
         reports += one.reports(one.there[:files])
     problems += [problem for report in reports for problem in report.problems]
     doubtful = {problem.part for problem in binary_mask_problems(reports)}
@@ -49,12 +49,14 @@ class FileReports:
 
     Attributes:
         source: The source.
+        found: What :func:`~simeps_mmseg.datasets.checks.paths.files_there` gives.
         there: Rows of the samples whose files are there.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.there = rows(np.logical_and(*files_there(source)))
+        self.found = files_there(source)
+        self.there = rows(np.logical_and(*self.found))
         self._reports: dict[int, FileReport] = {}
 
     def reports(self, wanted: Sequence[int]) -> list[FileReport]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from torch import nn
 
 from ...models.segmentors import BaseSemiSegmentor
+from ...models.utils.gradient_checkpoints import without_running_again
 from ...utils.slips import did_you_mean
 
 RUN_AGAIN = 'activation_checkpointing'
-INSTEAD = ': model.branch_by_branch=True saves memory'
 KEYS = (RUN_AGAIN, 'efficient_conv_bn_eval')
 
 
@@ -36,7 +36,7 @@ def module_name_problems(cfg: Mapping, model: nn.Module) -> Iterator[str]:
             elif key == RUN_AGAIN and isinstance(model, BaseSemiSegmentor):
                 yield (
                     f'{key}: {name!r} would learn nothing from images or lists of features, and move its batch norm twice; '
-                    f'leave it out{INSTEAD if hasattr(model, "branch_by_branch") else ""}'
+                    f'{without_running_again(model)}'
                 )
 
 

@@ -17,20 +17,26 @@ def rerun(network: nn.Module) -> list[Switch]:
     """The switches that are on, of modules which hold batch norm; a block without runs again as it ran."""
     return [
         (module, name)
-        for module in network.modules()
-        for name in SWITCHES
-        if vars(module).get(name) and any(isinstance(part, _BatchNorm) for part in module.modules())
+        for _, module, name in _switched_on(network, SWITCHES)
+        if any(isinstance(part, _BatchNorm) for part in module.modules())
     ]
 
 
 def reentrant(network: nn.Module) -> list[str]:
     """The switches that are on of blocks which run again in a backward pass of their own, such as ``0.blocks.1.with_cp``."""
-    return [
-        f'{path}.{name}'
-        for path, module in network.named_modules()
-        for name in REENTRANT
-        if vars(module).get(name) is True
-    ]
+    return [f'{path}.{name}' for path, _, name in _switched_on(network, REENTRANT)]
+
+
+def without_running_again(model: nn.Module) -> str:
+    """What to do where blocks of a model cannot run again, for the end of a message."""
+    saves = ': model.branch_by_branch=True saves memory there, too' if hasattr(model, 'branch_by_branch') else ''
+    return f'leave it out{saves}'
+
+
+def _switched_on(network: nn.Module, names: Iterable[str]) -> Iterator[tuple[str, nn.Module, str]]:
+    """Path, module and name of the switches that are on, among those with some names."""
+    for path, module in network.named_modules():
+        yield from ((path, module, name) for name in names if vars(module).get(name))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...utils import UserError
 from ..segmentors.training_step import TrainingStep, finish_step, updates_in_its_own_way
-from ..utils.gradient_checkpoints import reentrant
+from ..utils.gradient_checkpoints import reentrant, without_running_again
 
 
 @MODEL_WRAPPERS.register_module()  # of mmengine: its runner does not look into others
@@ -44,7 +44,7 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
         if again := reentrant(module):
             raise UserError(
                 f'{again[0]} is on: blocks that run again in the backward pass do not go with several processes, as not every '
-                f'pass reaches all weights; leave it out{INSTEAD if hasattr(module, "branch_by_branch") else ""}'
+                f'pass reaches all weights; {without_running_again(module)}'
             )
         super().__init__(module=module, **{**kwargs, 'find_unused_parameters': True})
 
@@ -55,5 +55,4 @@ class ByPartsDistributedDataParallel(MMDistributedDataParallel):
         return finish_step(optim_wrapper, self.module.backward_by_parts(data, optim_wrapper, self))
 
 
-INSTEAD = ': model.branch_by_branch=True saves memory there, too'
 REFUSED = dict(find_unused_parameters=False, static_graph=True, detect_anomalous_params=True)
