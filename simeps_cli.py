@@ -14,7 +14,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -67,6 +67,7 @@ class Command:
         parameters = inspect.signature(stub).parameters
         if 'launcher' in parameters:
             arguments = set_local_rank(arguments)
+        arguments = joined(arguments, {self._spelled(one) for one in parameters.values() if takes_several(one)})
         stub.__annotations__ = {name: self._annotated(parameter) for name, parameter in parameters.items()}
         stub.__doc__ = as_help(stub.__doc__, {name: self._spelled(parameter) for name, parameter in parameters.items()})
         prog = Path(sys.argv[0]).name
@@ -103,6 +104,40 @@ class Command:
     def _spelled(self, parameter: inspect.Parameter) -> str:
         name = parameter.name
         return name.upper() if self._by_place(parameter) else f'--{self._option(name) or name}'.replace('_', '-')
+
+
+def takes_several(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter takes any number of values."""
+    return any(get_origin(kind) is Sequence for kind in (parameter.annotation, *get_args(parameter.annotation)))
+
+
+def joined(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    """Arguments with all values of an option where it is given first, as argparse's ``extend`` has it; tyro takes the last.
+
+    Args:
+        arguments: Of the command line.
+        names: Options that take any number of values, such as ``--cfg-options``.
+
+    Example:
+        >>> joined(['c.py', '--cfg-options', 'a=1', '--resume', '--cfg_options', 'b=2', 'c=3'], ['--cfg-options'])
+        ['c.py', '--cfg-options', 'a=1', 'b=2', 'c=3', '--resume']
+    """
+    groups: list[list[str]] = [[]]
+    by_option: dict[str, list[str]] = {}
+    values = groups[0]  # what the next values belong to
+    for argument in arguments:
+        option, equals, value = argument.partition('=')
+        option = option.replace('_', '-')
+        if option in names:
+            if option not in by_option:
+                groups.append(by_option.setdefault(option, [option]))
+            values = by_option[option]
+            values += [value] if equals else []
+        elif argument.startswith('-') and argument != '-':
+            groups.append(values := [argument])
+        else:
+            values.append(argument)
+    return [argument for group in groups for argument in group]
 
 
 def signature_only(file: Path, name: str) -> Callable[..., dict]:

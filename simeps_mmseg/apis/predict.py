@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ..inference.dark_images import warn_of_dark_images
-from ..inference.inputs import RECORDS, TABLE, InputFile, find_inputs, states_of
+from ..inference.inputs import MASKS, RECORDS, TABLE, InputFile, find_inputs, states_of
 from ..inference.records import append_record, check_settings, file_digest, read_records, text_digest, write_table
 from ..inference.segmenting import Segmenter, Task
 from ..inference.workers import check_workers, in_workers
@@ -73,7 +74,7 @@ def predict(
     )
     check_settings(folder, settings)
     records = read_records(folder / RECORDS, states_of(sources), overlays)
-    tasks = list(to_do(sources, records))
+    tasks = list(to_do(with_own_results(sources, records), records))
     open_work = (lambda _: segmenter) if workers == 1 else open_segmenter
     done: Iterator[tuple[Task, Iterable[dict]]]
     done = in_workers(open_work, tasks, workers, device, cfg.get('custom_imports'))
@@ -96,6 +97,14 @@ def predict(
             f'{len(failed)} of {len(sources)} inputs could not be segmented to their end, all else is done:\n{listed}{more}'
         )
     return records
+
+
+def with_own_results(sources: Iterable[InputFile], records: Iterable[dict]) -> Iterator[InputFile]:
+    """The files, with results named by their suffix, too, where another file of an earlier call has the name without."""
+    taken = {Path(record['mask']).with_suffix(''): record['input'] for record in records}
+    for item in sources:
+        is_free = taken.get(Path(MASKS, item.output), item.name) == item.name
+        yield item if is_free else replace(item, output=item.name)
 
 
 def to_do(sources: Iterable[InputFile], records: Iterable[dict]) -> Iterator[Task]:

@@ -38,6 +38,7 @@ def statements(
         'model': Expression('dict(_delete_=True, branch=_base_.model, **_base_.semi_model)'),
         'custom_hooks': Expression(f'[{own_hooks}*_base_.semi_hooks]' if own_hooks else '_base_.semi_hooks'),
         **(dict(load_from=str(start)) if start else {}),
+        **(dict(work_dir=None) if base.get('work_dir') else {}),  # that of the supervised training holds the start
         'train_dataloader': loader(base, labeled, unlabeled),
         **scores(base),
         **optimization(base),
@@ -89,12 +90,17 @@ def scores(base: Config) -> dict:
 
 
 def optimization(base: Config) -> dict:
-    """What keeps the best weights; learning rates by depth in each branch; a schedule in epochs as one in iterations."""
+    """What keeps the best weights; learning rates by depth in each branch, scaled as with labelled images alone; a schedule in
+    epochs as one in iterations.
+    """
     found: dict[str, Any] = {}
     if (constructor := base.optim_wrapper.get('constructor')) in LAYER_DECAY:
         found['optim_wrapper'] = dict(constructor=f'Branch{constructor}')
     if counts_epochs(base.get('train_cfg') or {}):
         found |= iteration_based(base, steps_of_an_epoch(base.train_dataloader))
+    if (scaling := base.get('auto_scale_lr') or {}).get('enable'):  # mmengine goes by all images of a batch
+        own, taken = base.train_dataloader.get('batch_size', 1), loader(base, (), '')['batch_size']
+        found['auto_scale_lr'] = dict(base_batch_size=scaling['base_batch_size'] * taken // own)
     if best := best_checkpoint(base):
         hooks = found.get('default_hooks') or {}
         found['default_hooks'] = {**hooks, 'checkpoint': {**best, **hooks.get('checkpoint', {})}}

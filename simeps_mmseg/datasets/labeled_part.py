@@ -71,7 +71,7 @@ def layouts(leaf: dict, source: Path) -> Iterator[tuple[Path, Path, dict]]:
     """
     root = Path(leaf.get('data_root') or '')
     images, masks = ((leaf.get('data_prefix') or {}).get(key) or '' for key in PREFIXES)
-    if images and masks:
+    if images and masks and not any(Path(folder).is_absolute() for folder in (images, masks)):
         yield source / images, source / masks, dict(data_root=source.as_posix())
     if source.resolve().is_relative_to((root / images).resolve()):
         part = source.resolve().relative_to((root / images).resolve())
@@ -89,7 +89,8 @@ def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source
     """Suffixes of the pairs in a folder, where they are not those of the data set.
 
     Raises:
-        UserError: If not one image has a mask, or if images of another suffix have one, too: a data set takes one suffix.
+        UserError: If not one image has a mask, or one has none, or if images of another suffix have one, too: a data set takes
+            one suffix.
     """
     known = {key: leaf.get(key) or default_argument(class_of(leaf), key) for key in SUFFIXES}
     image_suffix, mask_suffix = (value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())
@@ -107,5 +108,11 @@ def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source
             f'{source}: {len(pairs)} pairs such as {image} and {mask}, but {len(left)} with other suffixes, such '
             f'as {min(left)}, and a data set takes one; convert the files to one suffix, or move each kind to a folder of '
             'its own and concatenate the two data sets in the supervised config'
+        )
+    if without := [image for image in names if image.endswith(own[0]) and image not in pairs]:
+        raise UserError(
+            f'{source}: {len(without)} of {len(pairs) + len(without)} images in {images} have no mask in {masks}, such as '
+            f'{min(without)}, and a folder is taken whole; move them to the unlabelled ones, or, where the images are those '
+            'of the config, give a list of the names that have one'
         )
     return {key: suffix for key, suffix, other in zip(SUFFIXES, own, usual) if suffix != other}

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ..utils import UserError
-from ..utils.config_tree import leaf_configs, walk_dicts
+from ..utils.config_tree import leaf_configs, type_name, walk_dicts
 from .checks.heads import class_count_problems
 from .checks.inspection import LABELED, TEST, UNLABELED, VALIDATION, LabelRules, Problem
 from .checks.sets import same_evaluation_problem
@@ -19,6 +19,7 @@ from .labeled_unlabeled import LabeledUnlabeledDataset, parts_of
 from .labeled_unlabeled_configs import is_kind
 from .listing import SampleList, have_masks, paths_of
 from .lists import encoding_problem, list_problems
+from .renumbering import renumbered_by
 from .samplers import LabeledUnlabeledSampler
 from .unlabeled_folder import UnlabeledFolderDataset, build_listing
 from .unlabeled_pipeline import loads_labels
@@ -179,10 +180,11 @@ def mask_rule_problems(source: Source) -> Iterator[Problem]:
 def find_source(part: str, key: str, config: dict) -> Source:
     """List the files of one data set."""
     steps = [node for _, node in walk_dicts(config.get('pipeline', []))]
+    typed = [step for step in steps if 'type' in step]
     image_step = next(
-        (step for step in steps if str(step.get('type')).startswith('Load')), dict(type='LoadImageFromFile')
+        (step for step in typed if not loads_labels(type_name(step['type']))), dict(type='LoadImageFromFile')
     )
-    mask_step = next((step for step in steps if loads_labels(str(step.get('type')))), None)
+    mask_step = next((step for step in typed if loads_labels(type_name(step['type']))), None)
     dataset = build_listing(config)
     samples = getattr(dataset, 'data_list', None)
     infos: Sequence[dict] = (
@@ -195,7 +197,7 @@ def find_source(part: str, key: str, config: dict) -> Source:
         num_classes=len(classes),
         ignore_index=getattr(dataset, 'ignore_index', 255),
         reduce_zero_label=bool(getattr(dataset, 'reduce_zero_label', False)),
-        label_map=getattr(dataset, 'label_map', None),
+        label_map=getattr(dataset, 'label_map', None) or renumbered_by(config.get('pipeline') or ()),
     )
     orphans = orphaned_masks(dataset, infos) if mask_step else []
     return Source(

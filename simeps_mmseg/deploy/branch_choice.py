@@ -15,6 +15,9 @@ from ..utils.config_tree import leaf_values, type_name
 from .checkpoint import BranchScores, best_branch
 
 BEST = 'best'
+UNRESTRICTED = dict(
+    ann_file="''", indices='None'
+)  # options of a data set that leave images out, as they are by default
 
 
 def label_of(chosen: Sequence[int], count: int) -> str:
@@ -75,11 +78,15 @@ def no_scores(path: Path, cfg: Config, count: int) -> str:
     configs = sorted(path.parent.glob('*/vis_data/config.py'))
     config = cfg.filename or (configs[-1] if configs else 'CONFIG')
     command = ['simeps', 'test', str(config), str(path), '--cfg-options', *scoring_options(cfg)]
+    scored = (
+        f'Score the branches on the validation set: {shlex.join(command)}\nthen n'
+        if cfg.get('test_dataloader')
+        else 'N'
+    )
     return (
         f'--branch best needs the validation scores branch_k.mIoU_fg, and neither {path} nor a scalars.json beside it has '
         f'them (DefectIoUMetric records them with model.test_cfg.branch_predictions=True).\n'
-        f'Score the branches on the validation set: {shlex.join(command)}\n'
-        f'then name the best one: --branch 0 to {count - 1}.'
+        f'{scored}ame the best one: --branch 0 to {count - 1}.'
     )
 
 
@@ -97,7 +104,9 @@ def scoring_options(cfg: Config) -> list[str]:
         dict(leaf_values((cfg.get(loader) or {}).get('dataset') or {}, 'dataset', ('pipeline', 'metainfo')))
         for loader in ('val_dataloader', 'test_dataloader')
     ]
-    changed = {key: value for key, value in values[0].items() if values[1].get(key) != value}
+    only_tested = sorted(values[1].keys() - values[0])
+    taken_back = {key: UNRESTRICTED[name] for key in only_tested if (name := key.split('.')[-1]) in UNRESTRICTED}
+    changed = {key: value for key, value in (values[0] | taken_back).items() if values[1].get(key) != value}
     for key, text in changed.items():
         value, place = literal_eval(text), key.replace('[', '.').replace(']', '')
         options.append(f'test_dataloader.{place}={value if isinstance(value, str) else text.replace(" ", "")}')

@@ -125,6 +125,9 @@ def stock_config(cfg: Config, model: Mapping, dataset_meta: Mapping) -> Config:
             stock[loader] = stock_data(copy.deepcopy(cfg[loader]), dataset_meta)
             stock[evaluator] = _stock_metrics(copy.deepcopy(cfg[evaluator]))
             stock[loop] = copy.deepcopy(cfg[loop])
+        elif part == 'test' and 'val_dataloader' in stock:  # MMSegInferencer and test.py look there
+            stock |= {f'test_{kind}': copy.deepcopy(stock[f'val_{kind}']) for kind in ('dataloader', 'evaluator')}
+            stock['test_cfg'] = dict(type='TestLoop')
     stock['test_pipeline'] = test_pipeline(cfg)
     if cfg.get('tta_pipeline'):
         stock['tta_pipeline'] = copy.deepcopy(cfg.tta_pipeline)

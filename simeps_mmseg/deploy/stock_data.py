@@ -7,7 +7,9 @@ from mmengine.fileio import list_from_file
 from mmseg.datasets import BaseSegDataset
 
 from ..datasets.defaults import default_argument
-from ..utils.config_tree import walk_dicts
+from ..datasets.renumbering import renumbering
+from ..datasets.unlabeled_pipeline import loads_labels
+from ..utils.config_tree import type_name, walk_dicts
 from ..utils.own_types import classes_of, inherits, is_own
 
 
@@ -39,9 +41,14 @@ def _metainfo(dataset: Mapping) -> dict:
 
 
 def renumber(node: dict[str, Any], key: str, label_map: Mapping[int, int] | None) -> None:
-    """Put :func:`renumbering` before a pipeline, in place, where there is something to renumber."""
+    """Put :func:`renumbering` behind what opens the image, in place, where there is something to renumber.
+
+    Not before: what predicts takes the first step for the one that opens an image.
+    """
     if label_map:
-        node[key] = [renumbering(label_map), *(node.get(key) or [])]
+        steps = list(node.get(key) or [])
+        at = 0 if steps and loads_labels(type_name(steps[0]['type'])) else 1
+        node[key] = [*steps[:at], renumbering(label_map), *steps[at:]]
 
 
 def label_maps(loader: Mapping | None) -> Iterator[dict[int, int]]:
@@ -52,24 +59,6 @@ def label_maps(loader: Mapping | None) -> Iterator[dict[int, int]]:
             found = kind.get_label_map(_metainfo(node).get('classes'))
             if found:
                 yield found
-
-
-def renumbering(label_map: Mapping[int, int]) -> dict:
-    """A stock step of a pipeline that has ``LoadAnnotations`` renumber the classes of a mask.
-
-    ``BaseSegDataset`` renumbers between the classes of its own type and those of its ``metainfo``, and itself has none. What
-    does it is ``label_map`` of each sample. Before an image is loaded, ``Resize`` does no more than to write its ``scale``
-    into the sample, whatever that is; ``KeyMapper`` takes that alone, under its new name.
-
-    Args:
-        label_map: New class of each old one; 255 leaves it out.
-
-    Example:
-        >>> from mmseg.registry import TRANSFORMS
-        >>> TRANSFORMS.build(renumbering({0: 0, 1: 255, 2: 1}))(dict(label_map=None))
-        {'label_map': {0: 0, 1: 255, 2: 1}}
-    """
-    return dict(type='KeyMapper', transforms=[dict(type='Resize', scale=label_map)], remapping=dict(scale='label_map'))
 
 
 def _named(dataset_meta: Mapping) -> dict:

@@ -9,8 +9,10 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from ..datasets.checks.missing_data import check_data_is_there
+from ..datasets.renumbering import renumbered_by
 from ..engine.prediction import opens_masks
 from ..utils import UserError
+from ..utils.config_tree import leaf_configs
 from ..utils.dataset_tree import leaf_datasets
 from ..utils.images import displayed
 
@@ -41,6 +43,7 @@ class EvaluationImages:
         self._dataset = dataset
         steps = next(leaf_datasets(dataset)).pipeline.transforms
         self._load_image = steps[0]
+        self._label_map = renumbered_by(leaf_configs(cfg[loader].dataset)[0].get('pipeline') or ())
         self._load_target = [step for step in steps if opens_masks(step)] or [
             TRANSFORMS.build(dict(type='LoadAnnotations'))
         ]
@@ -65,6 +68,8 @@ class EvaluationImages:
         info = self._dataset.get_data_info(index)
         if not info.get('seg_map_path'):
             raise UserError(f'{self.paths[index]} has no ground truth: the data set of the config has no seg_map_path')
+        if self._label_map:
+            info['label_map'] = self._label_map
         return self._load_target[0](info)['gt_seg_map'].astype(np.int64)
 
     def indices(self, names: Sequence[str]) -> list[int]:

@@ -179,14 +179,21 @@ def merge_options(cfg: Config, options: Sequence[str]) -> None:
 
 
 def test_pipeline(cfg: Config, split: str = 'test') -> list[dict]:
-    """The transforms of the test or ``'val'`` set, or the config's ``test_pipeline`` where there is no such set.
+    """The transforms of the test or ``'val'`` set, or where there is no such set ``test_pipeline``, or those of the other.
 
     Raises:
-        UserError: If there is neither.
+        UserError: If there is none of them.
     """
-    for _, node in walk_dicts((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
-        if node.get('pipeline'):
-            return copy.deepcopy(list(node['pipeline']))
-    if not cfg.get('test_pipeline'):
-        raise UserError(f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline')
-    return copy.deepcopy(list(cfg.test_pipeline))
+
+    def of_set(name: str) -> list[dict]:
+        nodes = walk_dicts((cfg.get(f'{name}_dataloader') or {}).get('dataset') or {})
+        return next((list(node['pipeline']) for _, node in nodes if node.get('pipeline')), [])
+
+    other = 'val' if split == 'test' else 'test'
+    found = of_set(split) or list(cfg.get('test_pipeline') or []) or of_set(other)
+    if not found:
+        raise UserError(
+            f'the config has neither {split}_dataloader.dataset.pipeline nor test_pipeline nor '
+            f'{other}_dataloader.dataset.pipeline'
+        )
+    return copy.deepcopy(found)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 from simeps_mmseg.apis.check_dataset import check_dataset
@@ -65,6 +66,19 @@ def test_data_sets_may_be_classes(root):
     found, problems = find_sources(cfg)
     assert problems == []
     assert [len(source.infos) for source in found] == [len(source.infos) for source in expected] == [3] * 4
+
+
+@pytest.mark.parametrize('kind', ['ReadMyImages', 'mmcv.LoadImageFromFile'])
+def test_what_opens_images_may_have_any_name(kind, root, monkeypatch):
+    class ReadMyImages(LoadImageFromFile):
+        """Of a user's own."""
+
+    monkeypatch.setitem(TRANSFORMS.module_dict, 'ReadMyImages', ReadMyImages)
+    cfg = config(root)
+    cfg.train_dataloader.dataset.labeled.pipeline[0] = dict(type=kind)
+    sources, problems = find_sources(cfg)
+    assert (sources[0].rules.image_step, sources[0].rules.mask_step['type']) == (dict(type=kind), 'LoadAnnotations')
+    assert problems == []
 
 
 def test_nothing_wrong(root, tmp_path, capsys):

@@ -19,7 +19,7 @@ from simeps_mmseg.apis.export import export, source_config
 from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.deploy import branch_model, network_states, read_checkpoint, recorded_scores, stock_config
 from simeps_mmseg.deploy.graph import adaptive_average, run_onnx, run_torchscript
-from simeps_mmseg.inference.export_comparison import pixels_apart, prepared
+from simeps_mmseg.inference.export_comparison import comparison_images, pixels_apart, prepared
 from simeps_mmseg.inference.export_files import unannounced
 from simeps_mmseg.inference.loading import load_model, networks_of
 from simeps_mmseg.inference.preparation import Preparation, preprocessed
@@ -231,6 +231,19 @@ class TestBest:
         ):
             export(str(tmp_path / 'bare.pth'))
 
+    def test_without_a_test_set_no_command_is_printed(self, trained, tmp_path):
+        content = read_checkpoint(trained.checkpoint)
+        torch.save(dict(meta=content['meta'], state_dict=content['state_dict']), tmp_path / 'bare.pth')
+        cfg = deepcopy(trained.cfg)
+        for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+            cfg.pop(key)
+        cfg.dump(tmp_path / 'config.py')
+        with pytest.raises(UserError, match=r'\nName the best one: --branch 0 to 2'):
+            export(str(tmp_path / 'bare.pth'), config=str(tmp_path / 'config.py'))
+        export(str(tmp_path / 'bare.pth'), config=str(tmp_path / 'config.py'), branch='0')
+        exported = Config.fromfile(tmp_path / 'branch_0_of_bare.py')
+        assert exported.test_dataloader == exported.val_dataloader
+
     @pytest.mark.parametrize('several', [False, True])
     def test_the_command_that_it_prints_scores_each_branch(self, trained, tmp_path, several, capsys):
         """Of a config by hand: the metric of MMSegmentation, and nothing said of branches."""
@@ -241,6 +254,7 @@ class TestBest:
         cfg.experiment_name = cfg.visualizer.name = f'by_hand_{several}'
         cfg.work_dir = str(tmp_path / 'run')
         cfg.val_dataloader.dataset.data_prefix.img_path = str(Path(cfg.val_dataloader.dataset.data_root, 'images'))
+        cfg.test_dataloader.dataset.indices = 1
         (tmp_path / 'start of a training/vis_data').mkdir(parents=True)
         cfg.dump(tmp_path / 'start of a training/vis_data/config.py')
         content = read_checkpoint(trained.checkpoint)
@@ -414,6 +428,14 @@ class TestGraphs:
         assert [tuple(image.shape) for image in images] == [(3, 16, 24)] * 2
         assert size == (16, 24)
         assert prepared(trained.cfg, files[:1], None)[1] == (16, 32)
+
+    def test_noise_where_a_stock_set_misses_its_list(self, trained, tmp_path):
+        cfg = deepcopy(trained.cfg)
+        for loader in ('val_dataloader', 'test_dataloader'):
+            cfg[loader].dataset.update(
+                type='BaseSegDataset', data_root=str(tmp_path / 'elsewhere'), ann_file='list.txt'
+            )
+        assert comparison_images(cfg, None) == []
 
     def test_noise_where_there_are_no_images(self, trained, tmp_path, capsys):
         cfg = deepcopy(trained.cfg)

@@ -258,7 +258,7 @@ class TestOwnConfig:
         config = supervised(synthetic_root, here, **schedule, **changes)
         make_semi(str(config), 'images', 'semi.py')
         assert capsys.readouterr().out.endswith(
-            f'\n  simeps train semi.py\n  simeps test semi.py {here}/run/{weights}\n'
+            f'\n  simeps train semi.py\n  simeps test semi.py work_dirs/semi/{weights}\n'
         )
 
     def test_images_behind_a_link_are_those_images(self, synthetic_root, here, capsys):
@@ -673,6 +673,28 @@ class TestOwnConfig:
             make_semi(str(config), 'images', 'semi.py', labeled=[str(here / 'own')])
         assert not Path('semi.py').exists()
 
+    def test_a_folder_where_images_lack_masks_is_refused(self, synthetic_root, here):
+        config = supervised(synthetic_root, here)
+        for index in range(3):
+            save(here / f'own/images/{index}.jpg', np.zeros((32, 32, 3), np.uint8))
+        save(here / 'own/masks/0.png', np.eye(32, dtype=np.uint8))
+        with pytest.raises(UserError, match=r'2 of 3 images in .*images have no mask in .*masks, such as 1\.jpg, and'):
+            make_semi(str(config), 'images', 'semi.py', labeled=['own'])
+        assert not Path('semi.py').exists()
+
+    def test_a_folder_is_taken_where_the_config_has_whole_paths(self, synthetic_root, here, capsys):
+        """These would stand for any root."""
+        root = synthetic_root / 'synthetic'
+        cfg = Config.fromfile(supervised(synthetic_root, here))
+        prefix = dict(img_path=str(root / 'images/training'), seg_map_path=str(root / 'annotations/training'))
+        cfg.train_dataloader.dataset.update(data_prefix=prefix, ann_file='')
+        cfg.dump('mine.json')
+        for index in range(3):
+            save(here / f'own/images/{index}.jpg', np.full((32, 32, 3), index, np.uint8))
+            save(here / f'own/annotations/{index}.png', np.eye(32, dtype=np.uint8))
+        make_semi('mine.json', 'images', 'semi.py', labeled=['own'])
+        assert 'images: 3 labelled' in capsys.readouterr().out
+
     def test_another_root_with_its_own_list(self, synthetic_root, here, capsys):
         config = supervised(synthetic_root, here)
         shutil.copytree(synthetic_root / 'synthetic', here / 'second')
@@ -732,6 +754,20 @@ class TestOwnConfig:
             sample = dataset[index]
             assert sample['inputs'].shape == (3, 16, 16)
             assert ('gt_sem_seg' in sample['data_samples']) == has_mask
+
+    def test_results_go_to_a_folder_of_their_own(self, synthetic_root, here):
+        """That of the supervised training holds the network to start from, and would be moved away."""
+        config = supervised(synthetic_root, here)
+        assert load_config(config).work_dir == str(here / 'run')
+        make_semi(str(config), 'images', 'semi.py')
+        assert load_config('semi.py').work_dir != str(here / 'run')
+
+    def test_learning_rates_are_scaled_by_labelled_images(self, synthetic_root, here):
+        scaling = dict(enable=True, base_batch_size=16)
+        cfg = Config.fromfile(
+            make_semi(str(supervised(synthetic_root, here, auto_scale_lr=scaling)), 'images', 'semi.py')
+        )
+        assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr) == (4, dict(enable=True, base_batch_size=32))
 
     def test_epochs_become_iterations(self, synthetic_root, here, capsys):
         config = supervised(

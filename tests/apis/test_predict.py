@@ -269,6 +269,16 @@ def test_results_inside_the_input_folder_are_no_input(trained, synthetic_root, t
         assert [record['input'] for record in records] == ['a.png']
 
 
+def test_a_second_call_keeps_what_another_file_of_the_same_stem_got(trained, images, tmp_path):
+    out = str(tmp_path / 'out')
+    (first,) = predict(trained.config, trained.checkpoint, str(images / 'a.jpg'), out)
+    before = (tmp_path / 'out' / first['mask']).read_bytes()
+    records = predict(trained.config, trained.checkpoint, str(images / 'a.png'), out)
+    assert [(one['input'], one['mask']) for one in records] == [('a.jpg', 'masks/a.png'), ('a.png', 'masks/a.png.png')]
+    assert (tmp_path / 'out/masks/a.png').read_bytes() == before
+    assert predict(trained.config, trained.checkpoint, str(images / 'a.png'), out) == records
+
+
 def test_masks_of_others_are_not_overwritten(trained, synthetic_root, tmp_path):
     (tmp_path / 'masks').mkdir()
     (tmp_path / 'masks/a.png').write_bytes(b'ground truth')

@@ -276,12 +276,12 @@ def test_an_exported_config_scores_a_part_of_the_classes_as_the_training_did(syn
         other = Runner.from_cfg(stock)
         other.model.load_state_dict(runner.model.state_dict())
         scores[name] = other.test()
-        stock.test_dataloader.dataset.pipeline.pop(0)
+        del stock.test_dataloader.dataset.pipeline[1]
     assert scores['exported'] == {key: expected[key] for key in scores['exported']}
     assert stock.test_dataloader.dataset.type == 'BaseSegDataset'
     assert scores['not_renumbered'] != scores['exported']
-    assert stock.tta_pipeline[0] == stock.val_dataloader.dataset.pipeline[0]
-    assert stock.tta_pipeline[0].type == 'KeyMapper'
+    assert stock.tta_pipeline[1] == stock.val_dataloader.dataset.pipeline[1]
+    assert stock.tta_pipeline[1].type == 'KeyMapper'
 
 
 def test_the_memory_limit_is_that_of_the_machine_or_less():

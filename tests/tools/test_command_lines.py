@@ -81,6 +81,12 @@ def test_a_command_line_is_the_signature(name):
                 launcher='pytorch',
             ),
         ),
+        (
+            'train',
+            'c.py --cfg-options a=1 --resume --cfg_options=b=2 c=3',
+            dict(config='c.py', resume=True, options=['a=1', 'b=2', 'c=3']),
+        ),
+        ('make_semi', 'c.py --unlabeled u -o s.py --checkpoint a --checkpoint b', dict(checkpoint=['a', 'b'])),
         ('train', '--work_dir=w c.py', dict(config='c.py', work_dir='w', resume=False, options=())),
         (
             'test',
