@@ -19,7 +19,7 @@ from ..engine import PreflightHook
 from ..engine.checks.config import check_config
 from ..engine.checks.packages import check_packages
 from ..engine.hooks.stop_signals import end_if_asked
-from ..engine.resume import choose_checkpoint
+from ..engine.resume import choose_checkpoint, settle_seed
 from ..engine.safe_hooks import add_safe_hooks
 from ..engine.work_folder import only_training, set_aside
 from ..models.segmentors import TrainingStep
@@ -27,6 +27,7 @@ from ..models.utils.pretrained import check_pretrained, remove_pretrained
 from ..models.utils.sync_bn import replace_where_sync_bn_fails
 from ..utils import UserError
 from ..utils.config_errors import config_keys_named
+from ..utils.config_tree import type_name
 from ..utils.configs import load_config
 from ..utils.files import check_folder_writable
 from ..utils.kept_memory import keep_freed_memory
@@ -96,6 +97,7 @@ def train(
             else:
                 cfg.resume = False
                 set_aside(cfg)
+            settle_seed(cfg)
             runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
             prepare_log_files(runner.logger)
             runner.register_hook(PreflightHook(), priority='HIGHEST')
@@ -146,7 +148,7 @@ def use_amp(cfg: Config) -> None:
     Raises:
         UserError: If the config has a wrapper of another kind.
     """
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind in ('AmpOptimWrapper', 'BFloat16OptimWrapper'):
         return
     if kind != 'OptimWrapper':

@@ -280,6 +280,17 @@ class ScaledOnCPU(OptimWrapper):
     backward, step = AmpOptimWrapper.backward, AmpOptimWrapper.step
 
 
+@pytest.mark.parametrize('fused', [False, True])
+def test_steps_that_a_scaler_always_passes_over_stop_the_training(synthetic_root, tmp_path, fused):
+    """A fused optimiser is called all the same, and told to leave the weights alone."""
+    changes = {'optim_wrapper.type': 'ScaledOnCPU', 'optim_wrapper.optimizer.fused': fused}
+    run = Poisoned(synthetic_root, tmp_path / 'run', 1.0, (), 9, False, changes, scaler_patience=2)
+    run.runner.model.branches[0].decode_head.conv_seg.weight.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(UserError, match=r'training stops at iteration 3, .* no step for 3 updates'):
+        run.train()
+    assert run.runner.message_hub.get_info('skipped_steps', 0) == 0
+
+
 @pytest.mark.parametrize('steps_in_one', [1, 2])
 def test_a_loss_scaler_passes_over_the_step(synthetic_root, tmp_path, steps_in_one):
     changes = {**TEACHERS, 'optim_wrapper.type': 'ScaledOnCPU', 'optim_wrapper.accumulative_counts': steps_in_one}

@@ -12,9 +12,11 @@ import torch
 from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
+from simeps_mmseg.apis.train import train as run_training
 from simeps_mmseg.datasets.samplers import Draw
 from simeps_mmseg.engine import StopSignalHook
-from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE
+from simeps_mmseg.engine.hooks.missed_validation import is_due
+from simeps_mmseg.engine.hooks.stop_signals import RESUMABLE, end_if_asked
 from simeps_mmseg.engine.randomness import (
     PositionedSampler,
     SeededItems,
@@ -141,6 +143,22 @@ def test_workers_change_no_weight(synthetic_root, tmp_path):
     assert_same_weights(*runs)
 
 
+@pytest.mark.parametrize('semi', [False, True])
+def test_without_a_seed_images_come_in_the_same_order(synthetic_root, tmp_path, semi):
+    """Stock configs have none; loaders are built before mmengine takes that of the checkpoint."""
+    cfg = experiment(
+        synthetic_root, tmp_path / 'run', semi, max_iters=2, randomness=dict(), experiment_name=f'no_seed_{semi}'
+    )
+    cfg.dump(tmp_path / 'config.py')
+    before = run_training(str(tmp_path / 'config.py'))
+    longer = ['train_cfg.max_iters=4', f'experiment_name=no_seed_{semi}_on']
+    after = run_training(str(tmp_path / 'config.py'), resume=True, options=longer)
+    assert (before.iter, after.iter) == (2, 4)
+    assert after.train_dataloader.sampler.seed == before.train_dataloader.sampler.seed == before.seed == after.seed
+    other = run_training(str(tmp_path / 'config.py'), options=[f'experiment_name=no_seed_{semi}_anew'])
+    assert other.seed != before.seed
+
+
 def test_a_supervised_training_goes_on_too(synthetic_root, tmp_path):
     def labels_alone(name, **changes):
         cfg = experiment(synthetic_root, tmp_path / name, semi=False)
@@ -202,8 +220,9 @@ def test_a_signal_within_a_sum_of_gradients_waits_for_its_end(synthetic_root, tm
     assert_same_weights(whole, train(summed('cut', resume=True)))
 
 
-def test_within_a_validation_of_the_average_the_network_is_saved(synthetic_root, tmp_path):
-    """``EMAHook`` exchanges network and average for each validation."""
+@pytest.mark.parametrize('loader_breaks', [False, True])
+def test_within_a_validation_of_the_average_the_network_is_saved(synthetic_root, tmp_path, loader_breaks):
+    """``EMAHook`` exchanges network and average for each validation. A loader breaks where its workers get the signal, too."""
 
     def averaged(name, **changes):
         cfg = interruptible(synthetic_root, tmp_path / name, val_interval=3, **changes)
@@ -217,12 +236,27 @@ def test_within_a_validation_of_the_average_the_network_is_saved(synthetic_root,
 
     def run_iter(*args):
         os.kill(os.getpid(), signal.SIGTERM)
+        if loader_breaks:
+            raise RuntimeError('DataLoader worker is killed by signal: Terminated')
         original(*args)
 
     runner.val_loop.run_iter = run_iter
+    if loader_breaks:
+        with pytest.raises(RuntimeError, match='killed by signal'):
+            runner.train()
     with pytest.raises(SystemExit):
-        runner.train()
+        end_if_asked(runner) if loader_breaks else runner.train()
     assert_same_weights(whole, train(averaged('cut', resume=True)))
+
+
+@pytest.mark.parametrize(('step', 'due'), [(5, False), (6, False), (8, True), (9, False), (12, True)])
+def test_a_missed_validation_goes_by_the_interval_of_its_step(synthetic_root, tmp_path, step, due):
+    """Every 3 steps, from step 8 on every 4: mmengine changes the interval after a step."""
+    cfg = experiment(synthetic_root, tmp_path, max_iters=20, experiment_name=f'interval_{step}')
+    cfg.train_cfg.update(val_interval=5, val_begin=7, dynamic_intervals=[(1, 3), (8, 4)])
+    runner = Runner.from_cfg(cfg)
+    runner.train_loop._iter = step
+    assert is_due(runner) == due
 
 
 @pytest.mark.parametrize(

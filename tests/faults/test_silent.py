@@ -11,16 +11,20 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS, MODELS
 
 from simeps_mmseg.apis.test import check_names_differ
 from simeps_mmseg.apis.test import test as score
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.datasets.sources import find_sources
 from simeps_mmseg.datasets.unreadable import guarded
 from simeps_mmseg.deploy.checkpoint import _by_branch
 from simeps_mmseg.deploy.stock_config import branch_model, stock_config
 from simeps_mmseg.engine.checks.colors import color_problems
 from simeps_mmseg.engine.checks.views import view_problems
+from simeps_mmseg.inference.evaluation_images import EvaluationImages
+from simeps_mmseg.inference.preparation import Preparation
 from simeps_mmseg.models.views.views import check_range
 from simeps_mmseg.utils import UserError
 from simeps_mmseg.utils.memory import memory_limit
@@ -270,6 +274,17 @@ def test_an_exported_config_scores_a_part_of_the_classes_as_the_training_did(syn
     meta = runner.test_dataloader.dataset.metainfo
     stock = stock_config(cfg, branch_model(cfg, 0), meta)
     stock = Config.fromstring(stock.pretty_text, '.py')  # as it is written
+    first, second = EvaluationImages(cfg), EvaluationImages(stock)
+    assert (first.image(0) == second.image(0)).all()
+    assert (first.target(0) == second.target(0)).all()
+    rules = find_sources(stock)[0][-1].rules
+    assert (rules.labels, rules.image_step['type']) == (find_sources(cfg)[0][-1].rules.labels, 'LoadImageFromFile')
+    prepared = [Preparation(one)(str(first.paths[0]))[1]['inputs'] for one in (cfg, stock)]
+    assert torch.equal(*prepared)
+    (tmp_path / 'stock.py').write_text(stock.pretty_text)
+    torch.save(dict(meta=dict(dataset_meta=meta), state_dict=runner.model.state_dict()), tmp_path / 'stock.pth')
+    inferencer = MMSegInferencer(str(tmp_path / 'stock.py'), str(tmp_path / 'stock.pth'), device='cpu')
+    assert inferencer(str(first.paths[0]))['predictions'].shape == prepared[0].shape[1:]
     scores = {}
     for name in ('exported', 'not_renumbered'):
         stock.update(work_dir=str(tmp_path / name), experiment_name=f'subset_{len(classes)}_{name}')

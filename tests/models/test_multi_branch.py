@@ -9,6 +9,7 @@ from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from simeps_mmseg.engine.pseudo_label_health import agreement
 from simeps_mmseg.models.losses import cross_pseudo_loss, ensemble_pseudo_labels, similarity_consistency
 from simeps_mmseg.models.utils import (
     class_logits,
@@ -110,6 +111,30 @@ class TestLoss:
             torch.testing.assert_close(ramped[key], 0.25 * full[key])
             key = f'{part}.loss_similarity_logits'
             torch.testing.assert_close(ramped[key], full[key])
+
+    def test_the_weight_in_the_log_is_zero_where_labels_alone_teach(self):
+        model = build(cross_pseudo=dict(type='CrossPseudoLoss', loss_weight=0.5, ramp=False))
+        model.set_rampup(0.5)
+        assert model.consistency_weight == 0.5
+        model.set_rampup(0.0)
+        assert model.consistency_weight == 0.0
+
+    @pytest.mark.parametrize('channels', [1, 2])
+    def test_a_head_may_ignore_no_value(self, channels):
+        """As with MMSegmentation's ``CrossEntropyLoss(use_sigmoid=True)``; its other cross-entropy refuses that itself."""
+        branch = tiny_branch(num_classes=2)
+        loss = dict(type='CrossEntropyLoss', use_sigmoid=True) if channels == 1 else dict(type='SoftDiceLoss')
+        branch.decode_head.update(ignore_index=None, loss_decode=loss, out_channels=channels)
+        model = build(branch=branch)
+        inputs, samples = batch(2, 2)
+        for sample in samples:
+            if 'gt_sem_seg' in sample:
+                sample.gt_sem_seg.data %= 2
+        losses = model.loss(inputs, samples)
+        assert all(torch.isfinite(value).all() for value in losses.values())
+        assert 'unlabeled.loss_cross_pseudo_0' in losses
+        first, second, *_ = model.step_record.predictions
+        assert 0 <= agreement((first, second), model.ignore_index) <= 1
 
     def test_all_stages_reach_the_parameters(self):
         stages = dict(encoder=1.0, decoder=1.0, logits=1.0)

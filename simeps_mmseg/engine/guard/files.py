@@ -1,9 +1,11 @@
 """The files that the guard of labels alone keeps in the work folder. Only the main process writes them."""
 
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mmengine.dist import master_only
+from mmengine.logging import print_log
 from torch import Tensor
 
 from ...deploy.checkpoint import network_states, plain_checkpoint
@@ -39,17 +41,20 @@ class GuardFiles:
         with whole_file(self.folder / RECORD) as partial:
             partial.write_text(valid_json(record, indent=1), encoding='utf-8')
 
-    def keep_network(self, state: Mapping[str, Tensor], reference: Reference, student: bool = False) -> None:
+    def keep_network(
+        self, state: Mapping[str, Tensor], reference: Reference, student: bool = False, scored: int = 0
+    ) -> None:
         """Write the network that is best by a validation, as a plain checkpoint.
 
         Args:
             state: Of the whole model.
-            reference: Its validation; without scores of the branches it is the first one.
+            reference: Its validation.
             student: Whether the branches were validated although they have moving averages.
+            scored: Which branch is kept where the validation has no scores of each.
         """
         states = network_states(state, student)
         branches = [number(score) for score in reference.branches]
-        index = branches.index(max(branches)) if branches else 0
+        index = branches.index(max(branches)) if branches else scored
         meta = dict(iter=reference.iteration, branch=index, scores=dict(reference.metrics))
         self._save(WEIGHTS, plain_checkpoint(states[index], meta))
 
@@ -62,11 +67,20 @@ class GuardFiles:
         """
         self._save(LAST_GOOD, dict(meta=dict(iter=iteration), **states))
 
-    def read_good(self, keys: Collection[str]) -> dict[str, dict[str, Tensor]] | None:
-        """The weights to go back to; None where they are not there, or not all of them."""
+    def read_good(self, keys: Collection[str], resumed_at: int) -> dict[str, dict[str, Tensor]] | None:
+        """The weights to go back to; None where they are not all there. Says if they are of a later iteration."""
         file = self.folder / LAST_GOOD
         content = read_checkpoint(file) if file.is_file() else {}
-        return {key: content[key] for key in keys} if all(key in content for key in keys) else None
+        if not all(key in content for key in keys):
+            return None
+        if (kept_at := content['meta']['iter']) > resumed_at:
+            print_log(
+                f'{file} is of iteration {kept_at}, and the training goes on from {resumed_at}: if it goes back, it goes back '
+                'to weights that it had not reached then, so it may end otherwise than without the interruption',
+                'current',
+                logging.WARNING,
+            )
+        return {key: content[key] for key in keys}
 
     @master_only
     def _save(self, name: str, content: dict) -> None:

@@ -13,7 +13,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from ...evaluation.functional import DECIDING
-from ...models.segmentors import STUDENT
+from ...models.segmentors import ENSEMBLE, STUDENT
 from ...utils import UserError
 from ..guard import GuardFiles, GuardState, Reference, empty_agreement, not_found
 from ..starvation import remedies_on_labels, weighs_classes
@@ -143,8 +143,9 @@ class LabelsOnlyGuardHook(Hook):
 
     def _take_reference(self, runner: Runner, ramp: ConsistencyRampHook, found: Reference) -> None:
         if self.state.take(found):
-            student = unwrapped(runner.model).test_cfg['predict_with'] == STUDENT
-            self._files.keep_network(validated_state(runner), found, student)
+            student, scored = (unwrapped(runner.model).test_cfg[key] for key in ('predict_with', 'predict_on'))
+            scored = 0 if scored == ENSEMBLE else scored
+            self._files.keep_network(validated_state(runner), found, student == STUDENT, scored)
             self._keep_good(runner)
         missing, begin = not_found(found.metrics), ramp.begin(runner)
         if not missing or runner.iter < begin:
@@ -216,7 +217,7 @@ class LabelsOnlyGuardHook(Hook):
             return
         self.state = GuardState.from_record(record)
         unwrapped(runner.model).consistency_scale = self.state.factor(self.attempts)
-        self._good = self._files.read_good(learned_networks(runner)) or {}
+        self._good = self._files.read_good(learned_networks(runner), runner.iter) or {}
         if not self._good:
             self._keep_good(runner)
 

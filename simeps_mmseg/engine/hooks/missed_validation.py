@@ -1,5 +1,7 @@
 """Repeats a validation that an interruption cut off."""
 
+from bisect import bisect
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -32,5 +34,6 @@ def is_due(runner: Runner) -> bool:
     loop = runner.train_loop
     if not hasattr(loop, 'val_begin') or hasattr(loop, 'run_epoch'):
         return False
-    at_interval = runner.iter % loop.val_interval == 0 or runner.iter == runner.max_iters
+    interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, runner.iter + 1) - 1]  # as after that step
+    at_interval = runner.iter % interval == 0 or runner.iter == runner.max_iters
     return runner.iter >= loop.val_begin and at_interval and runner.message_hub.get_info(LAST) != runner.iter

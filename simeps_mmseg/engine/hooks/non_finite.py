@@ -145,11 +145,15 @@ class NonFiniteHook(Hook):
                 parameter.grad = None
             return
         losses = [value for one in self._losses for value in one.values()]
-        by_scaler = hasattr(optimizer, 'found_inf')  # a fused optimiser looks at scaled gradients itself
-        finite = usable([*losses, *([] if by_scaler else (p.grad for p in parameters))])
-        if on_all_processes(finite, parameters[0].device if parameters else None) and not self._skipped:
+        overflows = getattr(optimizer, 'found_inf', None)  # a fused optimiser looks at scaled gradients itself
+        finite = usable([*losses, *((p.grad for p in parameters) if overflows is None else [])])
+        device = parameters[0].device if parameters else None
+        steps = finite if overflows is None else finite & (overflows == 0).all()
+        if on_all_processes(steps, device) and not self._skipped:
             self._stepped = True
             return
+        if overflows is not None and not self._skipped and on_all_processes(finite, device):
+            return  # it leaves the weights alone, as the scaler tells it
         if not self._skipped:
             self._skip()
         for parameter in parameters:

@@ -37,6 +37,7 @@ class StopSignalHook(Hook):
         self.received: signal.Signals | None = None
         self._agreed: signal.Signals | None = None
         self._before: dict = {}
+        self._validates = False
 
     def before_train(self, runner: Runner) -> None:
         """Install the handlers of the signals."""
@@ -63,9 +64,15 @@ class StopSignalHook(Hook):
     ) -> None:
         """End within a validation. Processes have different numbers of images to validate, so several wait for its end."""
         if self._before and not is_distributed() and between_updates(runner) and (received := self._agree()):
-            if average := find_hook(runner, EMAHook):
-                average.after_val_epoch(runner)  # puts back the weights that the validation exchanged for their average
             self._stop(runner, runner.iter, received)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Remember that ``EMAHook``, which goes before, has exchanged the weights for their average."""
+        self._validates = True
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Remember that it has put them back."""
+        self._validates = False
 
     def after_train(self, runner: Runner) -> None:
         """Put back the handlers that were there before."""
@@ -92,6 +99,8 @@ class StopSignalHook(Hook):
 
     def _stop(self, runner: Runner, step: int, received: signal.Signals) -> None:
         words, code = 'nothing was trained yet', RESUMABLE
+        if self._validates and (average := find_hook(runner, EMAHook)):
+            average.after_val_epoch(runner)  # the weights, and not their average
         if step > 0 and save_step(runner, step):
             words = f'saved at iteration {step}; continue with --resume'
         elif step > 0 and (last := newest_checkpoint(runner)):

@@ -13,6 +13,7 @@ from .choice import choose_checkpoint
 from .experiment_record import changes, experiment_record, refusals
 from .proven import last_proven
 from .rate import rate_ratio, scale_rate
+from .seed import settle_seed
 
 __all__ = [
     'POINTER',
@@ -29,4 +30,5 @@ __all__ = [
     'rate_ratio',
     'refusals',
     'scale_rate',
+    'settle_seed',
 ]

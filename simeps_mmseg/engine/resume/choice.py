@@ -1,6 +1,7 @@
 """From which file a training goes on."""
 
 import logging
+import re
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,6 +10,7 @@ from mmengine.logging import print_log
 
 from ...utils import UserError
 from ...utils.checkpoint import read_checkpoint
+from ...utils.paths import real_path
 from ...utils.processes import decided_by_first
 from .checkpoint_files import name_template, newest_whole
 
@@ -16,9 +18,10 @@ from .checkpoint_files import name_template, newest_whole
 def choose_checkpoint(cfg: Config) -> None:
     """Resume from the newest checkpoint of the work folder that is whole, or else begin, in place.
 
-    ``load_from`` stays where somebody chose a checkpoint of a training to go on from; weights alone and networks that branches
-    start from are none. Of several processes, which have to know each other, the first chooses for all: a file that is being
-    written or removed, or a file system that lags behind, would have them go on from different steps.
+    ``load_from`` stays where somebody chose a checkpoint of a training to go on from, unless the work folder has one of the
+    training that began there; weights alone and networks that branches start from are none. Of several processes, which have
+    to know each other, the first chooses for all: a file that is being written or removed, or a file system that lags behind,
+    would have them go on from different steps.
 
     Raises:
         UserError: If the folder has checkpoints and none can be read, or another process does not find the chosen one.
@@ -34,7 +37,7 @@ def choose_checkpoint(cfg: Config) -> None:
 def _choice(cfg: Config) -> tuple[bool, str | None]:
     """Whether there is a training to go on from, and the file to load."""
     start = cfg.get('load_from')
-    if start and not is_start(cfg, start):
+    if start and not is_start(cfg, start) and not has_begun_from(start, cfg):
         return True, start
     chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
     if passed_over:
@@ -52,6 +55,23 @@ def _choice(cfg: Config) -> tuple[bool, str | None]:
             logging.WARNING,
         )
     return False, start
+
+
+def has_begun_from(start: str, cfg: Config) -> bool:
+    """Whether the work folder holds a checkpoint of a training that began from a file outside of it."""
+    folder = Path(real_path(cfg.work_dir))
+    if Path(real_path(start)).is_relative_to(folder):
+        return False
+    try:
+        chosen, _ = newest_whole(cfg.work_dir, name_template(cfg))
+    except UserError:
+        return False
+    written = read_checkpoint(chosen)['meta'].get('cfg') if chosen else None
+    found = re.search(r"^load_from = (['\"])(.*)\1$", written if isinstance(written, str) else '', re.MULTILINE)
+    if found is None:
+        return False
+    began = Path(real_path(found[2]))
+    return began == Path(real_path(start)) or began.is_relative_to(folder)
 
 
 def is_start(cfg: Config, start: str) -> bool:

@@ -13,7 +13,7 @@ EPSILON = 1e-7
 def soft_dice_loss(
     logits: Tensor,
     target: Tensor,
-    ignore_index: int = 255,
+    ignore_index: int | None = 255,
     class_weight: Tensor | list[float] | None = None,
     pixel_weight: Tensor | None = None,
 ) -> Tensor:
@@ -28,7 +28,7 @@ def soft_dice_loss(
     Args:
         logits: Raw scores, shape (b, C, h, w), C >= 2.
         target: Class indices, shape (b, h, w), int64; ``ignore_index`` where a pixel does not count.
-        ignore_index: The value in ``target`` that does not count.
+        ignore_index: The value in ``target`` that does not count. None: every pixel counts.
         class_weight: Shape (C,); the mean over classes becomes a weighted one.
         pixel_weight: Shape (b, h, w) or (b, 1, h, w); scales each pixel's part in both sums.
 

@@ -39,8 +39,8 @@ def check_logits_and_target(logits: Tensor, target: Tensor) -> None:
         )
 
 
-def check_values(target: Tensor, num_classes: int, ignore_index: int) -> None:
-    """Refuse a target with a value that is neither a class nor ``ignore_index``.
+def check_values(target: Tensor, num_classes: int, ignore_index: int | None) -> None:
+    """Refuse a target with a value that is neither a class nor ``ignore_index``, where there is one.
 
     On a GPU without waiting for it: the assertion is one of the device, which stops the process a little later with the
     message in its log.
@@ -48,7 +48,7 @@ def check_values(target: Tensor, num_classes: int, ignore_index: int) -> None:
     Raises:
         ValueError: On the CPU, with the values.
     """
-    index = target.masked_fill(target == ignore_index, 0)
+    index = target if ignore_index is None else target.masked_fill(target == ignore_index, 0)
     known = ((index >= 0) & (index < num_classes)).all()
     advice = 'check num_classes of the head and the values in the masks'
     try:

@@ -110,7 +110,9 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
 
     @property
     def ignore_index(self) -> int:
-        return cast(int, self.decode_head.ignore_index)
+        """That of the main head; where it has none, 255, which is no class, and what padding gets."""
+        found = self.decode_head.ignore_index
+        return 255 if found is None else cast(int, found)
 
     def extract_feat(self, inputs: Tensor) -> list:
         """Features of each branch."""

@@ -41,6 +41,8 @@ class ConsistencyWeights:
 
     def weight_of(self, loss: ConsistencyLoss) -> float:
         """Weight of a loss on what labels do not say in this step: its own, the ramp if it follows it, and the scale."""
+        if self.consistency_is_off:
+            return 0.0
         return loss.loss_weight * (self.rampup if loss.ramp else 1.0) * self.consistency_scale
 
     def ramped(self, loss: ConsistencyLoss, value: Tensor) -> Tensor:
