@@ -50,6 +50,7 @@ def make_semi(
     suffixes: Sequence[str] = (),
     overwrite: bool = False,
     checkpoint: Sequence[str] = (),
+    iters: int | None = None,
 ) -> Path:
     """Write a config that inherits a supervised one and adds the unlabelled images; verify it; say what comes next.
 
@@ -65,6 +66,8 @@ def make_semi(
         checkpoint: Weights of the trained supervised config: one file that every branch starts from, or one for each branch,
             trained from different seeds; those are written to one file beside ``out``, ``<name>_start.pth``. Without any it is
             what the config loads, if anything.
+        iters: Iterations to train, with the whole schedule in proportion, validations and checkpoints too. None: as the config
+            has it.
 
     Returns:
         ``out``.
@@ -76,6 +79,8 @@ def make_semi(
     target = Path(out)
     if target.suffix != '.py':
         raise UserError(f'{out} is to be a config: give a name that ends in .py')
+    if iters is not None and iters < 1:
+        raise UserError(f'--iters must be 1 or more, got {iters}')
     check_writable(target)
     if target.exists() and not overwrite:
         raise UserError(f'{out} is there already; choose another name, or replace it with --overwrite')
@@ -97,7 +102,7 @@ def make_semi(
     start_known = [note for key, path in starting_weights(starts, base) for note in start_notes(path, key, network)]
     title = f'# {Path(reference).name} with unlabelled images, by {method}. Written by make_semi.\n'
     with start_beside(target, starts, method_file, overwrite) as start:
-        content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start)
+        content = statements(base, [reference, reference_to(method_file, target)], labeled, source, start, iters)
         cfg = write_verified(title + config_text(content), target)
     missing = dict.fromkeys(path for path, _, _ in missing_data(cfg, LOADERS))
     absent = absent_parts(cfg)

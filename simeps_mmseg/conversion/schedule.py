@@ -1,4 +1,4 @@
-"""A schedule in epochs as the same schedule in iterations."""
+"""A schedule in epochs as the same schedule in iterations, and one in iterations at another length."""
 
 from typing import Any
 
@@ -82,13 +82,47 @@ def scheduler_in_iterations(scheduler: dict, steps: int) -> dict:
     convert = new.pop('convert_to_iter_based', False)
     if kind.startswith('OneCycle') and not convert and 'total_steps' not in new:
         raise UserError('param_scheduler: OneCycleLR needs total_steps to be counted in iterations')
-    new.update({key: _times(new[key], steps) for key in COUNTED if key in new})
-    if kind.startswith('Exponential'):
-        new['gamma'] = new['gamma'] ** (1 / steps)
-    return {**new, 'by_epoch': False}
+    return {**stretched(new, steps), 'by_epoch': False}
 
 
-def _times(value: Any, steps: int) -> Any:
+def of_length(cfg: dict, iters: int) -> dict[str, Any]:
+    """By config key, what brings a schedule in iterations to another length: all of it in proportion.
+
+    Args:
+        cfg: With ``train_cfg`` and, where there are any, ``param_scheduler`` and ``default_hooks``.
+        iters: The new ``max_iters``.
+
+    Example:
+        >>> cfg = dict(train_cfg=dict(max_iters=20000, val_interval=2000), param_scheduler=dict(type='PolyLR', end=20000))
+        >>> changes = of_length(cfg, 1200)
+        >>> changes['train_cfg'], changes['param_scheduler']
+        ({'max_iters': 1200, 'val_interval': 120}, [{'type': 'PolyLR', 'end': 1200}])
+    """
+    loop = cfg['train_cfg']
+    factor = iters / loop['max_iters']
+    train_cfg = dict(max_iters=iters, val_interval=_times(loop.get('val_interval', 1000), factor))
+    train_cfg.update({key: _times(loop[key], factor) for key in ('val_begin', 'dynamic_intervals') if loop.get(key)})
+    changes: dict[str, Any] = dict(train_cfg=train_cfg)
+    if old := cfg.get('param_scheduler'):
+        schedulers = old if isinstance(old, (list, tuple)) else [old]
+        changes['param_scheduler'] = [stretched(dict(one), factor) for one in schedulers]
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    saving = {key: _times(checkpoint[key], factor) for key in ('interval', 'save_begin') if checkpoint.get(key, 0) > 0}
+    return {**changes, 'default_hooks': dict(checkpoint=saving)} if saving else changes
+
+
+def stretched(scheduler: dict, factor: float) -> dict:
+    """The same course of a parameter over ``factor`` times as many steps. What follows validations stays."""
+    kind = str(scheduler.get('type'))
+    if kind.startswith('ReduceOnPlateau'):
+        return scheduler
+    counted = {key: _times(scheduler[key], factor) for key in COUNTED if key in scheduler}
+    decay = dict(gamma=scheduler['gamma'] ** (1 / factor)) if kind.startswith('Exponential') else {}
+    return {**scheduler, **counted, **decay}
+
+
+def _times(value: Any, factor: float) -> Any:
+    """Counts of steps, times a factor; what is not zero stays so."""
     if isinstance(value, (list, tuple)):
-        return [_times(one, steps) for one in value]
-    return value if value >= FOREVER else value * steps
+        return [_times(one, factor) for one in value]
+    return value if value >= FOREVER or value <= 0 else max(1, round(value * factor))

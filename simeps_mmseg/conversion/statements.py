@@ -11,13 +11,18 @@ from ..engine.checks.scores import evaluators, known_scores
 from ..evaluation.functional import DECIDING
 from ..utils.config_kinds import counts_epochs
 from ..utils.config_source import Expression, changed
-from .schedule import iteration_based, steps_of_an_epoch
+from .schedule import iteration_based, of_length, steps_of_an_epoch
 
 LAYER_DECAY = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 
 
 def statements(
-    base: Config, bases: Sequence[str], labeled: Sequence[str], unlabeled: str | dict, start: Path | None
+    base: Config,
+    bases: Sequence[str],
+    labeled: Sequence[str],
+    unlabeled: str | dict,
+    start: Path | None,
+    iters: int | None = None,
 ) -> dict[str, object]:
     """Value by name, in the order of the config.
 
@@ -27,6 +32,7 @@ def statements(
         labeled: Lists or folders that the labelled part is restricted to.
         unlabeled: The folder, or the config of a source.
         start: Checkpoint that the branches start from; None: what the supervised config loads, if anything.
+        iters: Length of the schedule; None: that of the supervised config.
 
     Raises:
         UserError: If the labelled part is not what it has to be, or a schedule in epochs cannot be converted.
@@ -41,7 +47,7 @@ def statements(
         **(dict(work_dir=None) if base.get('work_dir') else {}),  # that of the supervised training holds the start
         'train_dataloader': loader(base, labeled, unlabeled),
         **scores(base),
-        **optimization(base),
+        **optimization(base, iters),
     }
 
 
@@ -89,7 +95,7 @@ def scores(base: Config) -> dict:
     return {key: metric for key, metric in found.items() if metric}
 
 
-def optimization(base: Config) -> dict:
+def optimization(base: Config, iters: int | None = None) -> dict:
     """What keeps the best weights; learning rates by depth in each branch, scaled as with labelled images alone; a schedule in
     epochs as one in iterations.
     """
@@ -102,9 +108,23 @@ def optimization(base: Config) -> dict:
         own, taken = base.train_dataloader.get('batch_size', 1), loader(base, (), '')['batch_size']
         found['auto_scale_lr'] = dict(base_batch_size=scaling['base_batch_size'] * taken // own)
     if best := best_checkpoint(base):
-        hooks = found.get('default_hooks') or {}
-        found['default_hooks'] = {**hooks, 'checkpoint': {**best, **hooks.get('checkpoint', {})}}
-    return found
+        found['default_hooks'] = merged(dict(checkpoint=best), found.get('default_hooks') or {})
+    return merged(found, of_length(merged(base.to_dict(), found), iters)) if iters else found
+
+
+def merged(first: dict, second: dict) -> dict:
+    """Both, the second before the first, down to what is no dict. As in a config, ``_delete_`` leaves nothing of the first.
+
+    Example:
+        >>> merged(dict(a=1, b=dict(c=2, d=3)), dict(b=dict(d=4)))
+        {'a': 1, 'b': {'c': 2, 'd': 4}}
+    """
+    inside = {
+        key: merged(first[key], value)
+        for key, value in second.items()
+        if isinstance(value, dict) and isinstance(first.get(key), dict) and not value.get('_delete_')
+    }
+    return {**first, **second, **inside}
 
 
 def best_checkpoint(base: Config) -> dict:

@@ -786,6 +786,31 @@ class TestOwnConfig:
         assert not cfg.log_processor.by_epoch
         assert '6 epochs of 4 steps' in capsys.readouterr().out
         train_one(cfg)
+        cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py', overwrite=True, iters=12))
+        assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=12, val_interval=4)
+        assert cfg.param_scheduler == [dict(type='MultiStepLR', milestones=[6, 10], by_epoch=False)]
+        assert cfg.default_hooks.checkpoint == {**expected, 'interval': 6}
+
+    def test_another_length(self, synthetic_root, here):
+        """All of the schedule shrinks alike: a training of a fifth of the steps has as many validations."""
+        config = supervised(
+            synthetic_root,
+            here,
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=200, val_begin=500),
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+                dict(type='PolyLR', eta_min=0.0, by_epoch=False, begin=50, end=2000),
+            ],
+        )
+        before = Config.fromfile(config)
+        cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py', iters=400))
+        assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=400, val_interval=40, val_begin=100)
+        assert [(one.begin, one.end) for one in cfg.param_scheduler] == [(0, 10), (10, 400)]
+        assert [one.type for one in cfg.param_scheduler] == ['LinearLR', 'PolyLR']
+        assert cfg.default_hooks.checkpoint.interval == 1  # of 2 iterations
+        assert Config.fromfile('mine.json').train_cfg == before.train_cfg
+        with pytest.raises(UserError, match='--iters must be 1 or more, got 0'):
+            make_semi(str(config), 'images', 'other.py', iters=0)
 
     def test_a_step_of_ones_own_that_asks_for_a_mask(self, synthetic_root, here, capsys):
         cfg = experiment(synthetic_root, here / 'run', semi=False)
