@@ -52,6 +52,17 @@ def test_links_lead_somewhere(page):
     assert not broken_links(page)
 
 
+def test_the_index_has_every_tool():
+    table = page_text('docs/index.md').partition('The tools;')[2]
+    named = [
+        name
+        for row in table.splitlines()
+        if row.startswith('| `')
+        for name in re.findall(r'`(\w+)`', row.split('|')[1])
+    ]
+    assert sorted(named) == sorted(path.stem for path in (ROOT / 'tools').glob('*.py'))
+
+
 def test_where_is_what_names_what_is_there():
     table = page_text('docs/components.md').partition('## Where is what')[2]
     files = re.findall(r'`([\w/]+(?:/|\.py|\.md))`', table)
