@@ -67,7 +67,8 @@ class Command:
         parameters = inspect.signature(stub).parameters
         if 'launcher' in parameters:
             arguments = set_local_rank(arguments)
-        arguments = joined(arguments, {self._spelled(one) for one in parameters.values() if takes_several(one)})
+        several = [one for one in parameters.values() if takes_several(one) and not self._by_place(one)]
+        arguments = joined(arguments, [self._spelled(one) for one in several])
         stub.__annotations__ = {name: self._annotated(parameter) for name, parameter in parameters.items()}
         stub.__doc__ = as_help(stub.__doc__, {name: self._spelled(parameter) for name, parameter in parameters.items()})
         prog = Path(sys.argv[0]).name
@@ -112,7 +113,9 @@ def takes_several(parameter: inspect.Parameter) -> bool:
 
 
 def joined(arguments: Sequence[str], names: Collection[str]) -> list[str]:
-    """Arguments with all values of an option where it is given first, as argparse's ``extend`` has it; tyro takes the last.
+    """Arguments with all values of an option where it is given last, as argparse's ``extend`` has it; tyro takes the last.
+
+    Where one of them is without a value, so is the whole.
 
     Args:
         arguments: Of the command line.
@@ -120,23 +123,20 @@ def joined(arguments: Sequence[str], names: Collection[str]) -> list[str]:
 
     Example:
         >>> joined(['c.py', '--cfg-options', 'a=1', '--resume', '--cfg_options', 'b=2', 'c=3'], ['--cfg-options'])
-        ['c.py', '--cfg-options', 'a=1', 'b=2', 'c=3', '--resume']
+        ['c.py', '--resume', '--cfg-options', 'a=1', 'b=2', 'c=3']
     """
     groups: list[list[str]] = [[]]
-    by_option: dict[str, list[str]] = {}
-    values = groups[0]  # what the next values belong to
     for argument in arguments:
-        option, equals, value = argument.partition('=')
-        option = option.replace('_', '-')
-        if option in names:
-            if option not in by_option:
-                groups.append(by_option.setdefault(option, [option]))
-            values = by_option[option]
-            values += [value] if equals else []
-        elif argument.startswith('-') and argument != '-':
-            groups.append(values := [argument])
+        if argument.startswith('-') and argument != '-':
+            groups.append([argument])
         else:
-            values.append(argument)
+            groups[-1].append(argument)
+    for name in names:
+        own = [group for group in groups if group and group[0].partition('=')[0].replace('_', '-') == name]
+        if len(own) > 1:
+            values = [[*group[0].split('=', 1)[1:], *group[1:]] for group in own]
+            own[-1][:] = [name, *(value for group in values for value in group if all(values))]
+            groups = [group for group in groups if all(group is not one for one in own[:-1])]
     return [argument for group in groups for argument in group]
 
 

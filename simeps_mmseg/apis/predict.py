@@ -100,7 +100,7 @@ def predict(
 
 
 def with_own_results(sources: Iterable[InputFile], records: Iterable[dict]) -> Iterator[InputFile]:
-    """The files, with results named by their suffix, too, where another file of an earlier call has the name without."""
+    """The files; results that would replace those of another file from an earlier call are named with the suffix."""
     taken = {Path(record['mask']).with_suffix(''): record['input'] for record in records}
     for item in sources:
         is_free = taken.get(Path(MASKS, item.output), item.name) == item.name

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mmengine.config import Config
 
 from ..utils.config_kinds import counts_epochs
+from .schedule import steps_of_an_epoch
 from .statements import LAYER_DECAY
 
 
@@ -19,10 +20,15 @@ def notes(base: Config, cfg: Config, asking: Sequence[str]) -> Iterator[str]:
     if asking:
         yield f'{", ".join(asking)} ask for a mask and are left out of the unlabelled pipeline'
     if counts_epochs(base.get('train_cfg') or {}):
-        epochs, iters = base.train_cfg.max_epochs, cfg.train_cfg.max_iters
+        epochs, steps, iters = (
+            base.train_cfg.max_epochs,
+            steps_of_an_epoch(base.train_dataloader),
+            cfg.train_cfg.max_iters,
+        )
+        shortened = f', brought to {iters} by --iters' if iters != epochs * steps else ''
         yield (
-            f'there are no epochs in an endless stream: {epochs} epochs of {iters // epochs} steps, as the supervised config '
-            f'has them on its own training set, are {iters} iterations'
+            f'there are no epochs in an endless stream: {epochs} epochs of {steps} steps, as the supervised config has them '
+            f'on its own training set, are {epochs * steps} iterations{shortened}'
         )
     if not cfg.get('load_from'):
         yield (

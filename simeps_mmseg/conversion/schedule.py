@@ -92,20 +92,31 @@ def of_length(cfg: dict, iters: int) -> dict[str, Any]:
         cfg: With ``train_cfg`` and, where there are any, ``param_scheduler`` and ``default_hooks``.
         iters: The new ``max_iters``.
 
+    Raises:
+        UserError: If the loop does not say how long it is, or a scheduler would be converted from epochs later.
+
     Example:
-        >>> cfg = dict(train_cfg=dict(max_iters=20000, val_interval=2000), param_scheduler=dict(type='PolyLR', end=20000))
-        >>> changes = of_length(cfg, 1200)
+        >>> decay = dict(type='PolyLR', end=20000, by_epoch=False)
+        >>> changes = of_length(dict(train_cfg=dict(max_iters=20000, val_interval=2000), param_scheduler=decay), 1200)
         >>> changes['train_cfg'], changes['param_scheduler']
-        ({'max_iters': 1200, 'val_interval': 120}, [{'type': 'PolyLR', 'end': 1200}])
+        ({'max_iters': 1200, 'val_interval': 120}, [{'type': 'PolyLR', 'end': 1200, 'by_epoch': False}])
     """
-    loop = cfg['train_cfg']
+    loop = cfg.get('train_cfg') or {}
+    if 'max_iters' not in loop:
+        raise UserError('--iters needs train_cfg.max_iters or train_cfg.max_epochs in the supervised config')
     factor = iters / loop['max_iters']
     train_cfg = dict(max_iters=iters, val_interval=_times(loop.get('val_interval', 1000), factor))
     train_cfg.update({key: _times(loop[key], factor) for key in ('val_begin', 'dynamic_intervals') if loop.get(key)})
     changes: dict[str, Any] = dict(train_cfg=train_cfg)
     if old := cfg.get('param_scheduler'):
         schedulers = old if isinstance(old, (list, tuple)) else [old]
-        changes['param_scheduler'] = [stretched(dict(one), factor) for one in schedulers]
+        if any(one.get('convert_to_iter_based') for one in schedulers):
+            raise UserError(
+                '--iters: param_scheduler has convert_to_iter_based in a training by iterations; count iterations'
+            )
+        changes['param_scheduler'] = [
+            dict(one) if one.get('by_epoch', True) else stretched(dict(one), factor) for one in schedulers
+        ]
     checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     saving = {key: _times(checkpoint[key], factor) for key in ('interval', 'save_begin') if checkpoint.get(key, 0) > 0}
     return {**changes, 'default_hooks': dict(checkpoint=saving)} if saving else changes
@@ -117,6 +128,8 @@ def stretched(scheduler: dict, factor: float) -> dict:
     if kind.startswith('ReduceOnPlateau'):
         return scheduler
     counted = {key: _times(scheduler[key], factor) for key in COUNTED if key in scheduler}
+    if 'begin' in counted and 'end' in counted:
+        counted['end'] = max(counted['end'], counted['begin'] + 1)
     decay = dict(gamma=scheduler['gamma'] ** (1 / factor)) if kind.startswith('Exponential') else {}
     return {**scheduler, **counted, **decay}
 

@@ -96,17 +96,16 @@ def scores(base: Config) -> dict:
 
 
 def optimization(base: Config, iters: int | None = None) -> dict:
-    """What keeps the best weights; learning rates by depth in each branch, scaled as with labelled images alone; a schedule in
-    epochs as one in iterations.
+    """What keeps the best weights; learning rates by depth in each branch, and by the number of labelled images; a schedule in
+    epochs as one in iterations; another length.
     """
     found: dict[str, Any] = {}
     if (constructor := base.optim_wrapper.get('constructor')) in LAYER_DECAY:
         found['optim_wrapper'] = dict(constructor=f'Branch{constructor}')
     if counts_epochs(base.get('train_cfg') or {}):
         found |= iteration_based(base, steps_of_an_epoch(base.train_dataloader))
-    if (scaling := base.get('auto_scale_lr') or {}).get('enable'):  # mmengine goes by all images of a batch
-        own, taken = base.train_dataloader.get('batch_size', 1), loader(base, (), '')['batch_size']
-        found['auto_scale_lr'] = dict(base_batch_size=scaling['base_batch_size'] * taken // own)
+    if 'base_batch_size' in (scaling := base.get('auto_scale_lr') or {}):  # mmengine counts the unlabelled images, too
+        found['auto_scale_lr'] = dict(base_batch_size=2 * scaling['base_batch_size'])
     if best := best_checkpoint(base):
         found['default_hooks'] = merged(dict(checkpoint=best), found.get('default_hooks') or {})
     return merged(found, of_length(merged(base.to_dict(), found), iters)) if iters else found

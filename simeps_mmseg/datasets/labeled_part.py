@@ -89,8 +89,8 @@ def suffixes(leaf: dict, images: Path, masks: Path, names: Sequence[str], source
     """Suffixes of the pairs in a folder, where they are not those of the data set.
 
     Raises:
-        UserError: If not one image has a mask, or one has none, or if images of another suffix have one, too: a data set takes
-            one suffix.
+        UserError: If no image has a mask, if one lacks it, or if images of another suffix have one, too: a data set takes one
+            suffix.
     """
     known = {key: leaf.get(key) or default_argument(class_of(leaf), key) for key in SUFFIXES}
     image_suffix, mask_suffix = (value if isinstance(value, str) else SUFFIXES[key] for key, value in known.items())

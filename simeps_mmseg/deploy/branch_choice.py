@@ -77,17 +77,15 @@ def no_scores(path: Path, cfg: Config, count: int) -> str:
     """The error where validation recorded no score of each branch: it says how to get them."""
     configs = sorted(path.parent.glob('*/vis_data/config.py'))
     config = cfg.filename or (configs[-1] if configs else 'CONFIG')
-    command = ['simeps', 'test', str(config), str(path), '--cfg-options', *scoring_options(cfg)]
-    scored = (
-        f'Score the branches on the validation set: {shlex.join(command)}\nthen n'
-        if cfg.get('test_dataloader')
-        else 'N'
-    )
-    return (
+    lacking = (
         f'--branch best needs the validation scores branch_k.mIoU_fg, and neither {path} nor a scalars.json beside it has '
         f'them (DefectIoUMetric records them with model.test_cfg.branch_predictions=True).\n'
-        f'{scored}ame the best one: --branch 0 to {count - 1}.'
     )
+    if not cfg.get('test_dataloader'):
+        return f'{lacking}Name one: --branch 0 to {count - 1}.'
+    command = ['simeps', 'test', str(config), str(path), '--cfg-options', *scoring_options(cfg)]
+    scored = f'Score the branches on the validation set: {shlex.join(command)}'
+    return f'{lacking}{scored}\nthen name the best one: --branch 0 to {count - 1}.'
 
 
 def scoring_options(cfg: Config) -> list[str]:
@@ -104,7 +102,7 @@ def scoring_options(cfg: Config) -> list[str]:
         dict(leaf_values((cfg.get(loader) or {}).get('dataset') or {}, 'dataset', ('pipeline', 'metainfo')))
         for loader in ('val_dataloader', 'test_dataloader')
     ]
-    only_tested = sorted(values[1].keys() - values[0])
+    only_tested = [key for key in values[1] if key not in values[0]]
     taken_back = {key: UNRESTRICTED[name] for key in only_tested if (name := key.split('.')[-1]) in UNRESTRICTED}
     changed = {key: value for key, value in (values[0] | taken_back).items() if values[1].get(key) != value}
     for key, text in changed.items():

@@ -238,7 +238,7 @@ class TestBest:
         for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
             cfg.pop(key)
         cfg.dump(tmp_path / 'config.py')
-        with pytest.raises(UserError, match=r'\nName the best one: --branch 0 to 2'):
+        with pytest.raises(UserError, match=r'\nName one: --branch 0 to 2'):
             export(str(tmp_path / 'bare.pth'), config=str(tmp_path / 'config.py'))
         export(str(tmp_path / 'bare.pth'), config=str(tmp_path / 'config.py'), branch='0')
         exported = Config.fromfile(tmp_path / 'branch_0_of_bare.py')

@@ -763,11 +763,10 @@ class TestOwnConfig:
         assert load_config('semi.py').work_dir != str(here / 'run')
 
     def test_learning_rates_are_scaled_by_labelled_images(self, synthetic_root, here):
-        scaling = dict(enable=True, base_batch_size=16)
-        cfg = Config.fromfile(
-            make_semi(str(supervised(synthetic_root, here, auto_scale_lr=scaling)), 'images', 'semi.py')
-        )
-        assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr) == (4, dict(enable=True, base_batch_size=32))
+        scaling = dict(enable=False, base_batch_size=16)
+        config = supervised(synthetic_root, here, auto_scale_lr=scaling)
+        cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py'))
+        assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr) == (4, dict(enable=False, base_batch_size=32))
 
     def test_epochs_become_iterations(self, synthetic_root, here, capsys):
         config = supervised(
@@ -787,6 +786,7 @@ class TestOwnConfig:
         assert '6 epochs of 4 steps' in capsys.readouterr().out
         train_one(cfg)
         cfg = Config.fromfile(make_semi(str(config), 'images', 'semi.py', overwrite=True, iters=12))
+        assert 'on its own training set, are 24 iterations, brought to 12 by --iters' in capsys.readouterr().out
         assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=12, val_interval=4)
         assert cfg.param_scheduler == [dict(type='MultiStepLR', milestones=[6, 10], by_epoch=False)]
         assert cfg.default_hooks.checkpoint == {**expected, 'interval': 6}

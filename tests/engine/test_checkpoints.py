@@ -120,18 +120,26 @@ class TestNewestWhole:
         assert (cfg.resume, cfg.load_from) == (True, str(folder / 'iter_2.pth'))
 
     @pytest.mark.parametrize(
-        ('began', 'goes_on'), [('start.pth', True), ('run/iter_1.pth', True), ('other.pth', False)]
+        ('stated', 'goes_on'),
+        [
+            (dict(load_from='start.pth'), True),
+            (dict(load_from='run/iter_1.pth', began_from='start.pth'), True),
+            (dict(load_from='run/iter_1.pth'), False),
+            (dict(load_from='other.pth'), False),
+        ],
     )
-    def test_goes_before_the_one_that_the_training_began_from(self, tmp_path, synthetic_root, began, goes_on):
+    def test_goes_before_the_one_that_the_training_began_from(self, tmp_path, synthetic_root, stated, goes_on):
         """A second call with the same options is about the second part of the training."""
         whole = dict(state_dict=dict(w=torch.zeros(1)), optimizer={})
         torch.save(dict(whole, meta=dict(iter=20)), tmp_path / 'start.pth')
         (tmp_path / 'run').mkdir()
-        meta = dict(iter=5, cfg=f"work_dir = 'run'\nload_from = '{tmp_path / began}'\n")
+        lines = [f"{key} = '{tmp_path / name}'\n" for key, name in stated.items()]
+        meta = dict(iter=5, cfg=''.join(["work_dir = 'run'\n", *lines]))
         torch.save(dict(whole, meta=meta), tmp_path / 'run/iter_5.pth')
         cfg = experiment(synthetic_root, tmp_path / 'run', semi=False, load_from=str(tmp_path / 'start.pth'))
         choose_checkpoint(cfg)
         assert cfg.load_from == str(tmp_path / ('run/iter_5.pth' if goes_on else 'start.pth'))
+        assert cfg.get('began_from') == (str(tmp_path / 'start.pth') if goes_on else None)
         cfg.load_from = str(tmp_path / 'run/iter_5.pth')  # inside: whoever names it wants it
         torch.save(dict(whole, meta=dict(meta, iter=6)), tmp_path / 'run/iter_6.pth')
         choose_checkpoint(cfg)

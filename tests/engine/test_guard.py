@@ -14,7 +14,7 @@ from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from simeps_mmseg.deploy import read_checkpoint
 from simeps_mmseg.engine import LabelsOnlyGuardHook
-from simeps_mmseg.engine.guard import GuardState, Reference, empty_agreement, losses_since, not_found
+from simeps_mmseg.engine.guard import GuardFiles, GuardState, Reference, empty_agreement, losses_since, not_found
 from simeps_mmseg.engine.hooks.access import find_hook
 from simeps_mmseg.engine.hooks.labels_only_guard import numbers
 from simeps_mmseg.engine.ramp import RampSchedule
@@ -68,6 +68,27 @@ class TestRules:
         assert empty_agreement(lost) == ['crack']
         assert empty_agreement({**lost, 'agreement': 0.99}) == []
         assert empty_agreement({**lost, 'label_share.crack': 0.0}) == []
+
+
+class TestFiles:
+    def test_without_scores_of_branches_the_one_that_was_scored_is_kept(self, tmp_path):
+        state = MODELS.build(tiny_model()).state_dict()
+        GuardFiles(tmp_path).keep_network(state, Reference(5, 'mIoU_fg', {'mIoU_fg': 60.0}), scored=1)
+        kept = read_checkpoint(tmp_path / 'labels_only.pth')
+        key = 'decode_head.conv_seg.weight'
+        assert torch.equal(kept['state_dict'][key], state[f'branches.1.{key}'])
+        assert not torch.equal(kept['state_dict'][key], state[f'branches.0.{key}'])
+        assert kept['meta']['branch'] == 1
+
+    @pytest.mark.parametrize(('resumed_at', 'says'), [(2000, True), (3000, False)])
+    def test_weights_of_after_the_checkpoint_are_said(self, tmp_path, monkeypatch, resumed_at, says):
+        said = []
+        monkeypatch.setattr('simeps_mmseg.engine.guard.files.print_log', lambda text, *_: said.append(text))
+        files = GuardFiles(tmp_path)
+        files.keep_good(3000, dict(state_dict=dict(w=torch.ones(1))))
+        assert files.read_good(['state_dict'], resumed_at)['state_dict']['w'] == 1
+        assert [f'iteration 3000, and the training goes on from {resumed_at}' in text for text in said] == [True] * says
+        assert files.read_good(['state_dict', 'ema_state_dict'], resumed_at) is None
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -11,10 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import MODELS, TRANSFORMS
 
-from simeps_mmseg.apis.train import prepare_model
+from simeps_mmseg.apis.train import prepare_model, use_amp
 from simeps_mmseg.apis.train import train as train_tool
 from simeps_mmseg.engine import SemiSupervisedHook
 from simeps_mmseg.engine.checks import check_start
@@ -510,6 +512,15 @@ class TestHealth:
         health = PseudoLabelHealth(['a', 'b'])
         health.update(StepRecord(torch.tensor([[[0, 1]]]), [torch.full((1, 1, 2), 255)], [], 255))
         assert health.compute() == {'label_share.a': 0.5, 'label_share.b': 0.5}
+
+
+@pytest.mark.parametrize('kind', ['OptimWrapper', 'mmengine.OptimWrapper', OptimWrapper, None])
+def test_mixed_precision_takes_a_plain_wrapper_by_any_name(kind):
+    cfg = Config(dict(optim_wrapper=dict(type=kind) if kind else dict()))
+    use_amp(cfg)
+    assert cfg.optim_wrapper.type == ('AmpOptimWrapper' if torch.cuda.is_available() else 'BFloat16OptimWrapper')
+    with pytest.raises(UserError, match='and the config has Mine'):
+        use_amp(Config(dict(optim_wrapper=dict(type='Mine'))))
 
 
 def test_training_says_whose_sync_bn_becomes_bn(synthetic_root, tmp_path, monkeypatch):

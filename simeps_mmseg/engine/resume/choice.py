@@ -14,6 +14,8 @@ from ...utils.paths import real_path
 from ...utils.processes import decided_by_first
 from .checkpoint_files import name_template, newest_whole
 
+BEGAN = 'began_from'  # key in the config of a resumed training
+
 
 def choose_checkpoint(cfg: Config) -> None:
     """Resume from the newest checkpoint of the work folder that is whole, or else begin, in place.
@@ -26,7 +28,10 @@ def choose_checkpoint(cfg: Config) -> None:
     Raises:
         UserError: If the folder has checkpoints and none can be read, or another process does not find the chosen one.
     """
+    start = cfg.get('load_from')
     cfg.resume, cfg.load_from = decided_by_first(lambda: _choice(cfg))
+    if start and cfg.resume and start != cfg.load_from:
+        cfg[BEGAN] = start  # in the checkpoints to come, which name the file that they go on from
     if is_distributed() and cfg.resume and '://' not in cfg.load_from and not Path(cfg.load_from).is_file():
         raise UserError(
             f'{cfg.load_from}, from which the first process goes on, is not there for this one: a work folder has to be on a '
@@ -59,19 +64,15 @@ def _choice(cfg: Config) -> tuple[bool, str | None]:
 
 def has_begun_from(start: str, cfg: Config) -> bool:
     """Whether the work folder holds a checkpoint of a training that began from a file outside of it."""
-    folder = Path(real_path(cfg.work_dir))
-    if Path(real_path(start)).is_relative_to(folder):
+    if Path(real_path(start)).is_relative_to(real_path(cfg.work_dir)):
         return False
     try:
         chosen, _ = newest_whole(cfg.work_dir, name_template(cfg))
     except UserError:
         return False
     written = read_checkpoint(chosen)['meta'].get('cfg') if chosen else None
-    found = re.search(r"^load_from = (['\"])(.*)\1$", written if isinstance(written, str) else '', re.MULTILINE)
-    if found is None:
-        return False
-    began = Path(real_path(found[2]))
-    return began == Path(real_path(start)) or began.is_relative_to(folder)
+    stated = re.findall(rf"^(?:load_from|{BEGAN}) = '(.*)'$", written if isinstance(written, str) else '', re.MULTILINE)
+    return real_path(start) in map(real_path, stated)
 
 
 def is_start(cfg: Config, start: str) -> bool:

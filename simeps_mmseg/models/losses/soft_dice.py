@@ -126,7 +126,7 @@ class SoftDiceLoss(nn.Module):
         cls_score: Tensor,
         label: Tensor,
         weight: Tensor | None = None,
-        ignore_index: int = 255,
+        ignore_index: int | None = 255,
         **kwargs: object,
     ) -> Tensor:
         """Weighted soft Dice of logits (b, C, h, w) and labels (b, h, w); ``weight`` is per pixel, as samplers give."""
