@@ -10,13 +10,13 @@ Labels only is what simEps-plus starts from; *going on* is labels only from ther
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mmseg
 import torch
-from mmengine.config import Config
 
 from benchmarks.gains import PAGE
 from benchmarks.measuring import device_name, found_device
@@ -26,7 +26,7 @@ from benchmarks.results import RESULTS, append, kept, lines_of, mean_branch, spr
 from simeps_mmseg.apis.demo import CONFIGS, LABELS_ONLY, PERCENT, SEMI, train_best
 from simeps_mmseg.apis.prepare_data import prepare_data
 from simeps_mmseg.utils import report_user_errors
-from simeps_mmseg.utils.paths import find_config
+from simeps_mmseg.utils.configs import load_config
 
 DEMO = RESULTS / 'demo.jsonl'
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per-image mIoU'}
@@ -63,9 +63,10 @@ def of_now() -> dict:
     )
 
 
-def config_hashes() -> list[str]:
-    """Of the two configs of the demo as they are: which lines are of these."""
-    return [config_hash(Config.fromfile(find_config(CONFIGS[name]))) for name in (LABELS_ONLY, SEMI)]
+def config_hashes(options: Sequence[str] = ()) -> list[str]:
+    """Of the two configs of the demo as they are, the semi-supervised one with options: which lines are of these."""
+    labels_only, semi = (CONFIGS[name] for name in (LABELS_ONLY, SEMI))
+    return [config_hash(load_config(labels_only)), config_hash(load_config(semi, options))]
 
 
 def summary(lines: list[dict]) -> str:

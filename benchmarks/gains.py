@@ -33,8 +33,8 @@ BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
 SAID = '<!-- benchmarks/gains.py: verdict -->\n'
-RENORMALISED = '<!-- benchmarks/gains.py: batch renormalization -->\n'
-RENORM = ('model.batch_renorm=True',)
+WITHOUT_RENORM = '<!-- benchmarks/gains.py: without batch renormalization -->\n'
+NO_RENORM = ('model.batch_renorm=False',)
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
 SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
@@ -316,19 +316,18 @@ def collapses(lines: Iterable[dict], method: str) -> list[bool]:
 
 
 def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
-    """What one network of each method gained, in the places where several methods began at the same networks."""
-    lines = list(lines)
-    by_method = {method: comparisons(lines, method) for method in NAMES if method != SUPERVISED}
-    by_method = {method: found for method, found in by_method.items() if found}
-    places = [place for place in by_method.get(METHOD, {}) if sum(place in found for found in by_method.values()) > 1]
+    """What one network of each method gained, in the places where several methods were trained."""
+    lines, ours = list(lines), NAMES[METHOD]
+    others = {NAMES[method]: comparisons(lines, method) for method in NAMES if method not in (SUPERVISED, METHOD)}
+    renorm = {f'{ours}, without batch renormalization': NO_RENORM, ours: ()}
+    by_method = others | {name: comparisons(lines, METHOD, options) for name, options in renorm.items()}
+    places = [place for place in by_method[ours] if any(place in found for found in others.values())]
     names = [f'{place.title}, {place.percent:g} %: {place.start:,}; {place.iters:,}' for place in places]
     rows = [f'| | {" | ".join(names)} |', f'|{"---|" * (len(places) + 1)}']
     for method, found in by_method.items():
         seeds = [[one.gain(key) for one in found.get(place, [])] for place in places]
         if any(seeds):
-            rows.append(
-                f'| {NAMES[method]} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |'
-            )
+            rows.append(f'| {method} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |')
     return '\n'.join(rows) + '\n' if places else 'Not yet measured.\n'
 
 
@@ -379,7 +378,7 @@ def main() -> None:
     if args.update:
         update(PAGE, table, BEGIN)
         update(PAGE, said(lines, args.method), SAID)
-        update(PAGE, markdown(lines, args.method, args.score, RENORM), RENORMALISED)
+        update(PAGE, markdown(lines, args.method, args.score, NO_RENORM), WITHOUT_RENORM)
         write_figure(cases(lines, args.method), FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)

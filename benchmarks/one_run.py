@@ -283,11 +283,13 @@ def config_hash(cfg: Config) -> str:
     """Twelve hexadecimal digits that identify what is trained, on what, and how it is scored.
 
     Not how it is logged, drawn, kept or sped up: a line is not outdated by another visualizer, by a fused optimiser, or by
-    larger batches at validation.
+    larger batches at validation. Without ``batch_renorm`` is the same as with ``batch_renorm=False``.
     """
     content = ConfigDict({key: cfg[key] for key in EXPERIMENT if key in cfg}).to_dict()
     content['save_best'] = cfg.default_hooks.checkpoint.get('save_best')
     content['optim_wrapper'].get('optimizer', {}).pop('fused', None)
+    if content['model'].get('batch_renorm') is False:
+        del content['model']['batch_renorm']
     for part in {'val_dataloader', 'test_dataloader'} & content.keys():
         content[part]['batch_size'] = 1
     text = json.dumps(content, sort_keys=True, default=str)

@@ -1,7 +1,7 @@
 """What each part of the recommended recipe brings: the demo without it, or with another, from the same networks on labels.
 
     python benchmarks/recipe_parts.py --seeds 0 1 2       # a JSON line per change and seed; finished ones are passed over
-    python benchmarks/recipe_parts.py --update            # the table of docs/gains.md
+    python benchmarks/recipe_parts.py --update            # the tables of docs/gains.md
 
 The networks on labels are those that demo_seeds.py left in the folder; where they are not there, they are trained. The recipe
 as it is has its lines in results/demo.jsonl. A change is compared with the recipe where both started from the same network: a
@@ -13,14 +13,14 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.demo_seeds import DEMO, of_now
-from benchmarks.gains import PAGE
+from benchmarks.gains import NO_RENORM, PAGE
 from benchmarks.one_run import in_one_file
 from benchmarks.pages import update
 from benchmarks.results import ALL_AND_ONE, RESULTS, append, kept, lines_of, spread
@@ -32,6 +32,7 @@ from simeps_mmseg.utils import report_user_errors
 
 RECIPE_PARTS = RESULTS / 'recipe_parts.jsonl'
 BEGIN = '<!-- benchmarks/recipe_parts.py -->\n'
+WITHOUT_RENORM = '<!-- benchmarks/recipe_parts.py: without batch renormalization -->\n'
 KEY = 'mIoU_fg'
 NO_VIEWS = ['model.view=None', 'model.cut_mix=None']
 NO_TEACHER = ['model.teacher=None']
@@ -63,6 +64,7 @@ CHANGES = {
     'without the similarity loss': Change(['model.similarity=None']),
     'without strong views and CutMix': Change(NO_VIEWS),
     'without averaged teachers: the branches teach each other': Change(NO_TEACHER),
+    'without batch renormalization': Change(list(NO_RENORM)),
     'without consistency on the labelled images': Change(['model.consistency_on_labeled=False']),
     'without pseudo-labels': Change(['model.cross_pseudo.loss_weight=0.0']),
     'simEps: without views, CutMix and teachers, weight and ramp of the paper': Change(
@@ -129,20 +131,36 @@ def pairs(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> li
     return found
 
 
-def markdown(recipe: Sequence[dict], changed: Sequence[dict]) -> str:
-    """One row per change that was measured, below the recipe as it is; differences to the recipe."""
-    head = ['simEps-plus', 'seeds', 'all branches', 'one branch', 'difference: all branches', 'difference: one branch']
+def without_renorm(lines: Iterable[dict]) -> tuple[list[dict], list[dict]]:
+    """The lines without batch renormalization: those without another change, as lines of a recipe, and those with one."""
+    off = [
+        line | dict(options=line['options'][: -len(NO_RENORM)]) for line in lines if ends_in(line['options'], NO_RENORM)
+    ]
+    recipe = [line | dict(labels_only=line['labels_only'][0]) for line in off if change_of(line) == Change([])]
+    return recipe, [line for line in off if change_of(line) != Change([])]
+
+
+def ends_in(options: Sequence[str], last: Sequence[str]) -> bool:
+    """Whether these options are the last of the others."""
+    return tuple(options[-len(last) :]) == tuple(last)
+
+
+def markdown(recipe: Sequence[dict], changed: Sequence[dict], title: str = 'as it is') -> str:
+    """One row per change that was measured, below the recipe, and beside it within the same seeds."""
+    columns = (f': {title}', ', changed', ', difference')
+    head = ['simEps-plus', 'seeds', *(f'{who}{what}' for who in ('all branches', 'one branch') for what in columns)]
     rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
-    for name, change in {'as it is': None, **CHANGES}.items():
+    for name, change in {title: None, **CHANGES}.items():
         both = [([line], line) for line in recipe] if change is None else pairs(recipe, changed, change)
         if not both:
             continue
-        scores = [[score(line['semi'], KEY) for _, line in both] for score in ALL_AND_ONE]
-        full = [
-            [statistics.mean(score(one['semi'], KEY) for one in lines) for lines, _ in both] for score in ALL_AND_ONE
-        ]
-        differences = [spread([a - b for a, b in zip(*own)]) if change else '' for own in zip(scores, full)]
-        rows.append(f'| {" | ".join([name, str(len(both)), *map(spread, scores), *differences])} |')
+        cells = [name, str(len(both))]
+        for score in ALL_AND_ONE:
+            full = [statistics.mean(score(one['semi'], KEY) for one in lines) for lines, _ in both]
+            own = [score(line['semi'], KEY) for _, line in both]
+            differences = [b - a for a, b in zip(full, own)]
+            cells += [spread(full), *((spread(own), spread(differences)) if change else ('', ''))]
+        rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'
 
 
@@ -155,7 +173,7 @@ def main() -> int:
         '--changes', nargs='+', type=int, default=range(len(CHANGES)), help='by their place in the table'
     )
     parser.add_argument('--results', type=Path, default=RECIPE_PARTS)
-    parser.add_argument('--update', action='store_true', help='write the table into docs/gains.md')
+    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md')
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
     args = parser.parse_args()
 
@@ -165,10 +183,15 @@ def main() -> int:
                 done = [(line['seed'], change_of(line)) for line in lines_of(args.results)]
                 if (seed, CHANGES[change]) not in done:
                     append(args.results, run_change(change, seed, args.folder))
-        table = markdown(lines_of(DEMO), lines_of(args.results))
-        if args.update:
-            update(PAGE, table, BEGIN)
-        print(table)
+        lines = lines_of(args.results)
+        tables = {
+            BEGIN: markdown(lines_of(DEMO), lines),
+            WITHOUT_RENORM: markdown(*without_renorm(lines), 'without it'),
+        }
+        for begin, table in tables.items():
+            if args.update:
+                update(PAGE, table, begin)
+            print(table)
 
     return report_user_errors(run)
 

@@ -1,4 +1,4 @@
-"""The recipe with a change, or from a network on labels for each branch, beside the recipe as it is: protocol ``warm``.
+"""The recipe with a change, or from a network on labels for each branch, beside the recipe without: protocol ``warm``.
 
     python benchmarks/compare.py --protocol warm --methods simeps_plus --results benchmarks/results/warm_changes.jsonl ... \\
         [--cfg-options model.similarity=None] [--starts 3]
@@ -12,7 +12,7 @@ import argparse
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -31,7 +31,7 @@ NONE = 'Not yet measured.\n'
 
 
 def changes_table(*files: Iterable[dict]) -> str:
-    """The recipe with a change of its config beside the recipe as it is, from the same network on labels.
+    """A recipe with a change of its config beside the one without, from the same network on labels.
 
     Args:
         *files: The lines of each file, which are paired within it.
@@ -41,23 +41,33 @@ def changes_table(*files: Iterable[dict]) -> str:
         by_run = {key_of(line['run']): line for line in lines}
         for line in by_run.values():
             run = line['run']
-            full = by_run.get(key_of({**run, 'options': []}))
-            if run['method'] == METHOD and run['options'] and full and full['precision'] == line['precision']:
-                found[Place.of(run), tuple(run['options'])].append((full, line))
+            options = run['options'] if run['method'] == METHOD else []
+            fewer = [tuple(one for one in options if one != change) for change in options]
+            for rest in dict.fromkeys([(), *fewer]):
+                full = by_run.get(key_of({**run, 'options': list(rest)}))
+                if options and full and full['precision'] == line['precision']:
+                    change = tuple(one for one in options if one not in rest)
+                    found[Place.of(run), change, rest].append((full, line))
     head = [
         'set',
         'steps: on labels, then',
         'change',
+        'of a recipe with',
         'seeds',
-        'all branches: as it is',
-        'changed',
+        'all branches: without it',
+        'with it',
         'difference',
-        'one branch: as it is',
-        'changed',
+        'one branch: without it',
+        'with it',
     ]
     rows = [f'| {" | ".join([*head, "difference"])} |', f'|{"---|" * (len(head) + 1)}']
-    for (place, options), both in found.items():
-        cells = [named(place), f'{place.start:,}; {place.iters:,}', f'`{" ".join(options)}`', str(len(both))]
+    for (place, change, rest), both in found.items():
+        cells = [
+            named(place),
+            f'{place.start:,}; {place.iters:,}',
+            *map(named_options, (change, rest)),
+            str(len(both)),
+        ]
         for score in ALL_AND_ONE:
             full, changed = ([score(line['best']['test'], KEY) for line in ones] for ones in zip(*both))
             cells += [spread(full), spread(changed), spread([b - a for a, b in zip(full, changed)])]
@@ -114,15 +124,20 @@ def looks_table(lines: Iterable[dict]) -> str:
     rows = [f'| {" | ".join(["set", "steps on labels", "recipe", "seeds", *(f"step {step}" for step in steps)])} |']
     rows.append(f'|{"---|" * (len(steps) + 4)}')
     for (place, options), seeds in sorted(found.items(), key=lambda one: (list(SETS).index(one[0][0].dataset), one[0])):
-        recipe = f'`{" ".join(options)}`' if options else 'as it is'
         means = [f'{statistics.mean(looks[step] for looks in seeds):.1f}' for step in steps]
-        rows.append(f'| {" | ".join([named(place), f"{place.start:,}", recipe, str(len(seeds)), *means])} |')
+        cells = [named(place), f'{place.start:,}', named_options(options) or 'as it is', str(len(seeds)), *means]
+        rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n' if found else NONE
 
 
 def named(place: Place) -> str:
     """The set and its share of labels."""
     return f'{place.title}, {place.percent:g} %'
+
+
+def named_options(options: Sequence[str]) -> str:
+    """Options as code; nothing for none."""
+    return f'`{" ".join(options)}`' if options else ''
 
 
 def main() -> None:

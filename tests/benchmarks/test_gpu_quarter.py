@@ -148,13 +148,13 @@ def test_tables_are_trained_by_the_plan_and_a_plan_that_failed_is_a_small_one(pl
 @pytest.mark.parametrize('small', ['', '1'])
 def test_all_methods_begin_at_the_same_networks_on_labels(small, tmp_path, monkeypatch):
     monkeypatch.setenv('SMALL', small)
-    asked, plan = asked_for(tmp_path, 'CHANGE=model.batch_renorm=True')
+    asked, plan = asked_for(tmp_path, 'CHANGE=model.batch_renorm=False')
     assert (plan.name, json.loads(plan.read_text())['tables']) == ('plan_warm', 'warm')
     asked = [line.split() for line in asked]
     starts = [(one[one.index('--fractions') + 1], one[one.index('--start') + 1]) for one in asked]
     steps = ['6', '6'] if small else ['3000', '4500']
     assert sorted(starts) == [*3 * [('1', steps[0])], *2 * [('10', steps[1])], *2 * [('5', steps[1])]]
-    assert sum('model.batch_renorm=True' in one for one in asked) == 3
+    assert sum('model.batch_renorm=False' in one for one in asked) == 3
     assert all(one[one.index('--protocol') + 1] == 'warm' and '--precision' in one for one in asked)
 
 

@@ -17,9 +17,9 @@ def passes():
     return count('labels only x 6')[0].launches.total()
 
 
-@pytest.mark.parametrize(('method', 'limit'), [('simeps', 1.2), ('simeps_plus', 1.55)])
+@pytest.mark.parametrize(('method', 'limit'), [('simeps', 1.2), ('simeps_plus', 2.2)])
 def test_launches_beside_the_passes_of_the_networks(method, limit, passes):
-    """simEps-plus has three more passes, of the teachers."""
+    """simEps-plus has three more passes, of the teachers, and batch renormalization, whose launches are of single channels."""
     (counter,) = count(method)
     assert 1 < counter.launches.total() / passes < limit
     assert set(counter.reads) == {'mmseg'}  # its ``accuracy`` picks pixels by a mask, twice a head

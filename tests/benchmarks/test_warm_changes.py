@@ -12,10 +12,15 @@ def test_a_change_stands_beside_the_recipe_seed_by_seed():
     for one in changed:
         one['run']['options'] = ['model.similarity=None']
     assert changes_table([*lines, *changed]).splitlines()[2:] == [
-        '| NEU-Seg, steel, 1 % | 3,000; 600 | `model.similarity=None` | 2 | 55.5 ± 0.7 | 55.0 ± 1.4 | -0.5 ± 0.7 '
+        '| NEU-Seg, steel, 1 % | 3,000; 600 | `model.similarity=None` |  | 2 | 55.5 ± 0.7 | 55.0 ± 1.4 | -0.5 ± 0.7 '
         '| 53.5 ± 0.7 | 53.0 ± 1.4 | -0.5 ± 0.7 |'
     ]
     assert markdown([*lines, *changed]) == markdown(lines)
+    of_a_changed_recipe = [seed(0, 50.0, 50.0, 52.0)[-1]]
+    of_a_changed_recipe[0]['run']['options'] = ['model.similarity=None', 'model.batch_renorm=False']
+    rows = changes_table([*lines, changed[0], *of_a_changed_recipe]).splitlines()[3:]
+    assert '| `model.similarity=None model.batch_renorm=False` |  | 1 | 55.0 | 52.0 | -3.0 |' in rows[0]
+    assert '| `model.batch_renorm=False` | `model.similarity=None` | 1 | 54.0 | 52.0 | -2.0 |' in rows[1]
     assert changes_table(lines) == changes_table(lines, changed) == NONE
     changed[1]['precision'] = 'bfloat16'
     assert '| 1 | 55.0 | 54.0 |' in changes_table([*lines, *changed])
@@ -47,12 +52,12 @@ def test_validations_over_trainings_of_the_protocols_length():
         one['run']['options'] = options
         return {**one, 'validations': dict(zip(('0', '600', '1200'), scores))}
 
-    change = ['model.batch_renorm=True']
+    change = ['model.batch_renorm=False']
     lines = [looks(0, [], (50, 52, 51)), looks(1, [], (51, 52, 52)), looks(0, change, (50, 53, 54))]
     assert looks_table([*lines, *seed(0, 50.0, 50.0, 55.0)]).splitlines() == [
         '| set | steps on labels | recipe | seeds | step 0 | step 600 | step 1200 |',
         '|---|---|---|---|---|---|---|',
         '| NEU-Seg, steel, 1 % | 3,000 | as it is | 2 | 50.5 | 52.0 | 51.5 |',
-        '| NEU-Seg, steel, 1 % | 3,000 | `model.batch_renorm=True` | 1 | 50.0 | 53.0 | 54.0 |',
+        '| NEU-Seg, steel, 1 % | 3,000 | `model.batch_renorm=False` | 1 | 50.0 | 53.0 | 54.0 |',
     ]
     assert looks_table([]) == NONE

@@ -37,6 +37,14 @@ def test_values_are_those_of_inference_and_statistics_stay(kind, shape, options)
     assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
 
 
+@pytest.mark.parametrize('shape', [(4, 3, 5, 6), (4, 3)])
+def test_moments_are_those_of_var_mean(shape):
+    """Which takes their place on a GPU."""
+    inputs = 3 + 2 * torch.randn(shape)
+    dims = [0, *range(2, len(shape))]
+    torch.testing.assert_close(moments(inputs), torch.var_mean(inputs, dims, correction=0)[::-1])
+
+
 def test_a_layer_whose_statistics_are_of_the_batch_has_the_gradient_of_batch_norm():
     norm, inputs = norm_and_inputs()
     norm.running_var, norm.running_mean = torch.var_mean(inputs, (0, 2, 3), correction=0)

@@ -48,7 +48,8 @@ def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
 def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (divided by the number of values) of each channel, in float32 or wider.
 
-    In two passes, as exact as ``torch.var_mean``, which on a CPU takes about ten times as long.
+    On a CPU in two passes, as exact as ``torch.var_mean``, which takes about ten times as long there; elsewhere it is one
+    launch in place of four.
 
     Args:
         inputs: Shape (b, c) or (b, c, ...).
@@ -58,6 +59,9 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """
     wide = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
     dims = [0, *range(2, inputs.dim())]
+    if not wide.is_cpu:
+        var, mean = torch.var_mean(wide, dims, correction=0)
+        return mean, var
     mean = wide.mean(dims, keepdim=True)
     return mean.flatten(), (wide - mean).square_().mean(dims)
 
