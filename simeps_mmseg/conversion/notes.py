@@ -20,11 +20,8 @@ def notes(base: Config, cfg: Config, asking: Sequence[str]) -> Iterator[str]:
     if asking:
         yield f'{", ".join(asking)} ask for a mask and are left out of the unlabelled pipeline'
     if counts_epochs(base.get('train_cfg') or {}):
-        epochs, steps, iters = (
-            base.train_cfg.max_epochs,
-            steps_of_an_epoch(base.train_dataloader),
-            cfg.train_cfg.max_iters,
-        )
+        epochs, iters = base.train_cfg.max_epochs, cfg.train_cfg.max_iters
+        steps = steps_of_an_epoch(base.train_dataloader)
         shortened = f', brought to {iters} by --iters' if iters != epochs * steps else ''
         yield (
             f'there are no epochs in an endless stream: {epochs} epochs of {steps} steps, as the supervised config has them '

@@ -15,9 +15,8 @@ from ..utils.config_tree import leaf_values, type_name
 from .checkpoint import BranchScores, best_branch
 
 BEST = 'best'
-UNRESTRICTED = dict(
-    ann_file="''", indices='None'
-)  # options of a data set that leave images out, as they are by default
+# Options of a data set that leave images out, as they are by default.
+UNRESTRICTED = dict(ann_file="''", indices='None')
 
 
 def label_of(chosen: Sequence[int], count: int) -> str:
