@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -42,13 +43,22 @@ def choose_checkpoint(cfg: Config) -> None:
 def _choice(cfg: Config) -> tuple[bool, str | None]:
     """Whether there is a training to go on from, and the file to load."""
     start = cfg.get('load_from')
-    if start and not is_start(cfg, start) and not has_begun_from(start, cfg):
+    is_chosen = bool(start) and not is_start(cfg, start)
+    if is_chosen and Path(real_path(start)).is_relative_to(real_path(cfg.work_dir)):
         return True, start
-    chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
+    try:
+        chosen, passed_over = newest_whole(cfg.work_dir, name_template(cfg))
+    except UserError:
+        if is_chosen:
+            return True, start
+        raise
+    # Under protection: what holds code is not handed on to a loader that runs it.
+    content = read_checkpoint(chosen) if chosen else None
+    if is_chosen and not (content and has_begun_from(start, content)):
+        return True, start
     if passed_over:
         print_log(f'--resume passes over {"; ".join(passed_over)}', 'current', logging.WARNING)
     if chosen is not None:
-        read_checkpoint(chosen)  # under protection; what holds code is not handed on to a loader that runs it
         print_log(f'--resume: training goes on from {chosen}', 'current')
         return True, str(chosen)
     if start:
@@ -62,15 +72,9 @@ def _choice(cfg: Config) -> tuple[bool, str | None]:
     return False, start
 
 
-def has_begun_from(start: str, cfg: Config) -> bool:
-    """Whether the work folder holds a checkpoint of a training that began from a file outside of it."""
-    if Path(real_path(start)).is_relative_to(real_path(cfg.work_dir)):
-        return False
-    try:
-        chosen, _ = newest_whole(cfg.work_dir, name_template(cfg))
-    except UserError:
-        return False
-    written = read_checkpoint(chosen)['meta'].get('cfg') if chosen else None
+def has_begun_from(start: str, checkpoint: Mapping) -> bool:
+    """Whether a checkpoint is of a training that began from a file."""
+    written = checkpoint['meta'].get('cfg')
     stated = re.findall(rf"^(?:load_from|{BEGAN}) = '(.*)'$", written if isinstance(written, str) else '', re.MULTILINE)
     return real_path(start) in map(real_path, stated)
 
