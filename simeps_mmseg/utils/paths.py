@@ -23,9 +23,8 @@ def reference_to(path: Path, file: Path) -> str:
     Absolute behind a link, too: mmengine goes up from the folder as it is called, not from where it is.
     """
     path, folder = path.resolve(), file.resolve().parent
-    is_near = (
-        path.drive == folder.drive and len(Path(os.path.commonpath([path, folder])).parts) > 2
-    )  # not only / or /home
+    shared = os.path.commonpath([path, folder]) if path.drive == folder.drive else ''
+    is_near = len(Path(shared).parts) > 2  # not only / or /home
     is_near = is_near and str(folder) == os.path.abspath(file.parent)
     return Path(os.path.relpath(path, folder)).as_posix() if is_near else path.as_posix()
 
