@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from simeps_mmseg.models.utils.batch_norm import normalised_as_at_inference
@@ -96,22 +97,35 @@ def test_half_precision_is_kept_and_normalised_in_single():
 
 
 class NormAndActivation(nn.BatchNorm2d):
-    """As some layers of timm."""
+    """Written as ``BatchNormAct2d`` of timm: ``F.batch_norm`` within, then more."""
+
+    def forward(self, inputs):
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        options = dict(weight=self.weight, bias=self.bias, training=self.training, momentum=self.momentum, eps=self.eps)
+        return F.batch_norm(
+            input=inputs, running_mean=self.running_mean, running_var=self.running_var, **options
+        ).relu()
+
+
+class ActivationAfterNorm(nn.BatchNorm2d):
+    """By the layer above it."""
 
     def forward(self, inputs):
         return super().forward(inputs).relu()
 
 
-def test_a_layer_that_does_more_does_so_and_has_the_gradient_of_inference():
-    norm, inputs = norm_and_inputs(NormAndActivation)
-    evaluated = copy.deepcopy(norm).eval()
-    expected = gradients(evaluated, evaluated, inputs, torch.ones_like(inputs))
+@pytest.mark.parametrize('kind', [NormAndActivation, ActivationAfterNorm])
+def test_a_layer_that_does_more_than_normalise_does_so(kind):
+    norm, inputs = norm_and_inputs(kind)
+    weights = torch.randn_like(inputs)
+    expected = gradients(lambda x: batch_renorm(norm, x).relu(), norm, inputs, weights)
     before = copy.deepcopy(norm.state_dict())
     with normalised_as_at_inference([norm.train()], renorm=True):
-        found = gradients(norm, norm, inputs, torch.ones_like(inputs))
-        assert norm(inputs).min() == 0
+        found = gradients(norm, norm, inputs, weights)
     torch.testing.assert_close(found, expected)
     assert norm.training
+    torch.testing.assert_close(norm.eval()(inputs), batch_renorm(norm, inputs).relu())
     assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
 
 

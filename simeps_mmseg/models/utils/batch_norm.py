@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...utils.config_tree import walk_dicts
-from .batch_renorm import can_renormalise, renormalising
+from .batch_renorm import renormalising
 from .gradient_checkpoints import rerun, run_once
 
 
@@ -60,7 +60,7 @@ def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = Fal
     networks = list(networks)
     for network in networks:
         for norm in filter(lambda one: one.training, batch_norms(network)):
-            (renormalised if renorm and can_renormalise(norm) else others).append(norm)
+            (renormalised if renorm and norm.track_running_stats else others).append(norm)
     for norm in others:
         norm.training = False
     try:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 
 
 def batch_renorm(norm: _BatchNorm, inputs: Tensor) -> Tensor:
@@ -66,18 +68,38 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return mean.flatten(), (wide - mean).square_().mean(dims)
 
 
-def can_renormalise(norm: _BatchNorm) -> bool:
-    """Whether a layer keeps running statistics and does nothing but normalise. (timm's may drop and activate as well.)"""
-    plain = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
-    return norm.track_running_stats and type(norm).forward in plain
+class _InPlaceOfBatchNorm(TorchFunctionMode):
+    """While a layer runs: :func:`batch_renorm` where its code calls ``F.batch_norm``."""
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.batch_norm:
+            return batch_renorm(self.norm, args[0] if args else kwargs['input'])
+        return func(*args, **kwargs)
+
+
+def _with_what_follows(norm: _BatchNorm, *args: Any, **kwargs: Any) -> Tensor:
+    """The forward pass of a layer that does more than normalise: timm's may drop and activate as well."""
+    training = norm.training
+    norm.training = False  # no image is counted
+    try:
+        with _InPlaceOfBatchNorm(norm):
+            return type(norm).forward(norm, *args, **kwargs)
+    finally:
+        norm.training = training
 
 
 @contextmanager
 def renormalising(norms: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Let layers compute :func:`batch_renorm` in place of what they do."""
+    """Let layers that keep running statistics compute :func:`batch_renorm` in place of batch norm."""
     norms = list(norms)
     for norm in norms:
-        vars(norm)['forward'] = partial(batch_renorm, norm)
+        plain = type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+        vars(norm)['forward'] = partial(batch_renorm if plain else _with_what_follows, norm)
     try:
         yield
     finally:
