@@ -1,7 +1,7 @@
 """What each part of the recommended recipe brings: the demo without it, or with another, from the same networks on labels.
 
     python benchmarks/recipe_parts.py --seeds 0 1 2       # a JSON line per change and seed; finished ones are passed over
-    python benchmarks/recipe_parts.py --update            # the tables of docs/gains.md
+    python benchmarks/recipe_parts.py --update            # the tables of docs/gains.md and docs/research/warm_start.md
 
 The networks on labels are those that demo_seeds.py left in the folder; where they are not there, they are trained. The recipe
 as it is has its lines in results/demo.jsonl. A change is compared with the recipe where both started from the same network: a
@@ -20,7 +20,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.demo_seeds import DEMO, of_now
-from benchmarks.gains import NO_RENORM, PAGE
+from benchmarks.gains import NO_RENORM, PAGE, RESEARCH
 from benchmarks.one_run import in_one_file
 from benchmarks.pages import update
 from benchmarks.results import ALL_AND_ONE, RESULTS, append, kept, lines_of, spread
@@ -173,7 +173,7 @@ def main() -> int:
         '--changes', nargs='+', type=int, default=range(len(CHANGES)), help='by their place in the table'
     )
     parser.add_argument('--results', type=Path, default=RECIPE_PARTS)
-    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md')
+    parser.add_argument('--update', action='store_true', help='write the tables into the two pages')
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/demo_seeds'))
     args = parser.parse_args()
 
@@ -185,12 +185,12 @@ def main() -> int:
                     append(args.results, run_change(change, seed, args.folder))
         lines = lines_of(args.results)
         tables = {
-            BEGIN: markdown(lines_of(DEMO), lines),
-            WITHOUT_RENORM: markdown(*without_renorm(lines), 'without it'),
+            BEGIN: (PAGE, markdown(lines_of(DEMO), lines)),
+            WITHOUT_RENORM: (RESEARCH, markdown(*without_renorm(lines), 'without it')),
         }
-        for begin, table in tables.items():
+        for begin, (page, table) in tables.items():
             if args.update:
-                update(PAGE, table, begin)
+                update(page, table, begin)
             print(table)
 
     return report_user_errors(run)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gains import METHOD, PAGE, SETS, WARM, Place, key_of
+from benchmarks.gains import METHOD, PAGE, RESEARCH, SETS, WARM, Place, key_of
 from benchmarks.pages import update
 from benchmarks.protocols import PROTOCOLS, identity, starts_of
 from benchmarks.results import ALL_AND_ONE, RESULTS, read, spread
@@ -26,7 +26,6 @@ LINES = RESULTS / 'warm_changes.jsonl'
 KEY = 'mIoU_fg'
 CHANGES = '<!-- benchmarks/warm_changes.py -->\n'
 STARTS = '<!-- benchmarks/warm_changes.py: starts -->\n'
-RESEARCH = PAGE.parent / 'research/warm_start.md'
 NONE = 'Not yet measured.\n'
 
 
