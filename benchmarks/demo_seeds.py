@@ -70,7 +70,9 @@ def config_hashes(options: Sequence[str] = ()) -> list[str]:
 
 
 def summary(lines: list[dict]) -> str:
-    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and the gain over the better."""
+    """A table in Markdown, over the seeds: labels only, going on, all branches, one alone, and what one gains over
+    the better of the two.
+    """
     rows = [
         '| test set, % | labels only | going on | simEps-plus | one branch alone | gain | least gain |',
         '|---|---|---|---|---|---|---|',
@@ -78,7 +80,7 @@ def summary(lines: list[dict]) -> str:
     for key, name in SCORES.items():
         before, longer, after = ([line[part][key] for line in lines] for part in ('labels_only', 'going_on', 'semi'))
         alone = [mean_branch(line['semi'], key) for line in lines]
-        gains = [semi - max(labels) for *labels, semi in zip(before, longer, after)]
+        gains = [one - max(labels) for *labels, one in zip(before, longer, alone)]
         cells = [*map(spread, (before, longer, after, alone, gains)), f'{min(gains):+.1f}']
         rows.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(rows) + '\n'

@@ -21,7 +21,7 @@ def test_gains_are_run_by_run():
     text = summary([line(0, 40.0, 39.0, 48.0), line(1, 43.0, 44.0, 50.0)])
     assert (
         text.splitlines()[2]
-        == '| foreground IoU | 41.5 ± 2.1 | 41.5 ± 3.5 | 49.0 ± 1.4 | 48.0 ± 1.4 | 7.0 ± 1.4 | +6.0 |'
+        == '| foreground IoU | 41.5 ± 2.1 | 41.5 ± 3.5 | 49.0 ± 1.4 | 48.0 ± 1.4 | 6.0 ± 1.4 | +5.0 |'
     )
 
 

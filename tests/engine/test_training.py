@@ -617,7 +617,7 @@ class TestTooShort:
     def test_a_trained_network_is_told_that_a_schedule_is_short(self, max_iters, told):
         found = list(RampSchedule(rampup_share=0.1).warnings(max_iters, is_trained=True))
         assert len(found) == told
-        assert not told or 'validation may fall for 600 before it rises. Train 1200 or more' in found[0]
+        assert not told or 'was measured with 1200. Train as many or more' in found[0]
 
     def test_from_a_trained_network_the_ramp_has_the_whole_schedule(self):
         schedule = RampSchedule(rampup_share=0.9, labels_only_share=0.25)

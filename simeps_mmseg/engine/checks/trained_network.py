@@ -112,5 +112,5 @@ def rise_notes(path: Path, meta: Mapping) -> Iterator[str]:
     if rise > STILL_RISING:
         yield (
             f'in the last third of that training {name} on validation rose above all before, by {rise:.1f} points per '
-            '1,000 steps. Train on with labels alone first: a step of that costs a sixth to a seventh'
+            '1,000 steps. Train on with labels alone first: such steps are the cheaper ones'
         )
