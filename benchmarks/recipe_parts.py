@@ -36,6 +36,7 @@ WITHOUT_RENORM = '<!-- benchmarks/recipe_parts.py: without batch renormalization
 KEY = 'mIoU_fg'
 NO_VIEWS = ['model.view=None', 'model.cut_mix=None']
 NO_TEACHER = ['model.teacher=None']
+SIMEPS = 'simEps: without views, CutMix, teachers and batch renormalization, weight and ramp of the paper'
 
 
 def similarity_at(*stages: str) -> list[str]:
@@ -67,13 +68,14 @@ CHANGES = {
     'without batch renormalization': Change(list(NO_RENORM)),
     'without consistency on the labelled images': Change(['model.consistency_on_labeled=False']),
     'without pseudo-labels': Change(['model.cross_pseudo.loss_weight=0.0']),
-    'simEps: without views, CutMix and teachers, weight and ramp of the paper': Change(
+    SIMEPS: Change(
         [
             *NO_VIEWS,
             *NO_TEACHER,
             'model.cross_pseudo.ensemble=max',
             'model.cross_pseudo.loss_weight=0.1',
             'custom_hooks.0.rampup_share=0.625',
+            *NO_RENORM,
         ]
     ),
     'similarity of the encoders, in place of the logits': Change(similarity_at('encoder')),
@@ -133,8 +135,10 @@ def pairs(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> li
 
 def without_renorm(lines: Iterable[dict]) -> tuple[list[dict], list[dict]]:
     """The lines without batch renormalization: those without another change, as lines of a recipe, and those with one."""
+    off = [line for line in lines if ends_in(line['options'], NO_RENORM)]
     off = [
-        line | dict(options=line['options'][: -len(NO_RENORM)]) for line in lines if ends_in(line['options'], NO_RENORM)
+        line if change_of(line) == CHANGES[SIMEPS] else line | dict(options=line['options'][: -len(NO_RENORM)])
+        for line in off
     ]
     recipe = [line | dict(labels_only=line['labels_only'][0]) for line in off if change_of(line) == Change([])]
     return recipe, [line for line in off if change_of(line) != Change([])]

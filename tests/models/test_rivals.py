@@ -448,6 +448,18 @@ class TestRunningStatistics:
         for both in zip(models[0].branches, models[1].branches):
             torch.testing.assert_close(*map(running_statistics, both), rtol=0, atol=0)
 
+    @pytest.mark.parametrize('name', METHODS)
+    def test_no_unlabelled_image_moves_them_where_a_method_renormalises(self, name):
+        options = {**METHODS[name], 'batch_renorm': True}
+        if 'Multi' in options['type']:
+            options['consistency_on_labeled'] = False
+        models = [build(options) for _ in range(2)]
+        models[1].load_state_dict(models[0].state_dict())
+        inputs, samples = batch(2, 3)
+        models[0].loss(inputs, samples)
+        models[1].loss(inputs[:2], samples[:2])
+        torch.testing.assert_close(*(running_statistics(model.branches) for model in models), rtol=0, atol=0)
+
     @pytest.mark.parametrize('renorm', [False, True])
     def test_an_unlabelled_image_is_seen_as_at_inference_whatever_is_beside_it(self, renorm):
         """Normalised by its own batch, an image of another kind would look like the others."""

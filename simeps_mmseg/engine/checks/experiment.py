@@ -90,7 +90,7 @@ def sampler_problems(loader: DataLoader, model: BaseSegmentor) -> Iterator[str]:
         )
     single = [name for name in ('num_labeled', 'num_unlabeled') if getattr(sampler, name) == 1]
     # What is normalised by running statistics may be one image.
-    trained = [name for name in single if name == 'num_labeled' or not getattr(model, 'views_at_inference', False)]
+    trained = [name for name in single if name == 'num_labeled' or not getattr(model, 'unlabeled_at_inference', False)]
     if trained:
         yield from pooled_norm_problems(model, trained, loader.dataset[0]['inputs'].shape)
     similarity = getattr(model, 'similarity', None)

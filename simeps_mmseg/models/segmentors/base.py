@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -23,6 +24,7 @@ from ..utils import (
     main_head,
     mask_padding,
     merge_preprocessors,
+    normalised_as_at_inference,
     spread_to_branches,
     spread_to_teachers,
     use_plain_bn_where_sync_bn_fails,
@@ -44,6 +46,8 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
         teacher: Config of a moving average, such as ``dict(type='ExponentialMovingAverage', momentum=0.01)``, that is
             kept of each branch. None: no averages. They move before each training step, with ``SemiSupervisedHook`` before
             the first batch of each update.
+        batch_renorm: Whether the losses on unlabelled images have batch norm with the values of inference, which leaves
+            the running statistics to the labelled images, and with the gradient of training.
         data_preprocessor: Fills in what that of the (first) branch leaves out. The branch's own wins, so that a branch sees
             what it would see alone; the runner passes a config's top-level one here, ``init_model`` does not.
         pretrained: Passed on to every branch if given; MMSeg's ``init_model`` sets it to None.
@@ -62,6 +66,7 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
         self,
         branches: Sequence[dict],
         teacher: dict | None = None,
+        batch_renorm: bool = False,
         data_preprocessor: dict | None = None,
         pretrained: str | None = None,
         train_cfg: dict | None = None,
@@ -82,6 +87,7 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
         use_plain_bn_where_sync_bn_fails(configs)
         self.branches = ModuleList([MODELS.build(config) for config in configs])
         check_branches(self.branches)
+        self.batch_renorm = batch_renorm
         self.teachers = Teachers(teacher, self.branches) if teacher else None
         # The counts of their updates are in host memory, which NCCL cannot send, and the same in all processes.
         counts = [f'teachers.{k}.steps' for k in range(len(self.teachers or []))]
@@ -160,6 +166,17 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
         networks = self.branches if self.teachers is None else self.teachers.networks
         metas = [sample.metainfo for sample in data_samples]
         return [evaluation_logits(network, inputs, metas) for network in networks]
+
+    @property
+    def unlabeled_at_inference(self) -> bool:
+        """Whether batch norm has the values of inference in the losses on unlabelled images."""
+        return self.batch_renorm
+
+    def normalisation_of_unlabeled(self) -> AbstractContextManager:
+        """Within it batch norm of the branches takes images as those without labels are to be taken."""
+        if not self.unlabeled_at_inference:
+            return nullcontext()
+        return normalised_as_at_inference(self.branches, self.batch_renorm)
 
     def pseudo_labels_for(self, inputs: Tensor, data_samples: SampleList) -> list[Tensor]:
         """What the branches would be taught of images (b, 3, h, w), with all networks in evaluation mode: for looking at.

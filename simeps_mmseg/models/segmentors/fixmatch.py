@@ -50,7 +50,9 @@ class FixMatchSegmentor(BaseSemiSegmentor):
         """Cross entropy of what the network says of strong views against its confident labels."""
         target = self.confident_labels(inputs, data_samples)
         self.step_record.pseudo_labels = [target.counted(self.ignore_index)]
-        return add_prefix(self.student_losses(inputs, target, [s.metainfo for s in data_samples]), 'unlabeled')
+        with self.normalisation_of_unlabeled():
+            losses = self.student_losses(inputs, target, [sample.metainfo for sample in data_samples])
+        return add_prefix(losses, 'unlabeled')
 
     def student_losses(self, inputs: Tensor, target: PseudoLabel, metas: list[dict]) -> dict[str, Tensor]:
         """The loss on each strong view; their weights add up to 1."""

@@ -57,7 +57,8 @@ class MeanTeacherSegmentor(BaseSemiSegmentor):
         target = taught.float().softmax(dim=1)
         if self.views is not None:
             inputs, (labels, target) = self.views(inputs, [labels, target])
-        logits = training_logits(self.branches[0], inputs, [sample.metainfo for sample in data_samples])
+        with self.normalisation_of_unlabeled():
+            logits = training_logits(self.branches[0], inputs, [sample.metainfo for sample in data_samples])
         self.step_record.pseudo_labels = [labels]
         self.step_record.outputs = [logits.detach(), labels]
         value = self.consistency(logits, target, labels != self.ignore_index)

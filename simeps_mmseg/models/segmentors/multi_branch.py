@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...utils import UserError
 from ..losses.pseudo_label import PseudoLabel
-from ..utils import BranchOutput, forward_labeled, forward_unlabeled, normalised_as_at_inference, recomputed
+from ..utils import BranchOutput, forward_labeled, forward_unlabeled, recomputed
 from ..views import build_views
 from .base import BaseSemiSegmentor
 
@@ -37,8 +37,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         view: Config of random transforms, such as ``RandomView``, that each branch draws anew of the unlabelled images.
         cut_mix: Config of ``CutMix`` on the unlabelled images, the same boxes for all branches.
         consistency_on_labeled: Whether the branches also teach each other on the labelled images, as in simEps and CPS.
-        batch_renorm: Whether unlabelled images that are normalised as at inference, as with ``view``, ``cut_mix`` or
-            ``teacher``, have the gradient of batch norm in training. No difference without these.
         branch_by_branch: Whether to keep the activations of one branch at a time. All branches but the last compute theirs
             again when their turn comes in the backward pass; values and gradients stay the same, bit for bit. Takes less
             memory, and the time of one more forward pass of each of them.
@@ -58,7 +56,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         view: dict | None = None,
         cut_mix: dict | None = None,
         consistency_on_labeled: bool = True,
-        batch_renorm: bool = False,
         branch_by_branch: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -68,7 +65,6 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         self.has_consistency = bool(cross_pseudo or similarity)
         self.views = build_views(view, cut_mix, self.data_preprocessor, self.ignore_index)
         self.consistency_on_labeled = consistency_on_labeled
-        self.batch_renorm = batch_renorm
         self.branch_by_branch = branch_by_branch
 
     @property
@@ -77,9 +73,17 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
         return None if self.cross_pseudo is None else self.weight_of(self.cross_pseudo)
 
     @property
-    def views_at_inference(self) -> bool:
-        """Whether unlabelled images are normalised as at inference, as they are with views and with teachers."""
+    def is_taught_apart(self) -> bool:
+        """Whether pseudo-labels come from another pass than what learns from them, as with views and with teachers."""
         return self.views is not None or self.teachers is not None
+
+    @property
+    def unlabeled_at_inference(self) -> bool:
+        """See :class:`BaseSemiSegmentor`; also where images are taught apart, with the gradient of inference then.
+
+        Normalised by its own batch, an image of another kind looks like the others; at inference it does not.
+        """
+        return self.batch_renorm or self.is_taught_apart
 
     def labeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """The branches' own losses, and consistency with pseudo-labels made on the way."""
@@ -95,16 +99,15 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
 
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Consistency of the branches on the images themselves, or on a view of them for each."""
-        metas = [sample.metainfo for sample in data_samples]
-        if not self.views_at_inference:
-            outputs = self.outputs_of_branches(forward_unlabeled, [inputs] * len(self.branches), metas)
-            targets = self.pseudo_labels(logits_of(outputs), data_samples)
-        else:
+        images, targets = [inputs] * len(self.branches), None
+        if self.is_taught_apart:
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
-            # Normalised by its own batch, an image of another kind looks like the others; at inference it does not.
-            with normalised_as_at_inference(self.branches, self.batch_renorm):
-                outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
+        with self.normalisation_of_unlabeled():
+            metas = [sample.metainfo for sample in data_samples]
+            outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
+        if targets is None:
+            targets = self.pseudo_labels(logits_of(outputs), data_samples)
         self.step_record.pseudo_labels = [target.counted(self.ignore_index) for target in targets]
         self.step_record.outputs = [logits.detach() for logits in logits_of(outputs)]
         if not all(target.complete for target in targets):
