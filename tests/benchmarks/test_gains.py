@@ -7,9 +7,11 @@ from benchmarks import results
 from benchmarks.gains import (
     BEGIN,
     GUIDE,
+    IMAGENET,
     METHOD,
     NO_RENORM,
     PAGE,
+    PRETRAINED,
     README,
     RESEARCH,
     RIVALS,
@@ -211,11 +213,12 @@ def test_the_pages_hold_the_tables_of_the_results():
     assert SAID + said(lines) in PAGE.read_text()
     assert GUIDE + guide(lines) in PAGE.read_text()
     assert WITHOUT_RENORM + markdown(lines, options=NO_RENORM) in RESEARCH.read_text()
+    assert PRETRAINED + markdown(results.read([IMAGENET])) in PAGE.read_text()
     assert RIVALS + methods_table(lines) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 
 
-@pytest.mark.parametrize('file', [WARM, LINES], ids=lambda file: file.stem)
+@pytest.mark.parametrize('file', [WARM, LINES, IMAGENET], ids=lambda file: file.stem)
 def test_the_page_holds_runs_of_the_configs_as_they_are(file):
     """Whoever changes a config or a recipe repeats its runs."""
     lines = results.read([file])
