@@ -4,8 +4,8 @@
         [--cfg-options model.similarity=None] [--starts 3]
     python benchmarks/warm_changes.py --update               # the tables of docs/gains.md and docs/research/warm_start.md
 
-Both sides of a pair are from one machine, as bfloat16 and float32 lead to other networks; so the recipe has lines of its own
-here. Scores are of the test set, foreground IoU in per cent, with the weights best on validation.
+Both sides of a pair are from one machine, as bfloat16 and float32 lead to other networks; so the recipe may have lines of
+its own here. Scores are of the test set, foreground IoU in per cent, with the weights best on validation.
 """
 
 import argparse
@@ -145,7 +145,7 @@ def main() -> None:
     recipe, beside = read([WARM]), read([LINES])
     tables = [
         (PAGE, CHANGES, changes_table(recipe, beside)),
-        (PAGE, STARTS, starts_table(beside)),
+        (PAGE, STARTS, starts_table([*recipe, *beside])),
         (RESEARCH, CHANGES, looks_table(recipe)),
     ]
     if parser.parse_args().update:

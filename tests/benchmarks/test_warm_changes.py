@@ -42,7 +42,7 @@ def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
 def test_the_page_holds_the_tables_of_the_results():
     lines = read([LINES])
     assert CHANGES + changes_table(read([WARM]), lines) in PAGE.read_text()
-    assert STARTS + starts_table(lines) in PAGE.read_text()
+    assert STARTS + starts_table([*read([WARM]), *lines]) in PAGE.read_text()
     assert CHANGES + looks_table(read([WARM])) in RESEARCH.read_text()
 
 
