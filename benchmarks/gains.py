@@ -1,7 +1,7 @@
 """The table of what unlabelled images bring to a network that was trained on labels to its plateau, set by set.
 
     python benchmarks/compare.py --protocol warm --methods simeps_plus supervised ...    # trains the starts, too
-    python benchmarks/gains.py --update               # into docs/gains.md and README.md
+    python benchmarks/gains.py --update               # into docs/gains.md, README.md and the research notes
 
 A gain is that of one branch, which is what is deployed, over the better of two: labels only until validation stops rising,
 which is what the method starts from, and labels only going on from there for as many steps as the method. All are scored on
@@ -27,7 +27,6 @@ from simeps_mmseg.engine.checks import STILL_RISING
 from simeps_mmseg.utils import counted
 
 WARM = RESULTS / 'warm.jsonl'
-IMAGENET = RESULTS / 'warm_pretrained.jsonl'  # efficientnet_lite0, which no other table has
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README, FIGURE = ROOT / 'docs/gains.md', ROOT / 'README.md', ROOT / 'docs/images/gains.png'
 RESEARCH = ROOT / 'docs/research/warm_start.md'
@@ -35,17 +34,18 @@ BEGIN = '<!-- benchmarks/gains.py -->\n'
 GUIDE = '<!-- benchmarks/gains.py: guide -->\n'
 RIVALS = '<!-- benchmarks/gains.py: methods -->\n'
 SAID = '<!-- benchmarks/gains.py: verdict -->\n'
-PRETRAINED = '<!-- benchmarks/gains.py: pretrained -->\n'
 WITHOUT_RENORM = '<!-- benchmarks/gains.py: without batch renormalization -->\n'
-NO_RENORM = ('model.batch_renorm=False',)
+NO_RENORM, RENORM = ('model.batch_renorm=False',), ('model.batch_renorm=True',)
 FEW, MORE = 50, 200  # labelled images, the ends of the rows of the guide
 METHOD = 'simeps_plus'
-SHOWN = (('neu', 1), ('neu', 5), ('crackforest', 20))  # in the README
+BLOCK = 3  # seeds that were started from together
+SHOWN = (('neu', 1, 'unet'), ('neu', 5, 'unet'), ('neu', 5, 'efficientnet_lite0'))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
 HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
 EXPLAINED = (
-    'Protocol `warm`: U-Net of 1.8 M parameters (0.45 M for the generated surfaces), 96 x 96 pixels, 4 labelled (and 4 '
-    'unlabelled) images a step, random flips. *Labels only* is trained for the first number of steps with a rate that falls '
+    'Protocol `warm`: U-Net of 1.8 M parameters (0.45 M for the generated surfaces) or, where a row says so, '
+    'EfficientNet-Lite0 with ImageNet weights, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
+    '*Labels only* is trained for the first number of steps with a rate that falls '
     'to zero; simEps-plus goes on from its best weights for the second. *Going on* is labels only, as many steps from the '
     'same weights. All are scored on the test set with the weights that are best on validation, in per cent. The gain is that '
     'of one branch over the better of the two, run by run. How unlabelled images are normalised, and the steps, were chosen '
@@ -63,6 +63,7 @@ SETS = dict(
     ceramic_cracks='cracks in ceramics',
     metal_plates='metal plates',
 )
+NETWORKS = dict(unet='', efficientnet_lite0=', EfficientNet-Lite0 from ImageNet')
 # Sets that nothing was tuned on: the steps of the method when their test sets were looked at for the first time.
 HELD_OUT = dict(uav_cracks=600, welds=600, ceramic_cracks=1200, metal_plates=1200)
 
@@ -75,24 +76,31 @@ class Place(NamedTuple):
         percent: Of the training images that have labels.
         start: Steps on labels alone before.
         iters: Steps of the method, and of labels only going on.
+        model: First part of the config name.
     """
 
     dataset: str
     percent: float
     start: int
     iters: int
+    model: str
 
     @classmethod
     def of(cls, run: dict) -> 'Place':
         """That of a run."""
-        return cls(run['dataset'], run['percent'], run['start'], run['iters'])
+        return cls(*(run[field] for field in cls._fields))
 
     @property
     def title(self) -> str:
-        """The set, and whether it was held out."""
+        """The set, whether it was held out, and the network where it is not the U-Net."""
         first = HELD_OUT.get(self.dataset)
         look = '' if first is None else ' (held out)' if self.iters == first else ' (second look)'
-        return SETS[self.dataset] + look
+        return SETS[self.dataset] + look + NETWORKS[self.model]
+
+    @property
+    def case(self) -> tuple[str, float, str]:
+        """Data set, percentage and network."""
+        return self.dataset, self.percent, self.model
 
 
 class Comparison(NamedTuple):
@@ -158,29 +166,31 @@ def with_starts(by_run: Mapping[tuple, dict], method: str, options: Sequence[str
         run = line['run']
         if run['method'] == method and run['start'] and run['options'] == list(options) and len(starts_of(run)) == 1:
             start = by_run.get(key_of(starts_of(run)[0]))
-            if start and begins_at(line) not in (None, max(start['validations'].values())):
-                raise ValueError(f'{name_of(run)} began at {begins_at(line)}, and its start is another network')
+            if start and not goes_on_from(line, start):
+                raise ValueError(
+                    f'{name_of(run)} began at {line["validations"]["0"]}, and its start is another network'
+                )
             if start:
                 yield start, line
 
 
-def begins_at(line: dict) -> float | None:
-    """The score on validation before the first step; None where nothing looked, as labels only going on do not."""
-    return line['validations'].get('0')
+def goes_on_from(line: dict | None, start: dict | None) -> bool:
+    """Whether both runs are there, and one began at the best of the other. (Labels only going on does not look there.)"""
+    return bool(line and start) and line['validations'].get('0') in (None, max(start['validations'].values()))
 
 
 def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
-    """For each set and percentage the row with most steps: of the method first, then on labels."""
+    """For each case the row with most steps: of the method first, then on labels."""
     steps = {place: (place.iters, place.start) for place in found}
     return {
         place: seeds
         for place, seeds in found.items()
-        if all(place[:2] != other[:2] or steps[place] >= steps[other] for other in found)
+        if all(place.case != other.case or steps[place] >= steps[other] for other in found)
     }
 
 
 def cases(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
-    """The cases that medians and claims are made of: one row for each set and percentage, from a network that had learned."""
+    """The cases that medians and claims are made of: one row for each, from a network that had learned."""
     return settled(longest_trained(comparisons(lines, method)))
 
 
@@ -235,7 +245,7 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
     found = cases(lines, method)
     gains = mean_gains(found, key)
     ranked = sorted(gains, key=gains.get)
-    notes = {place: '' for shown in SHOWN for place in found if place[:2] == shown}
+    notes = {place: '' for shown in SHOWN for place in found if place.case == shown}
     for rank, note in (((len(ranked) - 1) // 2, 'the middle'), (0, 'the least')) if ranked else ():
         notes[ranked[rank]] = f', {note} of all {len(ranked)}'
     rows = [
@@ -261,8 +271,8 @@ def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg
 def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     """What to take for how many labelled images, and what the recommended method brought: median, least and most of the gains.
 
-    A case is a set with so many labels. Where the mean over the cases is within two standard errors of zero, or there are
-    fewer than three of them, nothing is recommended.
+    A case is a set with so many labels, and a network. Where the mean over the cases is within two standard errors of zero, or
+    there are fewer than three of them, nothing is recommended.
     """
     tried = longest_trained(comparisons(lines, METHOD))
     gains = mean_gains(settled(tried), key)
@@ -319,19 +329,29 @@ def collapses(lines: Iterable[dict], method: str) -> list[bool]:
 
 
 def methods_table(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
-    """What one network of each method gained, in the places where several methods were trained."""
-    lines, ours = list(lines), NAMES[METHOD]
-    others = {NAMES[method]: comparisons(lines, method) for method in NAMES if method not in (SUPERVISED, METHOD)}
-    renorm = {f'{ours}, without batch renormalization': NO_RENORM, ours: ()}
-    by_method = others | {name: comparisons(lines, METHOD, options) for name, options in renorm.items()}
-    places = [place for place in by_method[ours] if any(place in found for found in others.values())]
-    names = [f'{place.title}, {place.percent:g} %: {place.start:,}; {place.iters:,}' for place in places]
-    rows = [f'| | {" | ".join(names)} |', f'|{"---|" * (len(places) + 1)}']
+    """What one network of each method gained, where another than ours was trained. In a column all have the same starts."""
+    lines = list(lines)
+    variants = {'': (), ', without batch renormalization': NO_RENORM, ', with batch renormalization': RENORM}
+    by_method = {}
+    for method in NAMES:
+        for name, options in variants.items() if method != SUPERVISED else ():
+            by_starts = by_method[NAMES[method] + name] = defaultdict(list)
+            for place, seeds in comparisons(lines, method, options).items():
+                for one in seeds:
+                    by_starts[place, one.semi['run']['seed'] // BLOCK].append(one.gain(key))
+    rivals = {place for name, found in by_method.items() for place, _ in found if not name.startswith(NAMES[METHOD])}
+    columns = sorted({column for found in by_method.values() for column in found if column[0] in rivals})
+    names = [
+        f'{place.title}, {place.percent:g} %: {place.start:,}; {place.iters:,}; '
+        f'seeds {BLOCK * block} to {BLOCK * block + BLOCK - 1}'
+        for place, block in columns
+    ]
+    rows = [f'| | {" | ".join(names)} |', f'|{"---|" * (len(columns) + 1)}']
     for method, found in by_method.items():
-        seeds = [[one.gain(key) for one in found.get(place, [])] for place in places]
-        if any(seeds):
-            rows.append(f'| {method} | {" | ".join(f"{spread(own)} ({len(own)})" if own else "" for own in seeds)} |')
-    return '\n'.join(rows) + '\n' if places else 'Not yet measured.\n'
+        cells = [f'{spread(found[column])} ({len(found[column])})' if column in found else '' for column in columns]
+        if any(cells):
+            rows.append(f'| {method} | {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n' if columns else 'Not yet measured.\n'
 
 
 def verdict(lines: Iterable[dict], method: str = METHOD) -> Iterator[str]:
@@ -374,7 +394,7 @@ def main() -> None:
     parser.add_argument('--results', type=Path, nargs='+', default=[WARM])
     parser.add_argument('--method', default=METHOD)
     parser.add_argument('--score', choices=SCORES, default='mIoU_fg')
-    parser.add_argument('--update', action='store_true', help='write the tables into docs/gains.md and README.md')
+    parser.add_argument('--update', action='store_true', help='write the tables into their pages')
     args = parser.parse_args()
     lines = read(args.results)
     table = markdown(lines, args.method, args.score)
@@ -382,7 +402,6 @@ def main() -> None:
         update(PAGE, table, BEGIN)
         update(PAGE, said(lines, args.method), SAID)
         update(RESEARCH, markdown(lines, args.method, args.score, NO_RENORM), WITHOUT_RENORM)
-        update(PAGE, markdown(read([IMAGENET]), args.method, args.score), PRETRAINED)
         write_figure(cases(lines, args.method), FIGURE)
         update(PAGE, guide(lines, args.score), GUIDE)
         update(PAGE, methods_table(lines, args.score), RIVALS)

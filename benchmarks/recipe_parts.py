@@ -1,6 +1,6 @@
 """What each part of the recommended recipe brings: the demo without it, or with another, from the same networks on labels.
 
-    python benchmarks/recipe_parts.py --seeds 0 1 2       # a JSON line per change and seed; finished ones are passed over
+    python benchmarks/recipe_parts.py --seeds 0 1 2       # a line per change and seed, but for those there are
     python benchmarks/recipe_parts.py --update            # the tables of docs/gains.md and docs/research/warm_start.md
 
 The networks on labels are those that demo_seeds.py left in the folder; where they are not there, they are trained. The recipe
@@ -133,12 +133,17 @@ def pairs(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> li
     return found
 
 
+def done(recipe: Sequence[dict], changed: Sequence[dict], change: Change) -> set[int]:
+    """The seeds of a change that stand beside the recipe."""
+    return {line['seed'] for _, line in pairs(recipe, changed, change)}
+
+
 def without_renorm(lines: Iterable[dict]) -> tuple[list[dict], list[dict]]:
     """The lines without batch renormalization: those without another change, as lines of a recipe, and those with one."""
-    off = [line for line in lines if ends_in(line['options'], NO_RENORM)]
-    off = [
+    without = [line for line in lines if ends_in(line['options'], NO_RENORM)]
+    off = [  # simEps is without it in either table
         line if change_of(line) == CHANGES[SIMEPS] else line | dict(options=line['options'][: -len(NO_RENORM)])
-        for line in off
+        for line in without
     ]
     recipe = [line | dict(labels_only=line['labels_only'][0]) for line in off if change_of(line) == Change([])]
     return recipe, [line for line in off if change_of(line) != Change([])]
@@ -184,13 +189,12 @@ def main() -> int:
     def run() -> None:
         for seed in args.seeds:
             for change in (list(CHANGES)[index] for index in args.changes):
-                done = [(line['seed'], change_of(line)) for line in lines_of(args.results)]
-                if (seed, CHANGES[change]) not in done:
+                if seed not in done(lines_of(DEMO), lines_of(args.results), CHANGES[change]):
                     append(args.results, run_change(change, seed, args.folder))
         lines = lines_of(args.results)
         tables = {
             BEGIN: (PAGE, markdown(lines_of(DEMO), lines)),
-            WITHOUT_RENORM: (RESEARCH, markdown(*without_renorm(lines), 'without it')),
+            WITHOUT_RENORM: (RESEARCH, markdown(*without_renorm(lines), 'the recipe before')),
         }
         for begin, (page, table) in tables.items():
             if args.update:

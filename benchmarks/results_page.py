@@ -79,7 +79,11 @@ def warm_start() -> str:
 
 def by_labels(lines: list[dict], published: dict, key: str = 'mIoU_image') -> str:
     """One row per number of labels of NEU-Seg: the better labels only, one network of the recipe, and what was published."""
-    ours = {place: seeds for place, seeds in gains.comparisons(lines, gains.METHOD).items() if place.dataset == 'neu'}
+    ours = {
+        place: seeds
+        for place, seeds in gains.comparisons(lines, gains.METHOD).items()
+        if place.dataset == 'neu' and place.model == 'unet'
+    }
     theirs = {
         row['method']: row for row in published['rows'] if row['dataset'] == 'neu' and 'unet' in (row['models'] or [])
     }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gains import METHOD, PAGE, RESEARCH, SETS, WARM, Place, key_of
+from benchmarks.gains import METHOD, PAGE, RESEARCH, SETS, WARM, Place, goes_on_from, key_of
 from benchmarks.pages import update
 from benchmarks.protocols import PROTOCOLS, identity, starts_of
 from benchmarks.results import ALL_AND_ONE, RESULTS, read, spread
@@ -77,8 +77,8 @@ def changes_table(*files: Iterable[dict]) -> str:
 def starts_table(lines: Iterable[dict]) -> str:
     """What the branches reach from a network on labels for each, and from the same networks, each for all of them.
 
-    A run from three networks counts where the three runs from one of them are there. Beside it stand their mean, and the run
-    from that network which was best on validation: whoever has trained three could have chosen it.
+    A run from three networks counts where the three runs from one of them are there, in the same precision. Beside it stand
+    their mean, and the run from that network which was best on validation: whoever has trained three could have chosen it.
     """
     by_run = {key_of(line['run']): line for line in lines}
     found = defaultdict(list)
@@ -86,7 +86,12 @@ def starts_table(lines: Iterable[dict]) -> str:
         run, starts = line['run'], starts_of(line['run'])
         single = [by_run.get(key_of(identity({**run, 'seed': start['seed'], 'starts': 1}))) for start in starts]
         plateau = [by_run.get(key_of(start)) for start in starts]
-        if len(starts) > 1 and run['method'] == METHOD and not run['options'] and all([*single, *plateau]):
+        is_ours = len(starts) > 1 and run['method'] == METHOD and not run['options']
+        if (
+            is_ours
+            and all(map(goes_on_from, single, plateau))
+            and {one['precision'] for one in single} == {line['precision']}
+        ):
             best = max(range(len(starts)), key=lambda k: max(plateau[k]['validations'].values()))
             found[Place.of(run)].append((single, best, line))
     places = [f'from {start}' for start in ('one, mean', 'the best one', 'three')]

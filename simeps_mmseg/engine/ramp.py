@@ -10,7 +10,7 @@ from ..utils import UserError
 DEFAULT_RAMPUP_ITERS = 30000
 PAPER_INTERVAL = 150  # iterations between two changes of w(t) in the released code
 ENOUGH_ON_LABELS = 500  # iterations; chosen by what small U-Nets took on a few sets, not measured beyond them
-ENOUGH_FROM_TRAINED = 1200  # iterations; what the tables of docs/gains.md are made of, fewer are hardly measured
+ENOUGH_FROM_TRAINED = 1200  # iterations; those of docs/gains.md, fewer are hardly measured with simEps-plus
 
 
 def sigmoid_rampup(step: float, length: float) -> float:

@@ -7,22 +7,23 @@ from benchmarks import results
 from benchmarks.gains import (
     BEGIN,
     GUIDE,
-    IMAGENET,
     METHOD,
     NO_RENORM,
     PAGE,
-    PRETRAINED,
     README,
+    RENORM,
     RESEARCH,
     RIVALS,
     SAID,
     WARM,
     WITHOUT_RENORM,
     advice,
+    cases,
     comparisons,
     guide,
     longest_trained,
     markdown,
+    mean_gains,
     methods_table,
     said,
     short_table,
@@ -167,7 +168,7 @@ def test_other_methods_stand_beside_it_and_the_recipe_before():
     rival = line('fixmatch', 600, 3000, 53.0, 54.0, 0)
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 50.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry'), rival]
     assert methods_table(lines).splitlines() == [
-        '| | NEU-Seg, steel, 1 %: 3,000; 600 |',
+        '| | NEU-Seg, steel, 1 %: 3,000; 600; seeds 0 to 2 |',
         '|---|---|',
         '| FixMatch | 1.0 (1) |',
         '| simEps-plus | -0.5 ± 2.1 (2) |',
@@ -175,8 +176,15 @@ def test_other_methods_stand_beside_it_and_the_recipe_before():
     before = seed(1, 50.0, 52.0, 55.0)[-1]
     before['run']['options'] = list(NO_RENORM)
     assert methods_table([*lines, before]).splitlines()[3:5] == [
-        '| simEps-plus, without batch renormalization | 3.0 (1) |',
         '| simEps-plus | -0.5 ± 2.1 (2) |',
+        '| simEps-plus, without batch renormalization | 3.0 (1) |',
+    ]
+    other = [*seed(3, 50.0, 50.0, 58.0), line('fixmatch', 600, 3000, 53.0, 54.0, 3)]
+    other[-1]['run']['options'] = list(RENORM)
+    assert methods_table([*lines, *other]).splitlines()[2:] == [
+        '| FixMatch | 1.0 (1) |  |',
+        '| FixMatch, with batch renormalization |  | 3.0 (1) |',
+        '| simEps-plus | -0.5 ± 2.1 (2) | 6.0 (1) |',
     ]
     assert methods_table(lines[:-1]) == 'Not yet measured.\n'
 
@@ -184,6 +192,15 @@ def test_other_methods_stand_beside_it_and_the_recipe_before():
 def test_more_steps_of_the_method_come_before_more_steps_on_labels():
     lines = [*seed(0, 50.0, 50.0, 55.0, start=9000), *seed(0, 50.0, 50.0, 54.0, start=4500, iters=1200)]
     assert [(place.start, place.iters) for place in longest_trained(comparisons(lines, METHOD))] == [(4500, 1200)]
+
+
+def test_another_network_is_a_case_of_its_own():
+    lines, other = seed(0, 50.0, 50.0, 55.0), seed(0, 40.0, 40.0, 44.0)
+    for one in other:
+        one['run']['model'] = 'efficientnet_lite0'
+    rows = [row.split(' | ')[0] for row in markdown([*lines, *other]).splitlines()[2:]]
+    assert rows == ['| NEU-Seg, steel, EfficientNet-Lite0 from ImageNet', '| NEU-Seg, steel']
+    assert list(mean_gains(cases([*lines, *other], METHOD), 'mIoU_fg').values()) == [2.0, 3.0]
 
 
 def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
@@ -213,12 +230,11 @@ def test_the_pages_hold_the_tables_of_the_results():
     assert SAID + said(lines) in PAGE.read_text()
     assert GUIDE + guide(lines) in PAGE.read_text()
     assert WITHOUT_RENORM + markdown(lines, options=NO_RENORM) in RESEARCH.read_text()
-    assert PRETRAINED + markdown(results.read([IMAGENET])) in PAGE.read_text()
     assert RIVALS + methods_table(lines) in PAGE.read_text()
     assert short_table(lines) in README.read_text()
 
 
-@pytest.mark.parametrize('file', [WARM, LINES, IMAGENET], ids=lambda file: file.stem)
+@pytest.mark.parametrize('file', [WARM, LINES], ids=lambda file: file.stem)
 def test_the_page_holds_runs_of_the_configs_as_they_are(file):
     """Whoever changes a config or a recipe repeats its runs."""
     lines = results.read([file])

@@ -15,6 +15,7 @@ from benchmarks.recipe_parts import (
     SIMEPS,
     WITHOUT_RENORM,
     Change,
+    done,
     markdown,
     network_on_labels,
     pairs,
@@ -100,8 +101,8 @@ def test_lines_of_the_earlier_recipe_are_compared_with_its_own():
     off = list(NO_RENORM)
     lines = [line(0, 50.0, Change(off)), line(0, 49.0, Change([*SIMILARITY.options, *off])), line(0, 60.0, SIMILARITY)]
     lines.append(line(0, 48.0, CHANGES[SIMEPS]))
-    table = markdown(*without_renorm(lines), 'without it')
-    assert '| without it | 1 | 50.0 |  |  | 48.5 |  |  |' in table
+    table = markdown(*without_renorm(lines), 'the recipe before')
+    assert '| the recipe before | 1 | 50.0 |  |  | 48.5 |  |  |' in table
     assert '| without the similarity loss | 1 | 50.0 | 49.0 | -1.0 | 48.5 | 47.5 | -1.0 |' in table
     assert f'| {SIMEPS} | 1 | 50.0 | 48.0 | -2.0 | 48.5 | 46.5 | -2.0 |' in table
     assert '| without the similarity loss | 1 | 55.0 | 60.0 | 5.0 | 53.5 | 58.5 | 5.0 |' in markdown(
@@ -109,7 +110,12 @@ def test_lines_of_the_earlier_recipe_are_compared_with_its_own():
     )
 
 
+def test_a_line_from_another_start_is_not_done():
+    lines = [line(0, 50.0, SIMILARITY), line(1, 50.0, SIMILARITY, starts=(41.0,)), line(2, 50.0, THREE)]
+    assert done([full(seed, 55.0) for seed in range(3)], lines, SIMILARITY) == {0}
+
+
 def test_the_page_has_the_tables_of_the_lines():
     page, lines = PAGE.read_text(), lines_of(RECIPE_PARTS)
     assert BEGIN + markdown(lines_of(DEMO), lines) in page
-    assert WITHOUT_RENORM + markdown(*without_renorm(lines), 'without it') in RESEARCH.read_text()
+    assert WITHOUT_RENORM + markdown(*without_renorm(lines), 'the recipe before') in RESEARCH.read_text()

@@ -34,6 +34,12 @@ def test_three_starts_stand_beside_the_mean_of_what_each_leads_to():
     assert rows[0].endswith('| one branch, from one, mean | one branch, from the best one | one branch, from three |')
     assert rows[2:] == ['| NEU-Seg, steel, 1 % | 3,000; 600 | 1 | 57.0 | 56.0 | 61.0 | 55.0 | 54.0 | 59.0 |']
     assert markdown([*lines, three]) == markdown(lines)
+    lines[8]['validations']['0'] = 49.0  # of another start
+    assert starts_table([*lines, three]) == NONE
+    lines[8]['validations']['0'], lines[8]['precision'] = 50.0, 'bfloat16'
+    assert starts_table([*lines, three]) == NONE
+    lines[8]['precision'] = 'float32'
+    assert starts_table([*lines, three]) != NONE
     for missing in (lines[0], lines[5]):  # a start, and what it leads to
         rest = [one for one in lines if one is not missing]
         assert starts_table([*rest, three]) == starts_table(lines) == NONE

@@ -133,8 +133,10 @@ class TestChecks:
         self.refuses(cfg, r'model\.view: transforms take images with values from 0 to 255, and these reach')
         assert not list(tmp_path.glob('iter_*.pth'))
 
-    @pytest.mark.parametrize('teacher', [None, dict(type='ExponentialMovingAverage', momentum=0.1)])
-    def test_an_image_that_running_statistics_normalise_may_be_alone(self, synthetic_root, tmp_path, teacher):
+    @pytest.mark.parametrize(
+        'options', [{}, dict(teacher=dict(type='ExponentialMovingAverage', momentum=0.1)), dict(batch_renorm=True)]
+    )
+    def test_an_image_that_running_statistics_normalise_may_be_alone(self, synthetic_root, tmp_path, options):
         branch = tiny_branch()
         branch.decode_head = dict(
             type='PSPHead',
@@ -145,10 +147,10 @@ class TestChecks:
                 if key not in ('type', 'num_convs', 'concat_input')
             },
         )
-        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=branch, teacher=teacher, similarity=None))
+        cfg = experiment(synthetic_root, tmp_path, model=tiny_model(branch=branch, similarity=None, **options))
         cfg.train_dataloader.sampler.num_unlabeled = 1
         cfg.train_dataloader.batch_size = 3
-        if teacher is None:
+        if not options:
             self.refuses(cfg, 'num_unlabeled=1: branch 0 has batch norm behind pooling to one pixel')
         else:
             train(cfg)

@@ -115,7 +115,11 @@ class ActivationAfterNorm(nn.BatchNorm2d):
         return super().forward(inputs).relu()
 
 
-@pytest.mark.parametrize('kind', [NormAndActivation, ActivationAfterNorm])
+def of_timm(*args):
+    return pytest.importorskip('timm.layers', reason='timm is not installed').BatchNormAct2d(*args)
+
+
+@pytest.mark.parametrize('kind', [NormAndActivation, ActivationAfterNorm, of_timm])
 def test_a_layer_that_does_more_than_normalise_does_so(kind):
     norm, inputs = norm_and_inputs(kind)
     weights = torch.randn_like(inputs)

@@ -28,6 +28,7 @@ METHODS = dict(
     simeps_plus=PLUS,
     renormalised={**PLUS, 'batch_renorm': True},
     uaps=UAPS,
+    uaps_renormalised={**UAPS, 'batch_renorm': True},
     all_stages=dict(similarity=STAGES),
     ensemble=NO_CONSISTENCY,
 )
@@ -94,7 +95,7 @@ def test_steps_are_those_of_one_backward_pass(method, counts, branch_by_branch):
 
 
 @pytest.mark.parametrize('branch_by_branch', [False, True])
-@pytest.mark.parametrize('method', ['simeps', 'simeps_plus', 'renormalised'])
+@pytest.mark.parametrize('method', ['simeps', 'simeps_plus', 'renormalised', 'uaps_renormalised'])
 def test_blocks_that_run_again_teach_on_unlabelled_images_what_they_teach_without(method, branch_by_branch):
     def gradients(with_cp):
         model = build(METHODS[method], branch_by_branch=branch_by_branch)

@@ -12,6 +12,7 @@ from simeps_mmseg.models.losses import CrossPseudoLoss, UncertaintyMixedLoss
 from simeps_mmseg.models.losses.cross_pseudo import ce_dice_loss
 from simeps_mmseg.models.utils import perturbed_features
 from simeps_mmseg.models.utils.batch_norm import batch_norms
+from simeps_mmseg.models.utils.batch_renorm import is_renormalising
 from tests.conftest import ROOT
 from tests.helpers import NUM_CLASSES, make_samples, tiny_branch
 
@@ -458,7 +459,20 @@ class TestRunningStatistics:
         inputs, samples = batch(2, 3)
         models[0].loss(inputs, samples)
         models[1].loss(inputs[:2], samples[:2])
-        torch.testing.assert_close(*(running_statistics(model.branches) for model in models), rtol=0, atol=0)
+        for both in zip(*(batch_norms(model.branches) for model in models)):
+            torch.testing.assert_close(*(dict(norm.named_buffers()) for norm in both), rtol=0, atol=0)
+
+    @pytest.mark.parametrize('renorm', [False, True])
+    @pytest.mark.parametrize('name', METHODS)
+    def test_unlabelled_images_are_learnt_with_batch_renormalization_where_a_method_is_told_so(self, name, renorm):
+        model = build({**METHODS[name], 'batch_renorm': renorm})
+        norms, seen = batch_norms(model.branches), []
+        for branch in model.branches:
+            branch.backbone.register_forward_pre_hook(
+                lambda *_: seen.append({is_renormalising(norm) for norm in norms})
+            )
+        model.loss(*batch(0, 3))
+        assert seen[-1] == {renorm}
 
     @pytest.mark.parametrize('renorm', [False, True])
     def test_an_unlabelled_image_is_seen_as_at_inference_whatever_is_beside_it(self, renorm):

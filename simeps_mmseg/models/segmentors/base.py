@@ -173,7 +173,7 @@ class BaseSemiSegmentor(BranchInference, TrainingStep):
         return self.batch_renorm
 
     def normalisation_of_unlabeled(self) -> AbstractContextManager:
-        """Within it batch norm of the branches takes images as those without labels are to be taken."""
+        """Within it the branches normalise images as the losses on unlabelled ones ask for: by ``unlabeled_at_inference``."""
         if not self.unlabeled_at_inference:
             return nullcontext()
         return normalised_as_at_inference(self.branches, self.batch_renorm)

@@ -19,8 +19,9 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
     """K complete segmentors trained together on labelled and unlabelled images.
 
     A batch with only labelled images trains supervised (and on consistency), one with only unlabelled images on
-    consistency alone. Labelled and unlabelled images pass the branches apart, each with their own batch statistics. By
-    default every image passes each branch exactly once per step. With ``teacher``, ``view`` or ``cut_mix`` the
+    consistency alone. Labelled and unlabelled images pass the branches apart, each with their own batch statistics; with
+    ``teacher``, ``view`` or ``cut_mix`` unlabelled ones have the running statistics, and ``batch_renorm`` changes their
+    gradient. By default every image passes each branch exactly once per step. With ``teacher``, ``view`` or ``cut_mix`` the
     pseudo-labels come from one more pass of what teaches, without gradient, over the unlabelled images as they are; with
     ``view`` each branch learns from a view of its own.
 
@@ -99,12 +100,12 @@ class MultiBranchSemiSegmentor(BaseSemiSegmentor):
 
     def unlabeled_losses(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Consistency of the branches on the images themselves, or on a view of them for each."""
+        metas = [sample.metainfo for sample in data_samples]
         images, targets = [inputs] * len(self.branches), None
         if self.is_taught_apart:
             targets = self.pseudo_labels(self.teaching_logits(inputs, data_samples), data_samples)
             images, targets = self._views_of(inputs, targets)
         with self.normalisation_of_unlabeled():
-            metas = [sample.metainfo for sample in data_samples]
             outputs = self.outputs_of_branches(forward_unlabeled, images, metas)
         if targets is None:
             targets = self.pseudo_labels(logits_of(outputs), data_samples)

@@ -53,7 +53,8 @@ def normalised_as_at_inference(networks: Iterable[nn.Module], renorm: bool = Fal
 
     Args:
         networks: In training mode; a layer that is frozen stays so.
-        renorm: Whether the gradient is that of training, where a layer can have it: :func:`batch_renorm`.
+        renorm: Whether the gradient is that of training: :func:`batch_renorm`. A layer that normalises by other means than
+            ``F.batch_norm`` keeps that of inference.
     """
     renormalised: list[_BatchNorm] = []
     others: list[_BatchNorm] = []

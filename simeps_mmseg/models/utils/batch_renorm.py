@@ -76,10 +76,9 @@ class _InPlaceOfBatchNorm(TorchFunctionMode):
         self.norm = norm
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.batch_norm:
-            return batch_renorm(self.norm, args[0] if args else kwargs['input'])
-        return func(*args, **kwargs)
+        if func is F.batch_norm and args[1] is self.norm.running_mean:
+            return batch_renorm(self.norm, args[0])
+        return func(*args, **(kwargs or {}))
 
 
 def _with_what_follows(norm: _BatchNorm, *args: Any, **kwargs: Any) -> Tensor:
