@@ -179,9 +179,9 @@ def goes_on_from(line: dict | None, start: dict | None) -> bool:
     return bool(line and start) and line['validations'].get('0') in (None, max(start['validations'].values()))
 
 
-def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
-    """For each case the row with most steps: of the method first, then on labels."""
-    steps = {place: (place.iters, place.start) for place in found}
+def row_of_each_case(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
+    """For each case the row with most seeds; of those the one with most steps: of the method first, then on labels."""
+    steps = {place: (len(seeds), place.iters, place.start) for place, seeds in found.items()}
     return {
         place: seeds
         for place, seeds in found.items()
@@ -191,7 +191,7 @@ def longest_trained(found: Mapping[Place, list[Comparison]]) -> dict[Place, list
 
 def cases(lines: Iterable[dict], method: str) -> dict[Place, list[Comparison]]:
     """The cases that medians and claims are made of: one row for each, from a network that had learned."""
-    return settled(longest_trained(comparisons(lines, method)))
+    return settled(row_of_each_case(comparisons(lines, method)))
 
 
 def settled(found: Mapping[Place, list[Comparison]]) -> dict[Place, list[Comparison]]:
@@ -274,7 +274,7 @@ def guide(lines: Iterable[dict], key: str = 'mIoU_fg') -> str:
     A case is a set with so many labels, and a network. Where the mean over the cases is within two standard errors of zero, or
     there are fewer than three of them, nothing is recommended.
     """
-    tried = longest_trained(comparisons(lines, METHOD))
+    tried = row_of_each_case(comparisons(lines, METHOD))
     gains = mean_gains(settled(tried), key)
     sizes = {place: seeds[0].semi['labeled'] for place, seeds in tried.items()}
     rows = ['| labelled images | what to take | cases | gain: median | least | most |', f'|{"---|" * 6}']

@@ -91,7 +91,7 @@ def by_labels(lines: list[dict], published: dict, key: str = 'mIoU_image') -> st
         '| labelled images | labels only | simEps-plus, one branch | its gain | published: labels only | published: simEps |',
         f'|{"---|" * 6}',
     ]
-    for place, seeds in gains.longest_trained(ours).items():
+    for place, seeds in gains.row_of_each_case(ours).items():
         cells = [
             f'{seeds[0].semi["labeled"]} ({place.percent:g} %)',
             spread([max(one.labels_only(key)) for one in seeds]),

@@ -21,10 +21,10 @@ from benchmarks.gains import (
     cases,
     comparisons,
     guide,
-    longest_trained,
     markdown,
     mean_gains,
     methods_table,
+    row_of_each_case,
     said,
     short_table,
     verdict,
@@ -191,7 +191,9 @@ def test_other_methods_stand_beside_it_and_the_recipe_before():
 
 def test_more_steps_of_the_method_come_before_more_steps_on_labels():
     lines = [*seed(0, 50.0, 50.0, 55.0, start=9000), *seed(0, 50.0, 50.0, 54.0, start=4500, iters=1200)]
-    assert [(place.start, place.iters) for place in longest_trained(comparisons(lines, METHOD))] == [(4500, 1200)]
+    assert [(place.start, place.iters) for place in row_of_each_case(comparisons(lines, METHOD))] == [(4500, 1200)]
+    lines += seed(1, 50.0, 50.0, 55.0, start=9000)  # more seeds come before both
+    assert [(place.start, place.iters) for place in row_of_each_case(comparisons(lines, METHOD))] == [(9000, 600)]
 
 
 def test_another_network_is_a_case_of_its_own():
@@ -205,7 +207,7 @@ def test_another_network_is_a_case_of_its_own():
 
 def test_the_figure_has_a_line_for_each_seed_from_the_better_of_labels_only_to_one_branch(tmp_path):
     lines = [*seed(0, 50.0, 52.0, 55.0), *seed(1, 50.0, 49.0, 50.0), *seed(0, 40.0, 40.0, 45.0, 'masonry')]
-    found = longest_trained(comparisons(lines, METHOD))
+    found = row_of_each_case(comparisons(lines, METHOD))
     (axes,) = gains_figure(found).axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[52.0, 53.0], [50.0, 48.0], [40.0, 43.0]]
     assert [text.get_text() for text in axes.get_yticklabels()] == [
