@@ -57,7 +57,13 @@ class Command:
         values = self.parse(sys.argv[1:] if arguments is None else arguments)
         function = getattr(import_module(f'{PACKAGE}.apis'), self.function or self.module)
         report_user_errors = import_module(f'{PACKAGE}.utils').report_user_errors
-        return report_user_errors(lambda: function(**values), self.after_interruption)
+        leave_processes = import_module(f'{PACKAGE}.utils.processes').leave_processes
+
+        def tool() -> None:
+            function(**values)
+            leave_processes()
+
+        return report_user_errors(tool, self.after_interruption)
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The values of the parameters by name; ``--help`` and wrong arguments end the process, as argparse does."""

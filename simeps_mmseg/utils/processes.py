@@ -1,5 +1,6 @@
 """Several processes that train together: which is the first, and when they know each other."""
 
+import gc
 import os
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,6 +8,7 @@ from typing import TypeVar
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
+from torch import distributed
 
 from .errors import UserError
 
@@ -35,6 +37,17 @@ def join_processes(cfg: Config) -> None:
     env_cfg = cfg.get('env_cfg') or {}
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     init_dist(cfg.launcher, **env_cfg.get('dist_cfg', dict(backend='nccl')))
+
+
+def leave_processes() -> None:
+    """Let go of the other processes when all work is done; one alone does nothing.
+
+    Else the interpreter may end while a thread of Gloo still holds a tensor of the last exchange. That thread then aborts the
+    process, which a launcher takes for a failed training.
+    """
+    if is_distributed():
+        gc.collect()  # the runner, whose model holds the group and with it the threads
+        distributed.destroy_process_group()
 
 
 def decided_by_first(decide: Callable[[], Decision]) -> Decision:

@@ -1,12 +1,19 @@
-"""Which process checks and writes, before the processes know each other."""
+"""Which process checks and writes, before the processes know each other, and how they part."""
+
+import weakref
 
 import pytest
+import torch
+import torch.distributed as dist
 from mmengine.config import Config
 
+import simeps_mmseg.apis
+from simeps_cli import Command
 from simeps_mmseg.datasets.checks.before_training import check_before_training
 from simeps_mmseg.models.utils.pretrained import check_pretrained
 from simeps_mmseg.utils import UserError, configs
 from simeps_mmseg.utils.processes import RANKS, is_first_process
+from tests.processes import in_processes, join
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +58,30 @@ def test_other_processes_of_slurm_leave_checks_and_words_to_the_first(monkeypatc
     configs.merge_options(cfg, ['train_cfg.b=1'])
     assert len(said) == 1
     assert check_before_training(cfg) == []
+
+
+class HeldByItself:
+    """As mmengine's runner: it holds the group of processes, and is held by what it holds."""
+
+    def __init__(self):
+        self.group = dist.group.WORLD
+        self.owner = self
+
+
+def run_train(rank, port, world_size, folder):
+    """The command line of a training that leaves a runner behind."""
+    join(rank, port, world_size)
+    freed = []
+
+    def work(**values):
+        runner = HeldByItself()
+        weakref.finalize(runner, freed.append, True)
+        return runner
+
+    simeps_mmseg.apis.train = work
+    code = Command('train')(['config.py', '--launcher', 'pytorch'])
+    torch.save(dict(code=code, joined=dist.is_initialized(), freed=freed), folder / f'{rank}.pth')
+
+
+def test_a_tool_lets_go_of_the_others_before_it_ends(tmp_path):
+    assert in_processes(run_train, 2, 2, tmp_path) == [dict(code=0, joined=False, freed=[True])] * 2
