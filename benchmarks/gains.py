@@ -41,16 +41,6 @@ METHOD = 'simeps_plus'
 BLOCK = 3  # seeds that were started from together
 SHOWN = (('neu', 1, 'unet'), ('neu', 5, 'unet'), ('neu', 5, 'efficientnet_lite0'))  # in the README
 SCORES = {'mIoU_fg': 'foreground IoU', 'mIoU_image': 'per image'}
-HEADINGS = {'mIoU_fg': 'Foreground IoU over the data set', 'mIoU_image': 'Per-image mIoU'}
-EXPLAINED = (
-    'Protocol `warm`: U-Net of 1.8 M parameters (0.45 M for the generated surfaces) or, where a row says so, '
-    'EfficientNet-Lite0 with ImageNet weights, 96 x 96 pixels, 4 labelled (and 4 unlabelled) images a step, random flips. '
-    '*Labels only* is trained for the first number of steps with a rate that falls '
-    'to zero; simEps-plus goes on from its best weights for the second. *Going on* is labels only, as many steps from the '
-    'same weights. All are scored on the test set with the weights that are best on validation, in per cent. The gain is that '
-    'of one branch over the better of the two, run by run. How unlabelled images are normalised, and the steps, were chosen '
-    'with these test scores in view, but for the rows that are held out.'
-)
 SETS = dict(
     neu='NEU-Seg, steel',
     magnetic_tile='Magnetic Tile',
