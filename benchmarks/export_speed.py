@@ -31,7 +31,6 @@ sys.path.insert(0, str(ROOT))
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.apis import init_model
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
@@ -98,6 +97,8 @@ def main() -> None:
 
 def prepare(args: argparse.Namespace, folder: Path) -> dict[str, Callable[[torch.Tensor], object]]:
     """Everything that is timed, by name: functions from uint8 images (b, 3, h, w) to logits."""
+    from mmseg.apis import init_model  # before simeps_mmseg it cannot be imported beside a CPU-only PyTorch
+
     checkpoint = args.checkpoint or untrained(folder / 'untrained.pth')
     content = read_checkpoint(checkpoint)
     cfg = source_config(content, Path(checkpoint))
