@@ -34,10 +34,10 @@ from benchmarks.pages import ResultsTable
 from benchmarks.place import Place
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, identity
 from benchmarks.results import append
-from benchmarks.state import BEST
+from benchmarks.state import best_weights
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.inference.loading import load_model
-from simeps_mmseg.utils import UserError, report_user_errors
+from simeps_mmseg.utils import report_user_errors
 from simeps_mmseg.utils.checkpoint import read_checkpoint
 
 KINDS = dict(labeled='labelled', unlabeled='unlabelled', test='test')
@@ -64,7 +64,7 @@ def measure(runs: Sequence[dict], place: Place, kind: str) -> dict:
         dataset.ann_file = f'splits/seed{runs[0]["split_seed"]}/{runs[0]["percent"]:g}pct_{kind}.txt'
     if kind == 'unlabeled':
         dataset.indices = evenly_spaced(len(read_split(Path(dataset.data_root, dataset.ann_file))), MOST)
-    networks = [load_model(cfg, read_checkpoint(best_of(run, place))) for run in runs]
+    networks = [load_model(cfg, read_checkpoint(best_weights(place.folder(run)))) for run in runs]
     loader = Runner.build_dataloader(cfg.test_dataloader)
     scores = scores_of(networks, loader, cfg.test_evaluator)
     return dict(
@@ -99,18 +99,6 @@ def evenly_spaced(count: int, most: int) -> list[int]:
         [0, 1, 3]
     """
     return [k * count // min(most, count) for k in range(min(most, count))]
-
-
-def best_of(run: dict, place: Place) -> Path:
-    """The weights of a run that were best on validation.
-
-    Raises:
-        UserError: If they are not there.
-    """
-    found = sorted(place.folder(run).glob(BEST.format('*')))
-    if not found:
-        raise UserError(f'{place.folder(run)} has no {BEST.format("*")}: train it with compare.py into this --work-dir')
-    return found[0]
 
 
 def predictions(networks: Sequence[BaseModel], batch: Mapping) -> list[dict[tuple, Tensor]]:

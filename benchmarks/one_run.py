@@ -26,7 +26,16 @@ from benchmarks.hooks import DeadlineHook, ImageCountHook, RecordHook, per_step
 from benchmarks.measuring import device_name, found_device, peak_mib
 from benchmarks.place import BUSY, DONE, FAILED, UNFINISHED, Place
 from benchmarks.protocols import SUPERVISED_METHODS, VALIDATIONS, find_leaf, name_of, protocol_of, public_set, starts_of
-from benchmarks.state import BEST, DECIDING, latest_checkpoint, load, restore_state, save_state, weights_only
+from benchmarks.state import (
+    BEST,
+    DECIDING,
+    best_weights,
+    latest_checkpoint,
+    load,
+    restore_state,
+    save_state,
+    weights_only,
+)
 from simeps_mmseg.apis.train import prepare_model
 from simeps_mmseg.conversion import joined_networks
 from simeps_mmseg.datasets.checks.missing_data import check_data_is_there
@@ -157,7 +166,7 @@ def start_weights(run: dict, place: Place, joined: Path) -> Path | None:
                 train_and_score(before, place)
         if not last.is_file():
             return None
-        found.append(next(folder.glob(BEST.format('*'))))
+        found.append(best_weights(folder))
     return in_one_file(found, joined)
 
 

@@ -19,9 +19,23 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from simeps_mmseg.utils import UserError
+
 DECIDING = 'mIoU_fg'  # the validation score that chooses the best weights
 BEST = f'best_{DECIDING}_iter_{{}}.pth'  # as CheckpointHook names it
 KEPT_LOGS = ('train/time',)
+
+
+def best_weights(folder: Path) -> Path:
+    """The weights in the work folder of a run that were best on validation.
+
+    Raises:
+        UserError: If there are none.
+    """
+    found = sorted(folder.glob(BEST.format('*')))
+    if not found:
+        raise UserError(f'{folder} has no {BEST.format("*")}: train it with compare.py into this --work-dir')
+    return found[0]
 
 
 def halved(node: Any, dtype: torch.dtype = torch.bfloat16) -> Any:

@@ -34,7 +34,7 @@ def read_record(folder: Path) -> dict | None:
 
 
 def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnlyNetwork | None:
-    """The network of labels alone, if by validation it is better than every branch of a checkpoint.
+    """The network of labels alone, if by validation no branch of a checkpoint is better.
 
     Args:
         checkpoint: In a work folder.
@@ -46,6 +46,6 @@ def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnlyNetw
         return None
     meta = read_checkpoint(file)['meta']
     before = meta['scores'].get(f'branch_{meta["branch"]}.{scores.name}', meta['scores'].get(scores.name))
-    if before is None or not before > scores.values[best_branch(scores.values)]:
+    if before is None or before < scores.values[best_branch(scores.values)]:
         return None
     return LabelsOnlyNetwork(meta['branch'], scores.name, before, file)

@@ -114,7 +114,8 @@ def model_sections(
             facts += part_facts(errors[0])
             findings += part_findings(errors[0], data.classes)
             findings += score_findings(np.sum([one.matrices[0] for one in scored], axis=0), data.classes, len(scored))
-            parts.append(part_section(errors, names, data.classes, part_errors_of(scored, 0, areas)))
+            trade_offs = [part_errors_of(scored, k, areas) for k in range(len(names))]
+            parts.append(part_section(errors, names, data.classes, trade_offs))
             title = f'Scores on the {SPLIT_NAMES[split]} images'
             sections.append(score_section(title, scored, errors, names, data.classes, len(data), decided_by(cfg)))
             sections.append(_gallery(data, trained, scored))

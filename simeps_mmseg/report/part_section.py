@@ -14,8 +14,8 @@ RULE = (
     'defect that is rejected for something else on it is not missed.'
 )
 TRADE_OFF = (
-    'With a larger smallest region fewer good parts are rejected and more defects are missed. Choose it on validation images; '
-    'val_evaluator.min_area then makes the training report both errors with it.'
+    'With a larger smallest region fewer good parts are rejected and more defects are missed. Choose it on validation images, '
+    'for the branch that simeps export names; val_evaluator.min_area then makes the training report both errors with it.'
 )
 
 
@@ -23,7 +23,7 @@ def part_section(
     errors: Sequence[PartErrors],
     names: Sequence[str],
     classes: Sequence[str],
-    trade_off: Sequence[PartErrors],
+    trade_offs: Sequence[Sequence[PartErrors]],
 ) -> Section:
     """Both errors in words, for the model and each branch, by class, and for several smallest regions.
 
@@ -31,7 +31,7 @@ def part_section(
         errors: For each of ``names``.
         names: Who decides: the model, then each branch.
         classes: Names, background first.
-        trade_off: Errors of the model for several smallest regions.
+        trade_offs: Errors for several smallest regions, for each of ``names``.
     """
     first = errors[0]
     by_class = [
@@ -47,10 +47,13 @@ def part_section(
                 [[name, *both_in_words(own)] for name, own in zip(names, errors)],
             ),
             Table(['defect', 'parts that show it and are missed'], by_class, f'By class, of the {names[0]}.'),
-            Table(
-                ['smallest region that counts', 'defective parts missed', 'good parts rejected'],
-                [[f'{own.min_area:,} px', *both_in_words(own)] for own in trade_off],
-                f'How the two errors of the {names[0]} trade.',
+            *(
+                Table(
+                    ['smallest region that counts', 'defective parts missed', 'good parts rejected'],
+                    [[f'{own.min_area:,} px', *both_in_words(own)] for own in of_one],
+                    f'How the two errors trade: {name}.',
+                )
+                for name, of_one in zip(names, trade_offs)
             ),
             Text(TRADE_OFF),
         ],

@@ -321,6 +321,13 @@ class TestLabelsOnly:
         assert written['meta']['exported']['network'] == 'labels only'
         assert all(torch.equal(written['state_dict'][name], value) for name, value in state.items())
 
+    def test_is_exported_where_no_branch_is_better(self, folder, trained):
+        """As where the best checkpoint is that of the start."""
+        path = folder / 'iter_2.pth'
+        self.keep(folder, trained, max(recorded_scores(read_checkpoint(path), path).values))
+        target = export(str(path), out=str(folder / 'out.pth'))
+        assert torch.load(target)['meta']['exported']['network'] == 'labels only'
+
     def test_is_not_where_a_branch_is(self, folder, trained):
         self.keep(folder, trained, 0.0)
         target = export(str(folder / 'iter_2.pth'), out=str(folder / 'out.pth'))

@@ -11,22 +11,24 @@ from benchmarks.results import append
 from tests.conftest import ROOT
 
 SCRIPTS = (
-    *(
-        'config_cost',
-        'conversions',
-        'export_speed',
-        'faults',
-        'gpu_losses',
-        'gpu_steps',
-        'graph_breaks',
-        'kills',
-        'list_scaling',
-        'loader_speed',
-        'many_images',
-        'processes',
-        'selection_scaling',
-    ),
-    *('soak', 'step_cost', 'step_counts'),
+    'config_cost',
+    'conversions',
+    'ensemble_room',
+    'export_speed',
+    'faults',
+    'gpu_losses',
+    'gpu_steps',
+    'graph_breaks',
+    'kills',
+    'list_scaling',
+    'loader_speed',
+    'many_images',
+    'part_errors',
+    'processes',
+    'selection_scaling',
+    'soak',
+    'step_cost',
+    'step_counts',
 )
 TABLES = [import_module(f'benchmarks.{name}').TABLE for name in SCRIPTS]
 

@@ -26,17 +26,19 @@ def tables(section) -> list[Table]:
 
 class TestParts:
     def test_both_errors_stand_in_words(self):
-        section = part_section([MODEL, BRANCH], ['ensemble', 'branch 0'], CLASSES, [MODEL])
+        section = part_section([MODEL, BRANCH], ['ensemble', 'branch 0'], CLASSES, [[MODEL], [BRANCH]])
         assert section.blocks[0].text.startswith(
             '3 of 47 defective parts missed, 5 of 116 good parts rejected (regions of at least 20 pixels count). A part'
         )
-        deciders, by_class, trade = tables(section)
+        deciders, by_class, trade, of_branch = tables(section)
         assert deciders.rows == [
             ['ensemble', '3 of 47 (6.4 %)', '5 of 116 (4.3 %)'],
             ['branch 0', '6 of 47 (12.8 %)', '0 of 116 (0.0 %)'],
         ]
         assert by_class.rows == [['scratch', '1 of 30 (3.3 %)'], ['pit', '2 of 20 (10.0 %)']]
         assert trade.rows == [['20 px', '3 of 47 (6.4 %)', '5 of 116 (4.3 %)']]
+        assert of_branch.rows == [['20 px', '6 of 47 (12.8 %)', '0 of 116 (0.0 %)']]
+        assert of_branch.caption == 'How the two errors trade: branch 0.'
         assert part_facts(MODEL) == [
             ('Defective parts missed', '3 of 47 (6.4 %)'),
             ('Good parts rejected', '5 of 116 (4.3 %)'),
