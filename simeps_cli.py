@@ -60,8 +60,16 @@ class Command:
         leave_processes = import_module(f'{PACKAGE}.utils.processes').leave_processes
 
         def tool() -> None:
-            function(**values)
+            code = None
+            try:
+                function(**values)
+            except (
+                SystemExit
+            ) as end:  # as after SIGTERM, in all processes; what is raised in one alone does not wait for others
+                code = end.code
             leave_processes()
+            if code is not None:
+                sys.exit(code)
 
         return report_user_errors(tool, self.after_interruption)
 

@@ -1,4 +1,4 @@
-"""What several networks on labels know together that one does not: the most that branches could teach each other.
+"""How much better several networks on labels are together than one: what branches could teach each other at the start.
 
     python benchmarks/compare.py --protocol warm --methods supervised --start 0 --iters 3000 --seeds 3 4 5 --work-dir RUNS ...
     python benchmarks/ensemble_room.py --fraction 1 --start 3000 --seeds 3 4 5 --work-dir RUNS
@@ -37,7 +37,7 @@ from benchmarks.results import append
 from benchmarks.state import best_weights
 from simeps_mmseg.datasets.splits import read_split
 from simeps_mmseg.inference.loading import load_model
-from simeps_mmseg.utils import report_user_errors
+from simeps_mmseg.utils import evenly_spaced, report_user_errors
 from simeps_mmseg.utils.checkpoint import read_checkpoint
 
 KINDS = dict(labeled='labelled', unlabeled='unlabelled', test='test')
@@ -89,16 +89,6 @@ def scores_of(networks: Sequence[BaseModel], loader: DataLoader, metric: Mapping
                     one.dataset_meta = loader.dataset.metainfo
                     one.process([SegDataSample(gt_sem_seg=sample.gt_sem_seg, pred_sem_seg=PixelData(data=labels))])
     return {key: one.evaluate(len(loader.dataset))['mIoU_fg'] for key, one in evaluators.items()}
-
-
-def evenly_spaced(count: int, most: int) -> list[int]:
-    """So many of the first whole numbers, or all.
-
-    Example:
-        >>> evenly_spaced(5, 3)
-        [0, 1, 3]
-    """
-    return [k * count // min(most, count) for k in range(min(most, count))]
 
 
 def predictions(networks: Sequence[BaseModel], batch: Mapping) -> list[dict[tuple, Tensor]]:
@@ -165,13 +155,14 @@ def main() -> int:
     parser.add_argument('--precision', default='float32', help='that they were trained in')
     parser.add_argument('--data-root', default='data')
     parser.add_argument('--work-dir', default='work_dirs/compare', help='where compare.py trained them')
+    parser.add_argument('--images', nargs='+', choices=KINDS, default=list(KINDS))
     args = TABLE.parse(parser)
     chosen = dict(model=args.model, iters=args.start, start=0, precision=args.precision)
     which = dict(method=SUPERVISED, dataset=args.dataset, percent=args.fraction)
     runs = [identity({**PROTOCOLS['warm'], **chosen, **which, 'seed': seed}) for seed in args.seeds]
 
     def run() -> None:
-        for kind in KINDS:
+        for kind in args.images:
             line = measure(runs, Place(args.data_root, args.work_dir), kind)
             append(args.results, line)
             print({name: line[name] for name in ('images', 'count', *ONE, *TOGETHER, 'together_logits')}, flush=True)

@@ -232,7 +232,7 @@ def still_rising(seeds: Iterable[Comparison]) -> str:
 
 
 def short_table(lines: Iterable[dict], method: str = METHOD, key: str = 'mIoU_fg') -> str:
-    """At most five rows: three sets, the set in the middle of all by its gain, and the one that gained least."""
+    """The rows of :data:`SHOWN`, of the case in the middle of all by its gain, and of the one that gained least."""
     found = cases(lines, method)
     gains = mean_gains(found, key)
     ranked = sorted(gains, key=gains.get)

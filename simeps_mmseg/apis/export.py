@@ -13,7 +13,7 @@ import simeps_mmseg
 from ..deploy import find_checkpoint, network_states, read_checkpoint, recorded_scores
 from ..deploy.branch_choice import BEST, choose_branches, label_of, with_network
 from ..deploy.graph import require
-from ..deploy.labels_only import better_labels_only
+from ..deploy.labels_only import labels_only_to_export
 from ..inference.export_comparison import comparison_images
 from ..inference.export_files import write_graph, write_pair
 from ..inference.loading import load_model, networks_of
@@ -89,22 +89,21 @@ def export(
     count = len(network_states(content['state_dict'], student))
     scores = recorded_scores(content, path) if branch == BEST else None
     chosen, why = choose_branches(branch, count, scores, path, cfg, student)
-    better = better_labels_only(path, scores) if scores and len(scores.values) == count else None
-    if better:
-        content = {**content, 'state_dict': with_network(content['state_dict'], better.branch, better.file)}
-        chosen = [better.branch]
-        why = (
-            f': no branch is better on validation ({better.name} {better.score:.2f}): unlabelled images brought nothing'
-        )
+    labels_only = labels_only_to_export(path, scores) if scores and len(scores.values) == count else None
+    if labels_only:
+        content = {**content, 'state_dict': with_network(content['state_dict'], labels_only.branch, labels_only.file)}
+        chosen = [labels_only.branch]
+        score = f'{labels_only.name} {labels_only.score:.2f}'
+        why = f': no branch is better on validation ({score}): unlabelled images brought nothing'
     if file_kind == 'pth' and len(chosen) > 1:
         raise UserError(
             f'the ensemble of {count} networks is no EncoderDecoder of MMSegmentation: add --format onnx or torchscript, '
             'or choose one of them with --branch'
         )
-    label = 'labels only' if better else label_of(chosen, count)
+    label = 'labels only' if labels_only else label_of(chosen, count)
     target = target or path.with_name(f'{label.replace(" ", "_")}_of_{path.stem}{SUFFIXES[file_kind]}')
     check_target(target, file_kind, path, overwrite)
-    print(f'{better.file if better else f"{label} of {path}"}{why}', flush=True)
+    print(f'{labels_only.file if labels_only else f"{label} of {path}"}{why}', flush=True)
     model = load_model(cfg, content, 'cpu')
     if student:
         model.test_cfg['predict_with'] = STUDENT

@@ -33,7 +33,7 @@ def read_record(folder: Path) -> dict | None:
     return json.loads(file.read_text(encoding='utf-8')) if file.is_file() else None
 
 
-def better_labels_only(checkpoint: Path, scores: BranchScores) -> LabelsOnlyNetwork | None:
+def labels_only_to_export(checkpoint: Path, scores: BranchScores) -> LabelsOnlyNetwork | None:
     """The network of labels alone, if by validation no branch of a checkpoint is better.
 
     Args:

@@ -14,8 +14,8 @@ RULE = (
     'defect that is rejected for something else on it is not missed.'
 )
 TRADE_OFF = (
-    'With a larger smallest region fewer good parts are rejected and more defects are missed. Choose it on validation images, '
-    'for the branch that simeps export names; val_evaluator.min_area then makes the training report both errors with it.'
+    'With a larger smallest region fewer good parts are rejected and more defects are missed. Choose it on validation '
+    'images{who}; val_evaluator.min_area then makes the training report both errors with it.'
 )
 
 
@@ -55,7 +55,7 @@ def part_section(
                 )
                 for name, of_one in zip(names, trade_offs)
             ),
-            Text(TRADE_OFF),
+            Text(TRADE_OFF.format(who=', for the network that simeps export names' if len(names) > 1 else '')),
         ],
     )
 

@@ -1,12 +1,14 @@
 """Several processes that train together: which is the first, and when they know each other."""
 
 import gc
+import logging
 import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank, init_dist, is_distributed
+from mmengine.logging import print_log
 from mmengine.utils.dl_utils import set_multi_processing
 from torch import distributed
 
@@ -43,11 +45,15 @@ def leave_processes() -> None:
     """Let go of the other processes when all work is done; one alone does nothing.
 
     Else the interpreter may end while a thread of Gloo still holds a tensor of the last exchange. That thread then aborts the
-    process, which a launcher takes for a failed training.
+    process, which a launcher takes for a failed training. It stays so where something else still holds the model. An error
+    of the group is a warning: the work is done.
     """
     if is_distributed():
         gc.collect()  # the runner, whose model holds the group and with it the threads
-        distributed.destroy_process_group()
+        try:
+            distributed.destroy_process_group()
+        except RuntimeError as error:
+            print_log(f'the processes could not part: {error}', 'current', logging.WARNING)
 
 
 def decided_by_first(decide: Callable[[], Decision]) -> Decision:

@@ -1,5 +1,6 @@
 """Which process checks and writes, before the processes know each other, and how they part."""
 
+import sys
 import weakref
 
 import pytest
@@ -68,20 +69,27 @@ class HeldByItself:
         self.owner = self
 
 
-def run_train(rank, port, world_size, folder):
-    """The command line of a training that leaves a runner behind."""
+def run_train(rank, port, world_size, end, folder):
+    """The command line of a training that leaves a runner behind, and may end with an exit code."""
     join(rank, port, world_size)
     freed = []
 
     def work(**values):
         runner = HeldByItself()
         weakref.finalize(runner, freed.append, True)
+        if end is not None:
+            sys.exit(end)
         return runner
 
     simeps_mmseg.apis.train = work
-    code = Command('train')(['config.py', '--launcher', 'pytorch'])
+    try:
+        code = Command('train')(['config.py', '--launcher', 'pytorch'])
+    except SystemExit as exit:
+        code = exit.code
     torch.save(dict(code=code, joined=dist.is_initialized(), freed=freed), folder / f'{rank}.pth')
 
 
-def test_a_tool_lets_go_of_the_others_before_it_ends(tmp_path):
-    assert in_processes(run_train, 2, 2, tmp_path) == [dict(code=0, joined=False, freed=[True])] * 2
+@pytest.mark.parametrize(('end', 'code'), [(None, 0), (75, 75)])
+def test_a_tool_lets_go_of_the_others_before_it_ends(tmp_path, end, code):
+    found = in_processes(run_train, 2, 2, end, tmp_path)
+    assert found == [dict(code=code, joined=False, freed=[True])] * 2
