@@ -6,9 +6,13 @@ from pathlib import Path
 import mmseg
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 from simeps_mmseg.apis.train import train
+from simeps_mmseg.models.utils.pretrained import remove_pretrained
 from simeps_mmseg.utils.config_tree import walk_dicts
 from simeps_mmseg.utils.paths import shipped_folder
 from tests.apis.test_make_semi import make_files, shrink
@@ -30,7 +34,7 @@ LARGE = [
 
 
 def printed(base: str) -> str:
-    """The config of README.md, with the two paths that are the reader's."""
+    """The config of README.md, with the paths of its two base files that are the reader's."""
     (config,) = re.findall(
         r"```python\n(_base_ = \['my_config\.py'.*?)```", (ROOT / 'README.md').read_text(), re.DOTALL
     )
@@ -49,12 +53,20 @@ def test_trains_as_printed(name, tmp_path, monkeypatch):
     for image in ('a.jpg', 'b.png', 'deep/c.bmp'):
         save(Path('data/unlabeled') / image, rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
     Path('stock.py').write_text(small(base))
+    save_network(Config.fromfile('stock.py'), 'my.pth')
     Path('semi.py').write_text(printed('stock.py'))
     runner = train('semi.py', from_scratch=True)
     assert runner.iter == 2
     assert len(runner.train_dataloader.dataset.datasets[1]) == 3
     assert type(runner.model).__name__ == 'TriBranchSemiSegmentor'
     assert [hook for hook in runner.hooks if type(hook).__name__ == 'SemiSupervisedHook']
+
+
+def save_network(cfg: Config, file: str) -> None:
+    """Write the weights of a config's network."""
+    init_default_scope('mmseg')
+    remove_pretrained(cfg)
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), file)
 
 
 def small(base: Config) -> str:
