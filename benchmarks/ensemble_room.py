@@ -13,7 +13,9 @@ several branches predicts. The first two also as means over an image and its thr
 import argparse
 import statistics
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,7 +32,7 @@ from torch.utils.data import DataLoader
 from benchmarks.gains import NETWORKS, SETS
 from benchmarks.measuring import device_name, found_device
 from benchmarks.one_run import experiment, settle
-from benchmarks.pages import ResultsTable
+from benchmarks.pages import ResultsTable, markdown_table
 from benchmarks.place import Place
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, identity
 from benchmarks.results import append
@@ -80,14 +82,14 @@ def measure(runs: Sequence[dict], place: Place, kind: str) -> dict:
 
 def scores_of(networks: Sequence[BaseModel], loader: DataLoader, metric: Mapping) -> dict[tuple, float]:
     """Foreground IoU over some images, in per cent, for each key of :func:`predictions`."""
-    evaluators: dict[tuple, Evaluator] = {}
+    evaluators: dict[tuple, Evaluator] = defaultdict(partial(Evaluator, metric))
     with torch.no_grad():
         for batch in loader:
             for sample, predicted in zip(batch['data_samples'], predictions(networks, batch), strict=True):
                 for key, labels in predicted.items():
-                    one = evaluators.setdefault(key, Evaluator(metric))
-                    one.dataset_meta = loader.dataset.metainfo
-                    one.process([SegDataSample(gt_sem_seg=sample.gt_sem_seg, pred_sem_seg=PixelData(data=labels))])
+                    found = SegDataSample(gt_sem_seg=sample.gt_sem_seg, pred_sem_seg=PixelData(data=labels))
+                    evaluators[key].dataset_meta = loader.dataset.metainfo
+                    evaluators[key].process([found])
     return {key: one.evaluate(len(loader.dataset))['mIoU_fg'] for key, one in evaluators.items()}
 
 
@@ -127,10 +129,10 @@ def markdown(lines: Sequence[dict]) -> str:
         'more than one',
         'by mean logits',
     ]
-    rows = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
+    rows = []
     for line in lines:
         run, (one, flipped) = line['run'], (statistics.mean(line[name]) for name in ONE)
-        cells = [
+        row = [
             f'{SETS[run["dataset"]]}{NETWORKS[run["model"]]}, {run["percent"]:g} %',
             f'{run["iters"]:,}',
             f'{line["count"]:,} {KINDS[line["images"]]}',
@@ -138,8 +140,8 @@ def markdown(lines: Sequence[dict]) -> str:
             f'{line["together"] - one:+.1f}',
             f'{line["together_logits"]:.1f}',
         ]
-        rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows) + '\n'
+        rows.append(row)
+    return markdown_table(head, rows) + '\n'
 
 
 TABLE = ResultsTable('ensemble_room', 'research/warm_start.md', markdown)

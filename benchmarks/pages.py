@@ -1,7 +1,7 @@
 """Tables that scripts write into pages, between two comments."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +60,12 @@ class ResultsTable(NamedTuple):
     def update(self, results: Path) -> None:
         """Write the table of the lines in a file into the page."""
         update(self.path, self.of(results), self.begin)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, without a last newline."""
+    table = [header, ['---'] * len(header), *rows]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in table)
 
 
 def replaced(text: str, table: str, begin: str) -> str:

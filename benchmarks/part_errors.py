@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gains import METHOD, WARM, Place, comparisons
 from benchmarks.measuring import device_name, found_device
 from benchmarks.one_run import experiment, settle
-from benchmarks.pages import ResultsTable
+from benchmarks.pages import ResultsTable, markdown_table
 from benchmarks.place import Place as RunPlace
 from benchmarks.results import append, lines_of, read, spread
 from benchmarks.state import best_weights
@@ -66,7 +66,7 @@ def markdown(lines: Sequence[dict]) -> str:
             rows[Place.of(line['run']), line['split'], area].append({who: [one[k] for one in line[who]] for who in WHO})
     head = ['set', 'images: defective, good', 'a region of', 'seeds']
     head += [f'{error}: {who}' for error in ('missed', 'rejected') for who in WHO.values()]
-    text = [f'| {" | ".join(head)} |', f'|{"---|" * len(head)}']
+    table = []
     for (place, split, area), seeds in rows.items():
         errors = PartErrors(*seeds[0]['plateau'][0])
         cells = [
@@ -79,8 +79,8 @@ def markdown(lines: Sequence[dict]) -> str:
             for who in WHO:
                 own = [statistics.mean(getattr(PartErrors(*one), share) for one in seed[who]) for seed in seeds]
                 cells.append('-' if math.isnan(own[0]) else spread(own))
-        text.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(text) + '\n'
+        table.append(cells)
+    return markdown_table(head, table) + '\n'
 
 
 TABLE = ResultsTable('part_errors', 'gains.md', markdown)

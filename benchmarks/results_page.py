@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import gains
+from benchmarks.pages import markdown_table
 from benchmarks.protocols import PROTOCOLS, SUPERVISED, VALIDATIONS, protocol_of
 from benchmarks.results import EARLIER_OPTIONS, NAMES, mean_branch, rank, read, shipped
 
@@ -313,7 +314,7 @@ def score_table(
             row += [NONE, *([published_cell(other, percent)] if percent in shown else [])]
         if any(f'{percent:g}' in other['values'] for percent in percents):
             rows.append(row)
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def own_scores(lines: list[dict], key: str, alone: bool) -> list[float]:
@@ -344,7 +345,9 @@ def head_to_head(lines: list[dict], methods: list[Method], percents: list[float]
         'Per-image mIoU less that of labels only with the same seed and split, with as many labels or with all of them: mean '
         '± standard deviation of differences.'
     )
-    return f'{text}\n\n{markdown(["method", "labels only with", *(f"{percent:g} %" for percent in percents)], rows)}'
+    return (
+        f'{text}\n\n{markdown_table(["method", "labels only with", *(f"{percent:g} %" for percent in percents)], rows)}'
+    )
 
 
 def change_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
@@ -371,7 +374,7 @@ def change_table(lines: list[dict], methods: list[Method], percents: list[float]
         'Differences to the method as its config has it, within one seed and split. A single one says little where it is '
         'no larger than the spread over seeds in the tables above.'
     )
-    return f'{text}\n\n{markdown(header, rows)}'
+    return f'{text}\n\n{markdown_table(header, rows)}'
 
 
 def differences(
@@ -412,7 +415,7 @@ def class_table(lines: list[dict], methods: list[Method], percents: list[float])
         for method in methods
         if (found := select(lines, method, percent))
     ]
-    return markdown(['labels', 'method', *classes], rows)
+    return markdown_table(['labels', 'method', *classes], rows)
 
 
 def pseudo_table(lines: list[dict], methods: list[Method], percents: list[float]) -> str:
@@ -434,7 +437,7 @@ def pseudo_table(lines: list[dict], methods: list[Method], percents: list[float]
         'Share of a class among the pixels with a pseudo-label over its share among the labelled ones, in the last steps: '
         '1 is its due, 0 has vanished.'
     )
-    return f'{text}\n\n{markdown(["labels", "method", *classes], cells)}'
+    return f'{text}\n\n{markdown_table(["labels", "method", *classes], cells)}'
 
 
 def last_pseudo_labels(line: dict) -> dict[str, float]:
@@ -455,7 +458,9 @@ def best_table(lines: list[dict], methods: list[Method], percents: list[float]) 
                 rows.append([f'{percent:g} %', label_of(method), spread(last), spread(best), steps])
     if not rows:
         return ''
-    return markdown(['labels', 'method', 'per-image mIoU, last', 'best on validation', 'its step, in each run'], rows)
+    return markdown_table(
+        ['labels', 'method', 'per-image mIoU, last', 'best on validation', 'its step, in each run'], rows
+    )
 
 
 def cost_table(lines: list[dict], methods: list[Method]) -> str:
@@ -487,7 +492,7 @@ def cost_table(lines: list[dict], methods: list[Method]) -> str:
     ]
     return (
         'Medians over the runs; the time of a step under the load of as many runs at a time as stated.\n\n'
-        + markdown([*header, 'a training', 'peak memory', 'runs at a time', 'device'], rows)
+        + markdown_table([*header, 'a training', 'peak memory', 'runs at a time', 'device'], rows)
     )
 
 
@@ -550,11 +555,6 @@ def signed(values: list[float]) -> str:
     """Differences with their sign, else as :func:`spread` writes them."""
     text = spread(values)
     return text if text.startswith('-') else f'+{text}'
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    table = [header, ['---'] * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(row)} |' for row in table)
 
 
 # -- the figure ------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.pages import ResultsTable
+from benchmarks.pages import ResultsTable, markdown_table
 from benchmarks.results import append
 from simeps_mmseg.datasets.selection import NEAR_DUPLICATE, Thinning
 
@@ -77,20 +77,24 @@ def resident_mib(name: str) -> int:
 def markdown(lines: Sequence[dict]) -> str:
     """One row per number of images: its last line."""
     newest = {line['images']: line for line in lines}
-    rows = [
-        '| images | seconds | features in a file, MiB | memory beyond these, MiB | pairs whose features are compared |',
-        '|---|---|---|---|---|',
+    head = [
+        'images',
+        'seconds',
+        'features in a file, MiB',
+        'memory beyond these, MiB',
+        'pairs whose features are compared',
     ]
-    for images, line in sorted(newest.items()):
-        cells = [
+    rows = [
+        [
             f'{images:,}',
             f'{line["seconds"]:.1f}',
             f'{line["features_mib"]:,}',
             f'{line["beyond_features_mib"]:,}',
             f'{line["comparisons"]:,} ({100 * line["of_all_pairs"]:.3g} %)',
         ]
-        rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows) + '\n'
+        for images, line in sorted(newest.items())
+    ]
+    return markdown_table(head, rows) + '\n'
 
 
 TABLE = ResultsTable('selection_scaling', 'performance.md', markdown)
